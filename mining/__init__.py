@@ -1,0 +1,1 @@
+"""From text and behaviour to facts: readers, cleaning, extraction, behaviour mining. Imports only ``kg``."""
