@@ -1,0 +1,30 @@
+"""What differs from machine to machine. The only module that reads the environment (prefix ``SHOPGRAPH_``)."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read once, at the composition root. A command-line flag of the same name wins over the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="SHOPGRAPH_", extra="ignore", frozen=True)
+
+    workspace: Path = Path("shopgraph-data")
+    store: str | None = Field(default=None, description="store URL; by default SQLite inside the workspace")
+    environment: Literal["development", "production"] = "development"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    neo4j_user: str | None = None
+    neo4j_password: SecretStr | None = None
+    llm_base_url: str | None = Field(default=None, description="OpenAI-compatible endpoint, such as http://host/v1")
+    llm_model: str | None = None
+    llm_api_key: SecretStr | None = None
+
+    def store_auth(self) -> tuple[str, str] | None:
+        """(user, password) for Neo4j, or None where none is set."""
+        if self.neo4j_user is None or self.neo4j_password is None:
+            return None
+        return (self.neo4j_user, self.neo4j_password.get_secret_value())

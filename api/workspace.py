@@ -1,0 +1,109 @@
+"""The one folder that every command shares: graph, events, models, rejects, cache and run reports.
+
+::
+
+    DIR/workspace.json      format version
+    DIR/lock                the pid of the one writer, held by the operating system, so that a killed writer frees it
+    DIR/graph.db            the graph, unless --store names another
+    DIR/events.db           the event log
+    DIR/models/<id>/        artifacts; models/current names the one that is served
+    DIR/rejects/            rows that were set aside
+    DIR/cache/              replies and extractions, disposable
+    DIR/runs/<id>/report.json
+"""
+
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from api.errors import WorkspaceError, WorkspaceLocked
+
+FORMAT = 1
+
+
+class Workspace:
+    """Paths and the writer's lock. Nothing is created before it is needed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def store_url(self) -> str:
+        return f"sqlite:///{self.root / 'graph.db'}"
+
+    @property
+    def events(self) -> Path:
+        return self.root / "events.db"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def rejects(self) -> Path:
+        return self.root / "rejects"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    def open(self) -> None:
+        """Create the folder, or check that it is one of ours. Raises WorkspaceError."""
+        marker = self.root / "workspace.json"
+        if marker.exists():
+            found = json.loads(marker.read_text(encoding="utf-8")).get("format")
+            if found != FORMAT:
+                raise WorkspaceError(
+                    f"{self.root} has workspace format {found}, this version reads {FORMAT}; "
+                    "export it with the version that wrote it, or choose another --workspace"
+                )
+            return
+        if self.root.is_file():
+            raise WorkspaceError(f"{self.root} is a file; --workspace wants a folder")
+        self.root.mkdir(parents=True, exist_ok=True)
+        write_json(marker, {"format": FORMAT})
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the writer's lock. Raises WorkspaceLocked that names the pid which holds it."""
+        self.open()
+        with open(self.root / "lock", "a+", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                lock.seek(0)
+                raise WorkspaceLocked(
+                    f"{self.root} is being written by process {lock.read().strip() or 'unknown'}; "
+                    "wait for it, stop it, or choose another --workspace"
+                ) from error
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+
+    def report(self, run: str) -> Path:
+        return self.runs / run / "report.json"
+
+    def last_report(self) -> Mapping[str, Any] | None:
+        """The newest report that a run left, or None."""
+        reports = sorted(self.runs.glob("*/report.json"), key=lambda p: (p.stat().st_mtime_ns, p.as_posix()))
+        return json.loads(reports[-1].read_text(encoding="utf-8")) if reports else None
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file that is either whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(value, file, ensure_ascii=False, indent=1, sort_keys=True)
+        file.write("\n")
+    os.replace(name, path)
