@@ -1,0 +1,1 @@
+"""What to show, and why: datasets, models, metrics, explained recommendations."""

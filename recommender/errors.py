@@ -1,0 +1,52 @@
+"""What can go wrong while learning and recommending.
+
+RecommenderError
+├── DatasetError         events or facts that make no dataset: a missing column, nothing left after the cut
+│   └── LeakageError         something from at or after ``until`` would enter training
+├── ConfigurationError   options that contradict each other, or a missing extra
+├── ModelFitError        a model that learned nothing usable: no interactions, or numbers that are not finite
+├── ScoreError           scores that cannot be ranked: another shape than promised, or not finite
+├── UnknownProduct       no product of the model or graph has this id
+└── ArtifactError        a model folder that is torn, of another format version, or not ours at all
+
+Every message says what was seen, what was expected and what to do.
+"""
+
+
+class RecommenderError(Exception):
+    """Root of every error that the recommender raises."""
+
+
+class DatasetError(RecommenderError, ValueError):
+    """Events or facts that make no dataset."""
+
+
+class LeakageError(DatasetError):
+    """Something from at or after ``until`` would enter training."""
+
+
+class ConfigurationError(RecommenderError, ValueError):
+    """Options that contradict each other, or an extra that is not installed."""
+
+
+class ModelFitError(RecommenderError, ValueError):
+    """A model that learned nothing usable."""
+
+
+class ScoreError(RecommenderError, ValueError):
+    """Scores that cannot be ranked."""
+
+
+class UnknownProduct(RecommenderError, KeyError):
+    """No product has this id."""
+
+    def __init__(self, product_id: str) -> None:
+        super().__init__(f"no product has the id {product_id!r}")
+        self.product_id = product_id
+
+    def __str__(self) -> str:  # KeyError would print the repr of its argument
+        return str(self.args[0])
+
+
+class ArtifactError(RecommenderError, ValueError):
+    """A model folder that is torn, of another format version, or not ours."""

@@ -1,0 +1,1 @@
+"""One file a model: its paper, its formula, its shapes."""

@@ -1,0 +1,68 @@
+"""The ideal low-pass filter of the interaction graph, by randomised SVD.
+
+Shen et al.: "How powerful is graph convolution for recommendation?" (GF-CF), CIKM 2021, its low-pass part.
+https://arxiv.org/abs/2108.07567. Halko, Martinsson, Tropp: "Finding structure with randomness", SIAM Review 2011.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recommender.arrays import Floats, Sparse
+from recommender.dataset import Dataset
+from recommender.errors import ModelFitError
+from recommender.histories import HistoryWeights
+from recommender.scorers import FactorScorer
+
+
+@dataclass(frozen=True, slots=True)
+class Spectral:
+    """R̃ = D_u^-1/2 X D_i^-1/2 ≈ U Σ Vᵀ; score = x · D_i^-1/2 V Vᵀ D_i^1/2.
+
+    There are no user vectors: everyone is folded in, so a history that moves needs no second path. Shapes: V
+    (n_items, dimensions). Fewer dimensions are used where the matrix has less rank.
+    """
+
+    dimensions: int = 256
+    power_iterations: int = 2
+    seed: int = 0
+    decay: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return "spectral"
+
+    def fit(self, data: Dataset) -> FactorScorer:
+        x = data.matrix()
+        if x.nnz == 0:
+            raise ModelFitError("a spectral model needs at least one interaction; the training set holds none")
+        user_scale, item_scale = _inverse_root(x.sum(axis=1)), _inverse_root(x.sum(axis=0))
+        scaled = (x * user_scale[:, None] * item_scale[None, :]).tocsr()
+        vectors = self._right_vectors(scaled)
+        root = np.sqrt(np.asarray(x.sum(axis=0), np.float32)).ravel()
+        return FactorScorer(
+            data.items,
+            item_factors=np.ascontiguousarray(vectors * root[:, None]),
+            fold_in=np.ascontiguousarray(vectors * item_scale[:, None]),
+            weights=HistoryWeights(self.decay, data.weights.actions),
+        )
+
+    def _right_vectors(self, matrix: Sparse) -> Floats:
+        """V (n_items, d), its columns in order of falling singular value and of fixed sign."""
+        width = min(self.dimensions, *matrix.shape)
+        sketch = min(width + 16, *matrix.shape)
+        random = np.random.default_rng(self.seed)
+        basis = np.linalg.qr(matrix @ random.standard_normal((matrix.shape[1], sketch), dtype=np.float32))[0]
+        for _ in range(self.power_iterations):
+            basis = np.linalg.qr(matrix @ np.linalg.qr(matrix.T @ basis)[0])[0]
+        small = np.asarray(basis.T @ matrix, np.float32)
+        _, values, right = np.linalg.svd(small, full_matrices=False)
+        kept = right[:width][values[:width] > 1e-6]
+        signs = np.sign(kept[np.arange(len(kept)), np.abs(kept).argmax(axis=1)])
+        return np.asarray((kept * signs[:, None]).T, np.float32)
+
+
+def _inverse_root(sums: Floats) -> Floats:
+    """1 / sqrt(sum), and 0 where the sum is 0."""
+    flat = np.asarray(sums, np.float32).ravel()
+    return np.where(flat > 0, 1.0 / np.sqrt(np.maximum(flat, np.float32(1e-12))), 0.0).astype(np.float32)

@@ -1,0 +1,153 @@
+"""What was learned, ready to serve: NumPy and SciPy only, one class a kind of formula."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from recommender.arrays import Bools, Floats, Ints, Sparse
+from recommender.histories import DEFAULT_WEIGHTS, NO_IDS, Histories, HistoryWeights, Ids
+from recommender.models.base import Scorer
+
+
+@dataclass(frozen=True)
+class PopularityScorer(Scorer):
+    """The same (n_items,) scores for everyone."""
+
+    items: Ids
+    popularity: Floats
+    users: Ids = NO_IDS
+
+    def scores_batch(self, histories: Histories) -> Floats:
+        return np.broadcast_to(self.popularity, (len(histories), len(self.items))).copy()
+
+    def speaks(self, histories: Histories) -> Bools:
+        return np.ones(len(histories), bool)
+
+
+@dataclass(frozen=True)
+class ItemItemScorer(Scorer):
+    """score = x · B. ``matrix`` B is (n_items, n_items), dense or sparse; row i is what having item i adds to each."""
+
+    items: Ids
+    matrix: Floats | Sparse
+    weights: HistoryWeights = DEFAULT_WEIGHTS
+    users: Ids = NO_IDS
+
+    def scores_batch(self, histories: Histories) -> Floats:
+        x = self.weights.matrix(histories, len(self.items))
+        return _dense(x @ self.matrix)
+
+    def speaks(self, histories: Histories) -> Bools:
+        return histories.lengths > 0
+
+
+@dataclass(frozen=True)
+class FactorScorer(Scorer):
+    """score = u · item_factorsᵀ with u a learned user vector, or x · fold_in for whoever has none.
+
+    Shapes: ``item_factors`` and ``fold_in`` (n_items, d); ``user_factors`` (n_users, d) and ``last_at`` (n_users,), the
+    time of the newest event that each learned vector knows. ``normalise`` gives a folded-in u the length 1.
+    """
+
+    items: Ids
+    item_factors: Floats
+    fold_in: Floats
+    users: Ids = NO_IDS
+    user_factors: Floats | None = None
+    last_at: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    weights: HistoryWeights = DEFAULT_WEIGHTS
+    normalise: bool = False
+
+    def scores_batch(self, histories: Histories) -> Floats:
+        scores: Floats = self.user_vectors(histories) @ self.item_factors.T
+        return scores
+
+    def user_vectors(self, histories: Histories) -> Floats:
+        """Shape (n, d)."""
+        x = self.weights.matrix(histories, len(self.items))
+        vectors = _dense(x @ self.fold_in)
+        if self.normalise:
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+        if self.user_factors is not None:
+            learned = self._learned(histories)
+            vectors[learned] = self.user_factors[histories.users[learned]]
+        return vectors
+
+    def _learned(self, histories: Histories) -> Bools:
+        known = (histories.users >= 0) & (histories.users < len(self.last_at))
+        still: Bools = known & (histories.last_at == self.last_at[np.where(known, histories.users, 0)])
+        return still
+
+    def speaks(self, histories: Histories) -> Bools:
+        return histories.lengths > 0
+
+
+@dataclass(frozen=True)
+class RelationScorer(Scorer):
+    """score = x · R, a linear term over facts, so that each fact's share of a score is exact.
+
+    ``R = D^-1/2 Q D^-1/2`` with ``Q = Σ_r w_r S_r`` and D the row sums of Q. For a relation between items, S_r is the
+    symmetric (n_items, n_items) matrix in ``links``. For a relation to entities, ``S_r = E N Eᵀ`` without its
+    diagonal: E (n_items, n_entities) is in ``attributes``, N weighs an entity by the inverse of its degree, so that
+    sharing a rare use means more than sharing a common one. S_r is never formed.
+
+    ``scale`` (n_items,) is D^-1/2, 0 where an item has no relation; ``rarity`` (n_entities,) a relation is the
+    diagonal of N.
+    """
+
+    items: Ids
+    links: Mapping[str, Sparse]
+    attributes: Mapping[str, Sparse]
+    rarity: Mapping[str, Floats]
+    scale: Floats
+    strengths: Mapping[str, float]
+    entities: Ids = NO_IDS
+    weights: HistoryWeights = DEFAULT_WEIGHTS
+    users: Ids = NO_IDS
+
+    def scores_batch(self, histories: Histories) -> Floats:
+        x = self.weights.matrix(histories, len(self.items)) * self.scale[None, :]
+        total = np.zeros(x.shape, np.float32)
+        for name, matrix in self.links.items():
+            total += np.float32(self.strengths[name]) * _dense(x @ matrix)
+        for name, matrix in self.attributes.items():
+            through = _dense(((x @ matrix) * self.rarity[name][None, :]) @ matrix.T)
+            own = (matrix * matrix) @ self.rarity[name]  # the way from an item to itself and back
+            total += np.float32(self.strengths[name]) * (through - _dense(x * own[None, :]))
+        return total * self.scale
+
+    def speaks(self, histories: Histories) -> Bools:
+        related = self.scale[histories.items] > 0
+        return np.bincount(histories.owners[related], minlength=len(histories)) > 0
+
+
+@dataclass(frozen=True)
+class WeightedSumScorer(Scorer):
+    """score = Σ_t w_t · score_t over the same items."""
+
+    parts: Sequence[tuple[float, Scorer]]
+
+    @property
+    def items(self) -> Ids:  # type: ignore[override]
+        return self.parts[0][1].items
+
+    @property
+    def users(self) -> Ids:  # type: ignore[override]
+        return max((part.users for _, part in self.parts), key=len)
+
+    def scores_batch(self, histories: Histories) -> Floats:
+        total = np.zeros((len(histories), len(self.items)), np.float32)
+        for weight, part in self.parts:
+            total += np.float32(weight) * part.scores_batch(histories)
+        return total
+
+    def speaks(self, histories: Histories) -> Bools:
+        spoken: Bools = np.any([part.speaks(histories) for _, part in self.parts], axis=0)
+        return spoken
+
+
+def _dense(product: object) -> Floats:
+    """A product of sparse and dense as a dense float32 array, whichever SciPy returned."""
+    array = product.toarray() if hasattr(product, "toarray") else product
+    return np.asarray(array, dtype=np.float32)

@@ -1,0 +1,107 @@
+"""Each closed form against its formula, written out densely."""
+
+import numpy as np
+import pytest
+
+from recommender.dataset import Dataset, Edges
+from recommender.errors import ModelFitError
+from recommender.histories import Ids
+from recommender.models.ease import Ease
+from recommender.models.itemknn import ItemKNN
+from recommender.models.mixture import Mixture
+from recommender.models.popularity import DAY, Popularity
+from recommender.models.relations import Relations
+from recommender.models.spectral import Spectral
+
+ITEMS = Ids(tuple(f"i{n:02d}" for n in range(14)))
+ENTITIES = Ids(("brand:a", "brand:b", "use:x"))
+
+
+@pytest.fixture
+def data(log) -> Dataset:
+    random = np.random.default_rng(3)
+    rows = [(f"u{user:02d}", ITEMS[item], time) for time in range(150) for user, item in [random.integers(0, [30, 14])]]
+    links = {
+        name: Edges.of(*random.integers(0, 14, (2, 25)), weights=random.random(25)) for name in ("BOUGHT", "VIEWED")
+    }
+    brands = Edges.of(np.arange(14), np.arange(14) % 2)
+    uses = Edges.of(np.array([0, 3, 7, 9]), np.full(4, 2), weights=np.array([1, 0.5, 1, 0.25]))
+    attributes = {"MADE_BY": brands, "USED_FOR": uses}
+    return Dataset.build(log(rows), items=ITEMS, entities=ENTITIES, links=links, attributes=attributes)
+
+
+def test_ease(data):
+    x = data.matrix().toarray().astype(np.float64)
+    inverse = np.linalg.inv(x.T @ x + 7 * np.eye(14))
+    expected = inverse / -np.diag(inverse)[None, :]
+    np.fill_diagonal(expected, 0)
+    np.testing.assert_allclose(Ease(7.0).fit(data).scores_batch(data.histories), x @ expected, atol=1e-5)
+
+
+def test_itemknn(data):
+    x = data.matrix().toarray()
+    norms = np.linalg.norm(x, axis=0)
+    expected = x.T @ x / np.maximum(np.outer(norms, norms), 1e-12)
+    np.fill_diagonal(expected, 0)
+    np.testing.assert_allclose(ItemKNN().fit(data).scores_batch(data.histories), x @ expected, atol=1e-5)
+
+    few = ItemKNN(neighbours=2).fit(data).matrix.toarray()
+    assert ((few > 0).sum(axis=0) == np.minimum((expected > 0).sum(axis=0), 2)).all()
+    np.testing.assert_allclose(few.max(axis=0), expected.max(axis=0), atol=1e-6)
+
+
+def test_spectral_is_the_ideal_low_pass_filter(data):
+    x = data.matrix().toarray()
+    users, items = x.sum(axis=1), x.sum(axis=0)
+    right = np.linalg.svd(x / np.sqrt(np.outer(users, items)), full_matrices=False)[2][:4]
+    expected = (x / np.sqrt(items)) @ right.T @ right * np.sqrt(items)
+    found = Spectral(dimensions=4, power_iterations=6).fit(data).scores_batch(data.histories)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_popularity_counts_users_and_forgets_with_time(data, log):
+    counts = np.count_nonzero(data.matrix().toarray(), axis=0)
+    assert Popularity().fit(data).popularity.tolist() == counts.tolist()
+
+    old_and_new = log([("u", "old", 0), ("v", "old", 0), ("u", "new", 10 * DAY), ("v", "look", 10 * DAY, "view")])
+    scorer = Popularity(half_life_days=10).fit(Dataset.build(old_and_new))
+    assert dict(zip(scorer.items.names, scorer.popularity.tolist(), strict=True)) == pytest.approx(
+        {"new": 1.0, "old": 1.0, "look": 0.2}
+    )
+
+
+def test_relations_equal_their_definition(data):
+    strengths = {"BOUGHT": 1.0, "VIEWED": 0.5, "MADE_BY": 0.25, "USED_FOR": 2.0}
+    q = np.zeros((14, 14))
+    for name, edges in data.links.items():
+        one = edges.matrix((14, 14)).toarray()
+        q += strengths[name] * (one + one.T)
+    for name, edges in data.attributes.items():
+        one = edges.matrix((14, 3)).toarray()
+        degrees = np.maximum(np.count_nonzero(one, axis=0), 1)
+        q += strengths[name] * (one / degrees) @ one.T
+    np.fill_diagonal(q, 0)
+    root = np.sqrt(q.sum(axis=1))
+    expected = data.matrix().toarray() @ (q / np.outer(root, root))
+    found = Relations(strengths).fit(data).scores_batch(data.histories)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_an_entity_that_nearly_everything_shares_is_left_out(data):
+    scorer = Relations({"MADE_BY": 1.0, "USED_FOR": 1.0}, most_shared=6).fit(data)
+    assert scorer.attributes["MADE_BY"].nnz == 0
+    assert scorer.attributes["USED_FOR"].nnz == 4
+
+
+def test_a_mixture_is_the_sum_of_its_parts(data):
+    parts = [(1.0, Ease(5.0)), (0.3, Relations())]
+    expected = sum(weight * model.fit(data).scores_batch(data.histories) for weight, model in parts)
+    mixture = Mixture(parts)
+    np.testing.assert_allclose(mixture.fit(data).scores_batch(data.histories), expected, atol=1e-6)
+    assert mixture.name == "ease + 0.3 relations"
+
+
+@pytest.mark.parametrize("model", [Popularity(), ItemKNN(), Ease(), Spectral(), Relations()])
+def test_nothing_to_learn_from_is_an_error(model, log):
+    with pytest.raises(ModelFitError, match="training set holds none"):
+        model.fit(Dataset.build(log([]), items=ITEMS))
