@@ -1,0 +1,255 @@
+"""The command line: each stage is a command, ``run`` does them all on your files, ``demo`` on the sample shop.
+
+stdout is the result (``--json`` for machines), stderr is progress. Exit codes: 0 done, 1 refused or failed with a
+sentence, 2 wrong usage, 130 interrupted.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+
+import typer
+
+from api import stages
+from api.bootstrap import Shop, shop
+from api.errors import FrontDoorError
+from api.progress import Bars
+from api.settings import Settings
+from kg.errors import KGError
+from mining.errors import MiningError
+from recommender.errors import RecommenderError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A knowledge graph a shop can trust, and recommendations it can explain.",
+)
+
+WorkspaceFlag = Annotated[
+    Path | None, typer.Option("--workspace", help="Folder of the graph, events and models.", envvar="SHOPGRAPH_WORKSPACE")
+]
+StoreFlag = Annotated[
+    str | None, typer.Option("--store", help="sqlite:///graph.db, neo4j://host:7687 or memory://; no password in it.")
+]
+UntilFlag = Annotated[str | None, typer.Option("--until", help="See nothing at or after this time (ISO 8601 or Unix seconds).")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+BudgetFlag = Annotated[
+    str, typer.Option("--llm-budget", help="0, or a hard limit such as 500products, 200000tokens, 5usd.")
+]
+CatalogFlag = Annotated[Path, typer.Option("--catalog", help="Products: CSV, JSONL or Parquet, or a shop's folder.")]
+EventsFlag = Annotated[Path | None, typer.Option("--events", help="Behaviour: user, product, time and, if any, action.")]
+ReviewsFlag = Annotated[Path | None, typer.Option("--reviews", help="Reviews: product, text and, if any, user, rating, time.")]
+RelationsFlag = Annotated[Path | None, typer.Option("--relations", help="Product to product: head, relation, tail.")]
+MapFlag = Annotated[
+    list[str] | None, typer.Option("--map", help="Settle a column: events.user=buyer (repeatable).")
+]
+PresetFlag = Annotated[str | None, typer.Option("--preset", help="amazon2014, amazon2018, amazon2023 or retailrocket.")]
+StrictFlag = Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")]
+DeviceFlag = Annotated[str, typer.Option("--device", help="cpu or cuda.")]
+SeedFlag = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
+
+P = ParamSpec("P")
+
+
+class ExportFormat(StrEnum):
+    jsonl = "jsonl"
+    graphml = "graphml"
+
+
+def settings(workspace: Path | None, store: str | None = None, **more: Any) -> Settings:
+    """The environment, with the flags that were given on top."""
+    given = {"workspace": workspace, "store": store, **more}
+    return Settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+
+
+def told(result: dict[str, Any], as_json: bool, text: str) -> None:
+    print(json.dumps(result, ensure_ascii=False, indent=1) if as_json else text)
+
+
+def refusing(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn our errors into one sentence and exit code 1, and Ctrl-C into 130."""
+
+    @wraps(command)
+    def safe(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except (KGError, MiningError, RecommenderError, FrontDoorError) as error:
+            print(f"shopgraph: {error}", file=sys.stderr)
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt:
+            print("shopgraph: interrupted; the same command goes on from here", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+    return safe
+
+
+@app.command()
+@refusing
+def demo(
+    workspace: WorkspaceFlag = None,
+    store: StoreFlag = None,
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the page at the end.")] = True,
+    llm_budget: BudgetFlag = "0",
+    host: Annotated[str | None, typer.Option(help="Address to bind; loopback unless told.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the page and the API.")] = None,
+    seed: SeedFlag = 0,
+) -> None:
+    """The whole way on the sample shop: text and logs to facts, a graph, a trained GNN, explained recommendations."""
+    chosen = settings(workspace or Path("shopgraph-demo"), store, host=host, port=port)
+    with shop(chosen, write=True) as opened, Bars() as bars:
+        print(stages.demo(opened, bars, llm_budget=llm_budget, seed=seed))
+    if serve:
+        stages.serve(chosen)
+
+
+@app.command()
+@refusing
+def run(
+    catalog: CatalogFlag,
+    events: EventsFlag = None,
+    reviews: ReviewsFlag = None,
+    relations: RelationsFlag = None,
+    workspace: WorkspaceFlag = None,
+    store: StoreFlag = None,
+    llm_budget: BudgetFlag = "0",
+    preset: PresetFlag = None,
+    map: MapFlag = None,
+    strict: StrictFlag = False,
+    until: UntilFlag = None,
+    device: DeviceFlag = "cpu",
+    seed: SeedFlag = 0,
+) -> None:
+    """Load, mine and train on your files, then print three explained recommendations."""
+    files = stages.Files.of(catalog, events, reviews, relations, preset=preset, columns=map or [], strict=strict)
+    with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
+        when = stages.moment(until)
+        print(stages.run(opened, files, bars, llm_budget=llm_budget, until=when, device=device, seed=seed))
+
+
+@app.command()
+@refusing
+def load(
+    catalog: CatalogFlag,
+    events: EventsFlag = None,
+    reviews: ReviewsFlag = None,
+    relations: RelationsFlag = None,
+    workspace: WorkspaceFlag = None,
+    store: StoreFlag = None,
+    preset: PresetFlag = None,
+    map: MapFlag = None,
+    strict: StrictFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Read the files into the graph and the event log; bad rows go to the rejects."""
+    files = stages.Files.of(catalog, events, reviews, relations, preset=preset, columns=map or [], strict=strict)
+    with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
+        report = stages.load(opened, files, bars)
+    told(report, as_json, stages.summary("load", report))
+
+
+@app.command()
+@refusing
+def mine(
+    workspace: WorkspaceFlag = None,
+    store: StoreFlag = None,
+    llm_budget: BudgetFlag = "0",
+    until: UntilFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Extract facts from texts and statistics from behaviour."""
+    with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
+        report = stages.mine(opened, bars, llm_budget=llm_budget, until=stages.moment(until))
+    told(report, as_json, stages.summary("mine", report))
+
+
+@app.command()
+@refusing
+def train(
+    workspace: WorkspaceFlag = None,
+    store: StoreFlag = None,
+    until: UntilFlag = None,
+    device: DeviceFlag = "cpu",
+    seed: SeedFlag = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train the models, let the validation cut choose, and put the choice into service."""
+    with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
+        report = stages.train(opened, bars, until=stages.moment(until), device=device, seed=seed)
+    told(report, as_json, stages.summary("train", report))
+
+
+@app.command()
+@refusing
+def evaluate(workspace: WorkspaceFlag = None, store: StoreFlag = None, seed: SeedFlag = 0, as_json: JsonFlag = False) -> None:
+    """Compare all models on the newest part of your own log, all products ranked."""
+    with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
+        report = stages.evaluate(opened, bars, seed=seed)
+    told(report, as_json, stages.summary("evaluate", report))
+
+
+@app.command()
+@refusing
+def recommend(
+    user: Annotated[str | None, typer.Option("--user", help="A user of the log; an unknown one gets the fallback.")] = None,
+    k: Annotated[int, typer.Option(help="How many.")] = 10,
+    workspace: WorkspaceFlag = None,
+    store: StoreFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """What to show a user, best first."""
+    with shop(settings(workspace, store)) as opened:
+        answer = stages.recommend(opened, user=user, k=k)
+    told(answer, as_json, stages.recommendations_text(answer, reasons=0))
+
+
+@app.command()
+@refusing
+def explain(
+    user: Annotated[str, typer.Option("--user", help="A user of the log.")],
+    product: Annotated[str | None, typer.Option("--product", help="Only this product's reasons.")] = None,
+    k: Annotated[int, typer.Option(help="How many recommendations.")] = 3,
+    workspace: WorkspaceFlag = None,
+    store: StoreFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Why a user is shown what is shown: events, facts, quotes, counts."""
+    with shop(settings(workspace, store)) as opened:
+        answer = stages.recommend(opened, user=user, k=k, product=product)
+    told(answer, as_json, stages.recommendations_text(answer, reasons=5))
+
+
+@app.command()
+@refusing
+def serve(
+    workspace: WorkspaceFlag = None,
+    store: StoreFlag = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind; loopback unless told.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the page and the API.")] = None,
+) -> None:
+    """Serve the API and the page."""
+    stages.serve(settings(workspace, store, host=host, port=port))
+
+
+@app.command()
+@refusing
+def export(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    format: Annotated[ExportFormat, typer.Option(help="jsonl or graphml.")] = ExportFormat.jsonl,
+    workspace: WorkspaceFlag = None,
+    store: StoreFlag = None,
+) -> None:
+    """Write the graph to files, in an order that never changes."""
+    with shop(settings(workspace, store)) as opened:
+        print(stages.export(opened, out, format.value))
+
+
+def main() -> None:
+    """The console script."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    app()

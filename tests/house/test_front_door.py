@@ -1,0 +1,75 @@
+"""What README, CLI help and OpenAPI say is so."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer.main
+from click import Group
+from typer.testing import CliRunner
+
+from api.cli import app
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = typer.main.get_command(app)
+
+
+def test_every_command_is_in_the_readme_and_has_help() -> None:
+    assert isinstance(COMMANDS, Group)
+    for name, command in COMMANDS.commands.items():
+        assert f"shopgraph {name}" in README, name
+        assert command.help, name
+        for option in command.params:
+            assert getattr(option, "help", None), f"{name} {option.name}"
+
+
+def test_every_command_that_the_readme_shows_exists() -> None:
+    assert isinstance(COMMANDS, Group)
+    shown = set(re.findall(r"shopgraph ([a-z]+)", "\n".join(re.findall(r"```.*?```|`[^`]+`", README, re.S))))
+    assert shown <= set(COMMANDS.commands), shown - set(COMMANDS.commands)
+
+
+def test_the_readme_tree_is_the_tree_on_disk() -> None:
+    tree = re.search(r"<!-- tree -->\n```\n(.*?)```", README, re.S)
+    assert tree is not None
+    listed = {line.split()[0] for line in tree.group(1).splitlines() if line.strip()}
+    for name in listed:
+        assert (ROOT / name).exists(), name
+    for room in ("kg", "mining", "recommender", "api"):
+        on_disk = {p.name for p in (ROOT / room).iterdir() if p.suffix == ".py" or p.is_dir()} - {"__init__.py", "__pycache__"}
+        missing = {n for n in on_disk if f"{room}/{n}" not in listed and f"{room}/{n}/" not in listed}
+        assert not missing, (room, missing)
+
+
+def test_help_runs() -> None:
+    assert CliRunner().invoke(app, ["--help"]).exit_code == 0
+
+
+def test_pins_cover_what_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [*project["dependencies"], *(r for extra in project["optional-dependencies"].values() for r in extra)]
+    names = {re.split(r"[\[<>=,; ]", r)[0].lower() for r in asked} - {"shopgraph"}
+    pinned = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "tests/requirements.txt").read_text(encoding="utf-8"), re.M))
+    assert {n.replace("_", "-") for n in names} <= pinned
+
+
+def test_no_commit_names_a_registry() -> None:
+    text = (ROOT / "tests/requirements.txt").read_text(encoding="utf-8")
+    assert not re.search(r"https?://|--index-url|--extra-index-url", text)
+
+
+@pytest.mark.parametrize("name", ["GET /v1/recommendations", "GET /v1/products", "POST /v1/events", "GET /v1/search"])
+def test_the_readme_names_the_routes(name: str) -> None:
+    assert name in README
+
+
+def test_openapi_golden(tmp_path: Path) -> None:
+    golden = Path(__file__).parent / "openapi.json"
+    from api.app import create_app
+    from api.deps import Services
+
+    described = create_app(Services.__new__(Services)).openapi()
+    assert json.loads(golden.read_text(encoding="utf-8")) == described, "regenerate: python tests/house/regenerate.py"
