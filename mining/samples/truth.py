@@ -64,6 +64,15 @@ class Incompatible(TypedDict):
     quote: str
 
 
+class Contradiction(TypedDict):
+    """A review that says otherwise: ``claim`` stands in the catalogue, ``said`` in the review."""
+
+    review: str
+    product: str
+    claim: str
+    said: str
+
+
 class Truth(TypedDict):
     """The whole of ``shop/truth.json``; ``shop/README.md`` says how it was planted."""
 
@@ -79,6 +88,7 @@ class Truth(TypedDict):
     same_product: list[list[str]]
     near_duplicates: list[list[str]]
     incompatible: list[Incompatible]
+    contradictions: list[Contradiction]
     relations: list[LabelledProduct]
 
 

@@ -163,6 +163,39 @@ def test_negations_lie_in_the_text_and_are_no_gold_label(products: list[Product]
             assert last <= start or first >= start + len(row["quote"])
 
 
+def test_reviews_are_many_and_speak_two_languages(products: list[Product]) -> None:
+    rows = reviews()
+    assert len(rows) >= 420
+    assert len({r["id"] for r in rows}) == len(rows)
+    assert len({r["text"] for r in rows}) == len(rows)
+    assert {r["product_id"] for r in rows} == {p.id for p in products}
+    assert sum(len(HAN.findall(r["text"])) > 4 for r in rows) >= 100
+    assert set(Counter(r["rating"] for r in rows)) == {1, 2, 3, 4, 5}
+    assert all(CONFIG.start <= r["at"] < CONFIG.end for r in rows)
+    assert [r["at"] for r in rows] == sorted(r["at"] for r in rows)
+
+
+def test_reviewers_are_shoppers_of_the_log(truth: Truth) -> None:
+    shoppers = {f"u{n:04d}" for n in range(1, CONFIG.users + len(truth["bots"]) + 1)} - set(truth["bots"])
+    assert {r["user_id"] for r in reviews()} - shoppers == set()
+
+
+def test_contradictions_are_in_both_texts(products: list[Product], truth: Truth) -> None:
+    texts = {p.id: "\n".join((text_of(p), *p.attributes.values())) for p in products}
+    said = {r["id"]: r for r in reviews()}
+    assert len(truth["contradictions"]) >= 40
+    for row in truth["contradictions"]:
+        review = said[row["review"]]
+        assert review["product_id"] == row["product"]
+        assert row["claim"] in texts[row["product"]]
+        assert row["said"] in review["title"] + "\n" + review["text"]
+
+
+def test_what_ships_is_small() -> None:
+    shop = sample_shop()
+    assert sum(path.stat().st_size for path in (shop.catalog, shop.reviews, shop.truth)) < 400_000
+
+
 def test_the_simulator_is_deterministic_and_the_seed_matters(products: list[Product], truth: Truth) -> None:
     small = replace(CONFIG, users=120)
     once, again = simulate(products, truth, small), simulate(products, truth, small)
