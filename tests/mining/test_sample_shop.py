@@ -17,6 +17,8 @@ from mining.samples import sample_products, sample_shop
 from mining.samples.simulator import DAY, SimulatorConfig, simulate, write_events
 from mining.samples.truth import Truth, label_span, load_truth
 from mining.samples.world import seconds
+from mining.sources import read_products, read_reviews
+from mining.types import Reject
 
 CONFIG = SimulatorConfig()
 HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -107,6 +109,19 @@ def test_some_rows_carry_html_as_shops_do() -> None:
     assert "&amp;" in raw
     assert "&nbsp;" in raw
     assert "<li>" in raw
+
+
+def test_the_readers_take_every_row_and_the_labels_lie_in_what_they_read(truth: Truth) -> None:
+    rejects: list[Reject] = []
+    shop = sample_shop()
+    texts = {p.id: text_of(p) for p in read_products(shop.catalog, on_reject=rejects.append)}
+    assert len(texts) == len(sample_products())
+    for row in truth["relations"]:
+        for label in row["labels"]:
+            start, end = label_span(texts[row["product"]], label)
+            assert texts[row["product"]][start:end] == label["quote"]
+    assert len(list(read_reviews(shop.reviews, on_reject=rejects.append))) == len(reviews())
+    assert rejects == []
 
 
 def test_truth_names_only_products_of_the_catalogue(products: list[Product], truth: Truth) -> None:
