@@ -10,7 +10,6 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from kg.types import Fact, GraphPath, Triple
 
@@ -49,17 +48,20 @@ class _Map:
         return self.work <= MAX_WORK
 
     def open(self, ids: Iterable[str]) -> None:
-        """Look up the steps out of these entities. Entities past the work limit count as hubs."""
-        unseen = iter(sorted(set(ids) - self.steps.keys()))
-        while batch := list(islice(unseen, _BATCH)):
-            inner = [i for i in batch if i not in self.ends]
-            found = dict(self.neighbours(inner, HUB + 1)) if inner and self.spend(0) else {}
-            found.update(self.neighbours([i for i in batch if i in self.ends], None))
-            for entity_id in batch:
-                facts = found.get(entity_id, ())
-                self.spend(len(facts))
-                passable = entity_id in self.ends or len(facts) <= HUB
-                self.steps[entity_id] = _steps(entity_id, facts) if passable else []
+        """Look up the steps out of these entities. What lies past the work limit counts as a hub."""
+        unseen = sorted(set(ids) - self.steps.keys())
+        for end in (i for i in unseen if i in self.ends):
+            self._keep([end], self.neighbours([end], None), limit=None)
+        inner = [i for i in unseen if i not in self.ends]
+        for start in range(0, len(inner), _BATCH):
+            batch = inner[start : start + _BATCH]
+            self._keep(batch, self.neighbours(batch, HUB + 1) if self.spend(0) else {}, limit=HUB)
+
+    def _keep(self, ids: Sequence[str], found: Mapping[str, Sequence[Fact]], limit: int | None) -> None:
+        for entity_id in ids:
+            facts = found.get(entity_id, ())
+            self.spend(len(facts))
+            self.steps[entity_id] = _steps(entity_id, facts) if limit is None or len(facts) <= limit else []
 
     def grown(self, walks: Sequence[_Walk], stop: str) -> list[_Walk]:
         """All walks one step longer; those that reached ``stop``, the other end, are complete and do not grow."""

@@ -7,6 +7,7 @@ there is none, any of them. ``rank`` does the rest.
 import re
 import unicodedata
 from collections.abc import Iterable
+from itertools import pairwise
 
 from kg.ids import normal_form
 from kg.types import Entity
@@ -14,7 +15,9 @@ from kg.types import Entity
 MAX_QUERY_TOKENS = 32  # a pasted page is no question; more tokens than these are not looked at
 
 # Scripts without spaces between words: kana, bopomofo, Han with its extensions, Hangul.
-_CJK = "\u3040-\u30ff\u3100-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+_CJK = (
+    "\u3040-\u30ff\u3100-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+)
 _PIECES = re.compile(f"(?P<cjk>[{_CJK}]+)|(?P<word>(?:(?![{_CJK}])\\w)+)|(?P<sign>[^\\w\\s])")
 _JOINERS = re.compile("[\u200d\ufe00-\ufe0f]")  # zero-width joiner and variation selectors: how an emoji is drawn
 
@@ -31,7 +34,7 @@ def tokens(text: str) -> tuple[str, ...]:
         piece = match.group()
         if match.lastgroup == "cjk":
             found.update(dict.fromkeys(piece))
-            found.update(dict.fromkeys(a + b for a, b in zip(piece, piece[1:], strict=False)))
+            found.update(dict.fromkeys(a + b for a, b in pairwise(piece)))
         elif match.lastgroup == "word" or unicodedata.category(piece)[0] == "S":
             found[piece] = None
     return tuple(found)

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from kg.errors import EvidenceError, SchemaError, UnknownEntity
 from kg.schema import LABELS, SHOP, Schema
-from kg.types import Document, Entity, Evidence, Fact, Scalar, Triple, merge_evidence
+from kg.types import Document, Entity, Evidence, EvidenceKey, Fact, Scalar, Triple, merge_evidence
 
 _INT64 = range(-(2**63), 2**63)
 _KINDS = ("product", "review")
@@ -20,7 +20,11 @@ _KINDS = ("product", "review")
 
 def checked_entities(entities: Iterable[Entity]) -> dict[str, Entity]:
     """Entities by id, the last put under an id; SchemaError for one that no store can keep."""
-    return {e.id: e for e in map(_checked_entity, entities)}
+    checked: dict[str, Entity] = {}
+    for entity in map(_checked_entity, entities):
+        check_type_kept(checked.get(entity.id, entity), entity)
+        checked[entity.id] = entity
+    return checked
 
 
 def checked_documents(documents: Iterable[Document]) -> dict[str, Document]:
@@ -62,11 +66,19 @@ def merged_facts(
     return {triple: merged[triple] for triple in sorted(merged)}
 
 
+def fresh_evidence(held: Mapping[EvidenceKey, Evidence], found: tuple[Evidence, ...]) -> list[Evidence]:
+    """What must be written so that a fact with the evidence ``held`` also has what a put found."""
+    fresh = [e for e in found if held.get(e.key) != e]
+    if held and fresh:
+        return [e for e in merge_evidence(held.values(), fresh) if held.get(e.key) != e]
+    return fresh
+
+
 def check_type_kept(known: Entity, new: Entity) -> None:
     """An id carries its type, so a put that would change the type is a mistake in the id: SchemaError."""
     if known.type != new.type:
         raise SchemaError(
-            f"entity {new.id!r} is a {known.type} in the store and came as a {new.type}; "
+            f"entity {new.id!r} is known as a {known.type} and came as a {new.type}; "
             "give the other thing an id of its own"
         )
 
@@ -89,6 +101,17 @@ def check_about(documents: Iterable[Document], known: Mapping[str, object] | set
     for document in documents:
         if document.about not in known:
             raise UnknownEntity(document.about)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be stored at all: False for one with a lone surrogate."""
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _checked_entity(entity: Entity) -> Entity:
@@ -153,27 +176,21 @@ def _check_triple(fact: Fact, type_of: Mapping[str, str], schema: Schema, allowe
         allowed.add((head, fact.relation, tail))
 
 
-def _checked_evidence(fact: Fact, evidence: Evidence, text_of: Mapping[str, str]) -> Evidence:
-    _check_marks(fact, evidence)
-    if evidence.quote is not None:
-        _check_quote(fact, evidence, text_of)
-    elif evidence.start is not None or evidence.end is not None:
-        raise EvidenceError(f"{_told(fact)}: evidence from {evidence.source!r} has a span but no quote; give both")
-    at = _checked_time(evidence.at, fact)
-    if not evidence.counts and at is evidence.at and type(evidence.confidence) is float:
-        return evidence
-    return replace(evidence, confidence=float(evidence.confidence), at=at, counts=_checked_counts(fact, evidence))
-
-
-def _check_marks(fact: Fact, evidence: Evidence) -> None:
-    if not 0.0 <= evidence.confidence <= 1.0:
-        raise EvidenceError(
-            f"{_told(fact)}: confidence {evidence.confidence!r} from {evidence.source!r}; expected 0 to 1"
-        )
-    for name in ("source", "method", "field", "run"):
-        value = getattr(evidence, name)
-        if value is not None and not (value and (value.isascii() or _encodes(value))):
-            raise EvidenceError(f"{_told(fact)}: evidence has the {name} {value!r}; expected text that is not empty")
+def _checked_evidence(fact: Fact, e: Evidence, text_of: Mapping[str, str]) -> Evidence:
+    if not 0.0 <= e.confidence <= 1.0:
+        raise EvidenceError(f"{_told(fact)}: confidence {e.confidence!r} from {e.source!r}; expected 0 to 1")
+    for mark in (e.source, e.method, e.field, e.run):
+        if mark is not None and not (mark and is_unicode(mark)):
+            raise EvidenceError(f"{_told(fact)}: evidence has the source, method, field or run {mark!r}; expected text")
+    if e.quote is not None:
+        _check_quote(fact, e, text_of)
+    elif e.start is not None or e.end is not None:
+        raise EvidenceError(f"{_told(fact)}: evidence from {e.source!r} has a span but no quote; give both")
+    at = _checked_time(e.at, fact)
+    if not e.counts and at is e.at and type(e.confidence) is float:
+        return e
+    counts = _checked_counts(fact, e)
+    return Evidence(e.source, e.method, float(e.confidence), at, e.run, e.field, e.quote, e.start, e.end, counts)
 
 
 def _check_quote(fact: Fact, evidence: Evidence, text_of: Mapping[str, str]) -> None:
@@ -197,10 +214,9 @@ def _check_quote(fact: Fact, evidence: Evidence, text_of: Mapping[str, str]) -> 
 
 
 def _checked_counts(fact: Fact, evidence: Evidence) -> dict[str, float]:
-    counts = {name: float(evidence.counts[name]) for name in sorted(evidence.counts)}
-    for name, value in counts.items():
-        if not math.isfinite(value):
-            raise EvidenceError(f"{_told(fact)}: count {name!r} is {value!r}; expected a finite number")
+    counts = {name: float(value) for name, value in sorted(evidence.counts.items())}
+    if not math.isfinite(sum(counts.values())) or not all(map(is_unicode, counts)):
+        raise EvidenceError(f"{_told(fact)}: the counts are {counts!r}; expected finite numbers under names")
     return counts
 
 
@@ -224,16 +240,8 @@ def _check_id(text: str, what: str) -> None:
 
 
 def _check_text(text: str, where: str) -> None:
-    if not text.isascii() and not _encodes(text):
+    if not is_unicode(text):
         raise SchemaError(f"{where}: {_cut(text)} holds a lone surrogate and is no Unicode text; decode it again")
-
-
-def _encodes(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _told(fact: Fact) -> str:
