@@ -119,9 +119,9 @@ ATTRIBUTES = frozenset(
     map(
         squash,
         words(
-            "color colour material size style weight volume length width height depth diameter power voltage capacity pack "
-            "pack_size model gender gender_affinity season pattern flavor flavour scent fragrance age_group age_range "
-            "finish fit shape connectivity wattage resolution memory storage screen_size skin_type hair_type "
+            "color colour material size style weight volume length width height depth diameter power voltage capacity "
+            "pack pack_size model gender gender_affinity season pattern flavor flavour scent fragrance age_group "
+            "age_range finish fit shape connectivity wattage resolution memory storage screen_size skin_type hair_type "
             "颜色 材质 尺寸 尺码 规格 型号 重量 容量 功率 电压 款式 风格 季节 适用人群 性别 口味 香味 产地 成分"
         ),
     )

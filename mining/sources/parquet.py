@@ -24,23 +24,27 @@ def read_parquet(path: Path) -> Iterator[Row | Reject]:
             names = file.schema_arrow.names
             if len(set(names)) < len(names):
                 raise SourceError(f"{path}: two columns have one name ({', '.join(names)}); rename one")
+            texts = [field.name for field in file.schema_arrow if not _is_number(pa, field.type)]
             for batch in file.iter_batches(batch_size=BATCH):
                 columns = [_cells(pa, column) for column in batch.columns]
                 for cells in zip(*columns, strict=True):
                     number += 1
-                    yield _row(path, number, dict(zip(names, cells, strict=True)))
+                    yield _row(path, number, dict(zip(names, cells, strict=True)), texts)
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path} is no readable Parquet file (after row {number}): {error}") from error
 
 
 def _cells(pa: Any, column: Any) -> list[object]:
-    kind = column.type
-    if column.null_count == 0 and (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+    if column.null_count == 0 and _is_number(pa, column.type):
         return column.to_numpy(zero_copy_only=False).tolist()  # type: ignore[no-any-return]
     try:
         return column.to_pylist()  # type: ignore[no-any-return]
     except (UnicodeDecodeError, ValueError, OverflowError):
         return [_cell(scalar) for scalar in column]
+
+
+def _is_number(pa: Any, kind: Any) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _cell(scalar: Any) -> object:
@@ -50,8 +54,9 @@ def _cell(scalar: Any) -> object:
         return _BAD
 
 
-def _row(path: Path, number: int, values: dict[str, object]) -> Row | Reject:
-    for name, value in values.items():
+def _row(path: Path, number: int, values: dict[str, object], texts: list[str]) -> Row | Reject:
+    for name in texts:
+        value = values[name]
         if isinstance(value, bytes):
             value = values[name] = _text(value)
         if value is _BAD:

@@ -125,7 +125,7 @@ def _json(text: str) -> object | None:
 def _is_structure(read: object) -> bool:
     """``[3]`` in a title is a footnote, ``['3']`` is a list: only texts and containers make a structure."""
     if isinstance(read, dict):
-        return bool(read)
+        return True
     return isinstance(read, list | tuple) and (not read or any(isinstance(r, str | list | dict) for r in read))
 
 
@@ -178,9 +178,9 @@ def _only_real_markup(text: str) -> str:
     parts, done = [], 0
     for found in _MARKUP.finditer(text):
         opened = "<!--" if found[0] == "<!--" else (found["tag"] or "").lower()
-        closing = found[0].startswith("</")
-        if not closing and ends.get(opened, len(text)) < found.end():
-            continue  # a comment or script that never ends is text
+        endless = not found[0].startswith("</") and ends.get(opened, len(text)) < found.end()
+        if endless or found.start() < done:
+            continue  # a comment or script that never ends is text; what a comment holds is none
         parts += [text[done : found.start()].replace("<", "&lt;"), found[0]]
         done = found.end()
         if opened == "<!--":
