@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from kg.types import Timestamp
-from recommender.arrays import Floats, Ints, Sparse, group_starts, sparse
+from recommender.arrays import Floats, Ints, Sparse, sparse
 from recommender.errors import DatasetError, LeakageError
 from recommender.histories import ACTION_CODES, DEFAULT_WEIGHTS, NO_IDS, Histories, HistoryWeights, Ids
 
@@ -102,6 +102,19 @@ class Dataset:
     def with_histories(self, histories: Histories) -> "Dataset":
         return replace(self, histories=histories)
 
+    def shuffled(self, seed: int) -> "Dataset":
+        """Every edge keeps its head, its weight and its time, and gets another's tail: as many facts, but untrue."""
+        random = np.random.default_rng(seed)
+
+        def shuffle(edges: Edges) -> Edges:
+            return replace(edges, tails=random.permutation(edges.tails))
+
+        return replace(
+            self,
+            links={name: shuffle(self.links[name]) for name in sorted(self.links)},
+            attributes={name: shuffle(self.attributes[name]) for name in sorted(self.attributes)},
+        )
+
     def without_relations(self) -> "Dataset":
         return replace(self, links={}, attributes={}, entities=NO_IDS)
 
@@ -171,10 +184,3 @@ def _owner_names(events: pa.Table, sessions: bool) -> list[str | None]:
         user if user is not None else (f"session:{session}" if sessions and session is not None else None)
         for user, session in pairs
     ]
-
-
-def first_touches(histories: Histories, n_items: int) -> Ints:
-    """The positions (d,) of the events in which a row meets an item for the first time, in row order."""
-    keys = histories.owners * n_items + histories.items
-    order = np.argsort(keys, kind="stable")
-    return np.sort(order[group_starts(keys[order])])

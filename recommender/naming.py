@@ -2,9 +2,10 @@
 
 A Thing names a product where its normal form equals the product's name, an alias, its model or part number, or where
 its words stand together in the product's name. The second way is trusted only for names that tell products apart: two
-words, a word that mixes letters and digits (``V7``), or four Han characters, of which two are a word. A plural s is no difference. A Thing that
-names more than ``MOST_NAMED`` products is a kind of product, not a product, and products that are themselves made for
-the Thing are its fellow accessories, not what it names: both stay connected through the Thing alone.
+words, a word that mixes letters and digits (``V7``), or four Han characters (two of them weigh as a word). A plural s
+is no difference. A Thing that names more than ``MOST_NAMED`` products is a kind of product, not a product, and products
+that are themselves made for the Thing are its fellow accessories, not what it names: both stay connected through the
+Thing alone.
 """
 
 import re
@@ -13,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kg import ids
+from kg.store import GraphReader
+from kg.types import Entity
 
 MOST_NAMED = 8
 _WORDS = re.compile(r"[㐀-鿿]|[^\W_㐀-鿿]+")
@@ -51,6 +54,16 @@ def is_named_by(naming: Naming, surface: str) -> bool:
 
 def _stands_in(wanted: Sequence[str], name: Sequence[str]) -> bool:
     return any(tuple(name[i : i + len(wanted)]) == tuple(wanted) for i in range(len(name) - len(wanted) + 1))
+
+
+def naming_of(reader: GraphReader, product: Entity) -> Naming:
+    """What a product is called: its names, and as codes its part number and the values of its attribute ``model``."""
+    codes = [str(product.properties["mpn"])] if "mpn" in product.properties else []
+    for fact in reader.facts(head=product.id, relation="HAS_ATTRIBUTE"):
+        value = reader.entity(fact.tail)
+        if value.properties.get("attribute") == "model":
+            codes.append(value.name)
+    return Naming((product.name, *product.aliases), tuple(codes))
 
 
 def resolve(things: Mapping[str, Iterable[str]], products: Mapping[str, Naming]) -> dict[str, tuple[str, ...]]:

@@ -6,7 +6,7 @@ before ``until`` → histories. The order of places is the order of ids, so the 
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from kg.store import GraphReader
 from kg.types import Entity, Fact, Timestamp
 from recommender.dataset import UNDATED, Dataset, Edges
 from recommender.histories import HistoryWeights, Ids
-from recommender.naming import Naming, resolve
+from recommender.naming import naming_of, resolve
 
 NAMED = " by name"
 """After a relation's name: the tail is the product that the fact's Thing names."""
@@ -124,7 +124,7 @@ def _name_things(reader: GraphReader, products: Mapping[str, Entity], found: _Fo
     if not to_things:
         return
     things = {entity.id: (entity.name, *entity.aliases) for entity in reader.entities(type="Thing")}
-    meant = resolve(things, namings(reader, products.values()))
+    meant = resolve(things, {name: naming_of(reader, product) for name, product in products.items()})
     made_for: defaultdict[str, set[str]] = defaultdict(set)
     for pairs in to_things.values():
         for head, tail in pairs:
@@ -137,21 +137,6 @@ def _name_things(reader: GraphReader, products: Mapping[str, Entity], found: _Fo
                     named[head, product] = max(told, named.get((head, product), told))
         if not named:
             del found.links[name + NAMED]
-
-
-def namings(reader: GraphReader, products: Iterable[Entity]) -> dict[str, Naming]:
-    """What each product is called: its names, and as codes its part number and the values of its attribute model."""
-    models: defaultdict[str, list[str]] = defaultdict(list)
-    values = {e.id: e.name for e in reader.entities(type="Value") if e.properties.get("attribute") == "model"}
-    for value, surface in values.items():
-        for fact in reader.facts(relation="HAS_ATTRIBUTE", tail=value):
-            models[fact.head].append(surface)
-    return {
-        e.id: Naming(
-            (e.name, *e.aliases), (*models[e.id], *([str(e.properties["mpn"])] if "mpn" in e.properties else []))
-        )
-        for e in products
-    }
 
 
 def _shop_id(entity_id: str) -> str:

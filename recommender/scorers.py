@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -87,10 +88,10 @@ class FactorScorer(Scorer):
 class RelationScorer(Scorer):
     """score = x · R, a linear term over facts, so that each fact's share of a score is exact.
 
-    ``R = D^-1/2 Q D^-1/2`` with ``Q = Σ_r w_r S_r`` and D the row sums of Q. For a relation between items, S_r is the
-    symmetric (n_items, n_items) matrix in ``links``. For a relation to entities, ``S_r = E N Eᵀ`` without its
-    diagonal: E (n_items, n_entities) is in ``attributes``, N weighs an entity by the inverse of its degree, so that
-    sharing a rare use means more than sharing a common one. S_r is never formed.
+    ``R = D^-1/2 Q D^-1/2`` with ``Q = Σ_r w_r S_r`` and D the row sums of Q. For a relation between items,
+    ``S_r = M + Mᵀ`` with the (n_items, n_items) matrix M, heads in rows, in ``links``. For a relation to entities,
+    ``S_r = E N Eᵀ`` without its diagonal: E (n_items, n_entities) is in ``attributes``, N weighs an entity by the
+    inverse of its degree, so that sharing a rare use means more than sharing a common one. S_r is never formed.
 
     ``scale`` (n_items,) is D^-1/2, 0 where an item has no relation; ``rarity`` (n_entities,) a relation is the
     diagonal of N.
@@ -110,12 +111,21 @@ class RelationScorer(Scorer):
         x = self.weights.matrix(histories, len(self.items)) * self.scale[None, :]
         total = np.zeros(x.shape, np.float32)
         for name, matrix in self.links.items():
-            total += np.float32(self.strengths[name]) * _dense(x @ matrix)
+            total += np.float32(self.strengths[name]) * _dense(x @ matrix + x @ self.turned[name])
         for name, matrix in self.attributes.items():
-            through = _dense(((x @ matrix) * self.rarity[name][None, :]) @ matrix.T)
-            own = (matrix * matrix) @ self.rarity[name]  # the way from an item to itself and back
-            total += np.float32(self.strengths[name]) * (through - _dense(x * own[None, :]))
+            through = ((x @ matrix) * self.rarity[name][None, :]) @ self.turned[name]
+            total += np.float32(self.strengths[name]) * _dense(through - x * self._returns[name][None, :])
         return total * self.scale
+
+    @cached_property
+    def turned(self) -> Mapping[str, Sparse]:
+        """The transpose of each matrix, by relation."""
+        return {name: matrix.T.tocsr() for name, matrix in {**self.links, **self.attributes}.items()}
+
+    @cached_property
+    def _returns(self) -> Mapping[str, Floats]:
+        """The diagonal of E N Eᵀ: the ways from an item to itself and back, which are no reason."""
+        return {name: np.asarray((m * m) @ self.rarity[name], np.float32) for name, m in self.attributes.items()}
 
     def speaks(self, histories: Histories) -> Bools:
         related = self.scale[histories.items] > 0

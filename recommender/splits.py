@@ -7,28 +7,39 @@ import numpy as np
 import pyarrow as pa
 
 from kg.types import ACTIONS, Action, Timestamp
-from recommender.arrays import Ints
-from recommender.dataset import Dataset, first_touches
+from recommender.arrays import Bools, Ints, group_starts
+from recommender.dataset import Dataset
 from recommender.errors import DatasetError, LeakageError
 from recommender.histories import ACTION_CODES, Histories
 
-STRONG: tuple[Action, ...] = ("purchase", "rating")
+TAKING: tuple[Action, ...] = ("purchase", "rating")
 
 
 @dataclass(frozen=True, slots=True)
 class Cases:
     """n users to recommend for, and what they took next.
 
-    ``histories`` has n rows; ``owners`` and ``targets`` (t,) say which row took which item; each pair occurs once and
-    no target is in its row's history. Rows without a target are allowed and are not counted.
+    ``histories`` has n rows; ``owners`` and ``targets`` (t,) say which row took which item; each pair occurs once.
+    ``taking`` names the actions that take an item: what was taken before is no target and is not shown again, what
+    was only looked at may be both. Rows without a target are allowed and are not counted.
     """
 
     histories: Histories
     owners: Ints
     targets: Ints
+    taking: tuple[Action, ...] = ACTIONS
 
     def __len__(self) -> int:
         return len(self.histories)
+
+    def first(self, count: int) -> "Cases":
+        """The cases of at most ``count`` rows, spread evenly: for choosing, never for reporting."""
+        if count >= len(self):
+            return self
+        rows = np.linspace(0, len(self) - 1, count).astype(np.int64)
+        chosen = np.isin(self.owners, rows)
+        owners = np.searchsorted(rows, self.owners[chosen])
+        return Cases(self.histories.take(rows), owners, self.targets[chosen], self.taking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +50,32 @@ class Cut:
     cases: Cases
 
 
-def target_actions(data: Dataset) -> tuple[Action, ...]:
+def taking_actions(histories: Histories) -> tuple[Action, ...]:
     """What counts as taking an item: purchases and ratings, or any action where a log knows neither."""
-    codes = [ACTION_CODES[action] for action in STRONG]
-    return STRONG if np.isin(data.histories.actions, codes).any() else ACTIONS
+    return TAKING if taken(histories, TAKING).any() else ACTIONS
 
 
-def leave_last_out(data: Dataset, actions: Collection[Action] | None = None) -> Cut:
-    """Each user's last new item is the target, everything before it the history; later events are dropped.
+def taken(histories: Histories, taking: Collection[Action]) -> Bools:
+    """Which events take their item, (e,)."""
+    codes = [ACTION_CODES[action] for action in taking]
+    return np.isin(histories.actions, codes)
 
-    Users with no such item, or nothing before it, stay in training whole and are no case. Not a cut in time: others'
-    later events stay in training, and so do edges mined from the whole log, which is why dated edges are refused.
-    Apply it to ``cut.train`` again for the validation item.
+
+def _first_takes(histories: Histories, n_items: int, taking: Collection[Action]) -> Ints:
+    """The positions of the events in which a row takes an item for the first time, in row order."""
+    events = np.flatnonzero(taken(histories, taking))
+    keys = histories.owners[events] * n_items + histories.items[events]
+    order = np.argsort(keys, kind="stable")
+    return np.sort(events[order[group_starts(keys[order])]])
+
+
+def leave_last_out(data: Dataset) -> Cut:
+    """The item that each user took for the first time last is the target, everything before that event the history.
+
+    What the user did to the target itself before taking it is left out: looking at what one is about to buy foretells
+    it too well. Later events are dropped. Users with no such item, or nothing before it, stay in training whole and
+    are no case. Not a cut in time: others' later events stay in training, and so would edges mined from the whole log,
+    which is why edges dated after the first event are refused. Apply it to ``cut.train`` for the validation item.
     """
     for name, edges in {**data.links, **data.attributes}.items():
         newest = int(edges.at.max(initial=np.iinfo(np.int64).min))
@@ -59,18 +84,17 @@ def leave_last_out(data: Dataset, actions: Collection[Action] | None = None) -> 
                 f"{name} rests on evidence up to {newest}, which may hold the very items that are left out; "
                 "use a cut in time, or mine it without them"
             )
-    codes = [ACTION_CODES[action] for action in (actions or target_actions(data))]
+    taking = taking_actions(data.histories)
     histories, n_users = data.histories, len(data.users)
-    touches = first_touches(histories, len(data.items))
-    touches = touches[np.isin(histories.actions[touches], codes)]
+    takes = _first_takes(histories, len(data.items), taking)
     last = np.full(n_users, -1, np.int64)
-    np.maximum.at(last, histories.owners[touches], touches)
-    cased = last > histories.indptr[:-1]
-    ends = np.where(cased, last, histories.indptr[1:])
-    train = histories.keep(np.arange(len(histories.items)) < ends[histories.owners])
+    np.maximum.at(last, histories.owners[takes], takes)
+    target = np.where(last >= 0, histories.items[last], -1)
+    earlier = (np.arange(len(histories.items)) < last[histories.owners]) & (histories.items != target[histories.owners])
+    cased = np.bincount(histories.owners[earlier], minlength=n_users) > 0
+    train = histories.keep(earlier | ~cased[histories.owners])
     rows = np.flatnonzero(cased)
-    cases = Cases(train.take(rows), np.arange(len(rows)), histories.items[last[rows]])
-    return Cut(data.with_histories(train), cases)
+    return Cut(data.with_histories(train), Cases(train.take(rows), np.arange(len(rows)), target[rows], taking))
 
 
 def time_cut(train: Dataset, later: pa.Table, *, before: Timestamp | None = None) -> Cut:
@@ -84,19 +108,20 @@ def time_cut(train: Dataset, later: pa.Table, *, before: Timestamp | None = None
     early = int((later["at"].to_numpy() < train.until).sum()) if len(later) else 0
     if early:
         raise LeakageError(f"{early} of the later events lie before until={train.until}: cases must not be trained on")
-    actions = target_actions(train)
+    taking = taking_actions(train.histories)
     n_items = len(train.items)
     pairs: set[int] = set()
     columns = (later[name].to_pylist() for name in ("user", "session", "product", "action", "at"))
     for user, session, product, action, at in zip(*columns, strict=True):
         owner = train.users.get(user if user is not None else f"session:{session}")
         item = train.items.get(product)
-        if owner >= 0 and item >= 0 and action in actions and (before is None or at < before):
+        if owner >= 0 and item >= 0 and action in taking and (before is None or at < before):
             pairs.add(owner * n_items + item)
-    seen = train.histories.owners * n_items + train.histories.items
+    had = taken(train.histories, taking)
+    seen = train.histories.owners[had] * n_items + train.histories.items[had]
     keys = np.setdiff1d(np.array(sorted(pairs), np.int64), seen)
     rows, owners = np.unique(keys // n_items, return_inverse=True)
-    return Cut(train, Cases(train.histories.take(rows), owners.astype(np.int64), keys % n_items))
+    return Cut(train, Cases(train.histories.take(rows), owners.astype(np.int64), keys % n_items, taking))
 
 
 def validation_time(events: pa.Table, share: float = 0.1) -> Timestamp:
@@ -104,6 +129,6 @@ def validation_time(events: pa.Table, share: float = 0.1) -> Timestamp:
     if not 0 < share < 1 or not len(events):
         raise DatasetError(f"cannot take the last {share} of {len(events)} events; expected 0 < share < 1 and events")
     at, actions = events["at"].to_numpy(), events["action"].to_numpy(zero_copy_only=False)
-    strong = at[np.isin(actions, STRONG)]
+    strong = at[np.isin(actions, TAKING)]
     times = np.sort(strong if len(strong) else at)
     return int(times[int(len(times) * (1 - share))])

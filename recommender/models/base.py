@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from recommender.histories import Histories, Ids, UserState
 
 if TYPE_CHECKING:
     from recommender.dataset import Dataset
+    from recommender.splits import Cut
 
 
 class Scorer(ABC):
@@ -60,6 +61,21 @@ class Model(Protocol):
         """What reports and ``Recommendation.origin`` call it."""
         ...
 
+    @property
+    def uses_relations(self) -> bool:
+        """Whether facts change what it learns."""
+        ...
+
     def fit(self, data: "Dataset") -> Scorer:
         """Raises ModelFitError where there is nothing to learn from or the numbers are not finite."""
+        ...
+
+
+@runtime_checkable
+class Tunable(Model, Protocol):
+    """A model whose training has a length that a validation cut chooses."""
+
+    def tune(self, cut: "Cut") -> tuple[Scorer, Model]:
+        """What was learned from ``cut.train``, stopped where it was best on ``cut.cases``; and the same model with
+        that length fixed, to be fitted on everything."""
         ...

@@ -4,6 +4,7 @@ Steck: "Embarrassingly shallow autoencoders for sparse data", WWW 2019. https://
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import lapack
@@ -27,6 +28,8 @@ class Ease:
     regularisation: float = 100.0
     decay: float = 1.0
 
+    uses_relations: ClassVar[bool] = False
+
     @property
     def name(self) -> str:
         return "ease"
@@ -35,7 +38,7 @@ class Ease:
         x = data.matrix()
         if x.nnz == 0:
             raise ModelFitError("EASE needs at least one interaction; the training set holds none")
-        gram = np.asarray((x.T @ x).astype(np.float64).toarray(), order="F")
+        gram = (x.T @ x).astype(np.float64).toarray().T  # symmetric, so its transpose is itself in LAPACK's order
         gram[np.diag_indices_from(gram)] += self.regularisation
         weights = HistoryWeights(self.decay, data.weights.actions)
         return ItemItemScorer(data.items, _regression(_inverse_triangle(gram)), weights)

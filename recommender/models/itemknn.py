@@ -4,6 +4,7 @@ Sarwar, Karypis, Konstan, Riedl: "Item-based collaborative filtering recommendat
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -26,6 +27,8 @@ class ItemKNN:
     neighbours: int | None = None
     shrink: float = 0.0
     decay: float = 1.0
+
+    uses_relations: ClassVar[bool] = False
 
     @property
     def name(self) -> str:

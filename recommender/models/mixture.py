@@ -4,19 +4,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recommender.dataset import Dataset
+from recommender.errors import ModelFitError
 from recommender.models.base import Model
 from recommender.scorers import WeightedSumScorer
 
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """score = Σ_t w_t · score_t. Serving a sum with a relation term keeps each fact's contribution exact."""
+    """score = Σ_t w_t · score_t. Serving a sum with a relation term keeps each fact's contribution exact.
+
+    Parts that use relations are left out where the dataset has none, so that a shop without facts is served too.
+    """
 
     parts: Sequence[tuple[float, Model]]
 
     @property
     def name(self) -> str:
-        return " + ".join(f"{weight:g} {part.name}" if weight != 1 else part.name for weight, part in self.parts)
+        return " + ".join(part.name for _, part in self.parts)
+
+    @property
+    def uses_relations(self) -> bool:
+        return any(part.uses_relations for _, part in self.parts)
 
     def fit(self, data: Dataset) -> WeightedSumScorer:
-        return WeightedSumScorer(tuple((weight, part.fit(data)) for weight, part in self.parts))
+        related = bool(data.links or data.attributes)
+        usable = [(weight, part) for weight, part in self.parts if related or not part.uses_relations]
+        if not usable:
+            raise ModelFitError(f"{self.name} needs relations; the training set holds none")
+        return WeightedSumScorer(tuple((weight, part.fit(data)) for weight, part in usable))

@@ -1,6 +1,7 @@
 """Popularity: what everyone takes, lately. The floor under every other model, and the answer to an empty history."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,6 +21,8 @@ class Popularity:
     """
 
     half_life_days: float | None = None
+
+    uses_relations: ClassVar[bool] = False
 
     @property
     def name(self) -> str:

@@ -5,6 +5,7 @@ Every contribution of a fact to a score can be read off exactly, which is what r
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -28,15 +29,14 @@ class Relations:
     strengths: Mapping[str, float] | None = field(default=None, hash=False)
     decay: float = 1.0
     most_shared: int = 2000
+    name: str = "relations"
 
-    @property
-    def name(self) -> str:
-        return "relations"
+    uses_relations: ClassVar[bool] = True
 
     def fit(self, data: Dataset) -> RelationScorer:
         n = len(data.items)
         strengths = dict.fromkeys([*data.links, *data.attributes], 1.0) if self.strengths is None else self.strengths
-        links = {name: _symmetric(e.matrix((n, n))) for name, e in data.links.items() if strengths.get(name)}
+        links = {name: _apart(e.matrix((n, n))) for name, e in data.links.items() if strengths.get(name)}
         attributes = {
             name: _useful(edges.matrix((n, len(data.entities))), self.most_shared)
             for name, edges in data.attributes.items()
@@ -52,12 +52,12 @@ class Relations:
         return RelationScorer(data.items, links, attributes, rarity, scale, used, data.entities, weights)
 
 
-def _symmetric(matrix: Sparse) -> Sparse:
-    """S + Sᵀ without its diagonal: an item is no reason for itself."""
-    both = (matrix + matrix.T).tocoo()
-    rows, columns = both.coords
+def _apart(matrix: Sparse) -> Sparse:
+    """Without the diagonal: an item is no reason for itself."""
+    cells = matrix.tocoo()
+    rows, columns = cells.coords
     apart = rows != columns
-    result = sp.coo_array((both.data[apart], (rows[apart], columns[apart])), shape=both.shape).tocsr()
+    result = sp.coo_array((cells.data[apart], (rows[apart], columns[apart])), shape=cells.shape).tocsr()
     result.sort_indices()
     return result
 
@@ -84,7 +84,10 @@ def _row_sums(
     strengths: Mapping[str, float],
 ) -> Floats:
     """D, (n_items,)."""
-    parts: list[Floats] = [strengths[name] * np.asarray(m.sum(axis=1), np.float32).ravel() for name, m in links.items()]
+    parts: list[Floats] = []
+    for name, matrix in links.items():
+        both: Floats = np.asarray(matrix.sum(axis=1)).ravel() + np.asarray(matrix.sum(axis=0)).ravel()
+        parts.append(np.asarray(strengths[name] * both, np.float32))
     for name, matrix in attributes.items():
         through = matrix @ (rarity[name] * np.asarray(matrix.sum(axis=0), np.float32).ravel())
         parts.append(np.asarray(strengths[name] * (through - (matrix * matrix) @ rarity[name]), np.float32))

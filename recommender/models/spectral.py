@@ -5,6 +5,7 @@ https://arxiv.org/abs/2108.07567. Halko, Martinsson, Tropp: "Finding structure w
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -27,6 +28,8 @@ class Spectral:
     power_iterations: int = 2
     seed: int = 0
     decay: float = 1.0
+
+    uses_relations: ClassVar[bool] = False
 
     @property
     def name(self) -> str:

@@ -3,6 +3,8 @@ import pytest
 
 from recommender.dataset import Dataset, Edges
 from recommender.errors import DatasetError, LeakageError
+from recommender.evaluation import measure
+from recommender.scorers import PopularityScorer
 from recommender.splits import leave_last_out, time_cut, validation_time
 
 
@@ -74,6 +76,38 @@ def test_looking_is_no_target_where_people_buy(log):
     rows = [("u", "a", 1), ("u", "b", 2), ("u", "c", 3, "view")]
     cut = leave_last_out(Dataset.build(log(rows)))
     assert named(cut.train, cut.cases) == {("u", "b")}
+
+
+def test_looking_at_what_is_bought_next_is_not_told(log):
+    rows = [("u", "a", 1), ("u", "b", 2, "view"), ("u", "c", 3, "view"), ("u", "b", 4)]
+    cut = leave_last_out(Dataset.build(log(rows)))
+    assert named(cut.train, cut.cases) == {("u", "b")}
+    assert did(cut.train, "u") == ["a", "c"]
+
+
+def test_what_was_looked_at_may_still_be_bought(log):
+    train = Dataset.build(log([("u", "a", 1), ("u", "b", 2, "view")]), until=10)
+    cases = time_cut(train, log([("u", "a", 10), ("u", "b", 11)])).cases
+    assert named(train, cases) == {("u", "b")}
+    assert measure(PopularityScorer(train.items, np.array([2, 1], np.float32)), cases, 1).recall == 1
+
+
+def test_some_cases_spread_evenly(log):
+    rows = [(f"u{n}", item, at) for n in range(9) for at, item in enumerate("ab")]
+    cases = leave_last_out(Dataset.build(log(sorted(rows, key=lambda row: row[2])))).cases
+    assert cases.first(4).histories.users.tolist() == [0, 2, 5, 8]
+    assert (len(cases.first(4).targets), cases.first(99)) == (4, cases)
+
+
+def test_shuffled_facts_are_as_many_but_others(log):
+    random = np.random.default_rng(1)
+    links = {"BOUGHT_WITH": Edges.of(*random.integers(0, 20, (2, 60)))}
+    data = Dataset.build(log([("u", f"i{n:02d}", n) for n in range(20)]), links=links)
+    one, two = data.shuffled(1).links["BOUGHT_WITH"], data.links["BOUGHT_WITH"]
+    assert one.heads.tolist() == two.heads.tolist()
+    assert one.tails.tolist() != two.tails.tolist()
+    assert sorted(one.tails) == sorted(two.tails)
+    assert data.shuffled(1).links["BOUGHT_WITH"].tails.tolist() == one.tails.tolist()
 
 
 def test_leave_last_out_refuses_edges_mined_from_the_same_log(log):

@@ -98,7 +98,7 @@ def test_a_mixture_is_the_sum_of_its_parts(data):
     expected = sum(weight * model.fit(data).scores_batch(data.histories) for weight, model in parts)
     mixture = Mixture(parts)
     np.testing.assert_allclose(mixture.fit(data).scores_batch(data.histories), expected, atol=1e-6)
-    assert mixture.name == "ease + 0.3 relations"
+    assert mixture.name == "ease + relations"
 
 
 @pytest.mark.parametrize("model", [Popularity(), ItemKNN(), Ease(), Spectral(), Relations()])
