@@ -3,6 +3,7 @@
 Every stage can be interrupted and typed again: what is done is known and skipped, what was half done is done again.
 """
 
+import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -10,40 +11,57 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from api.bootstrap import Shop, extractors, load_recommender, services
+from api import bootstrap
+from api.bootstrap import Shop
 from api.errors import FrontDoorError, MissingExtra, NotTrained
 from api.progress import Bars
-from api.serving import current_model
 from api.settings import Settings
 from api.workspace import write_json
+from kg import analysis, quality, snapshot
+from mining import loading, pipeline, samples
+from mining.samples.simulator import simulate, write_events
+from mining.samples.truth import load_truth
+from mining.sources import find_shop_files
+
+SHOWN = 3  # recommendations that run and demo print
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The user's files and how their columns are read."""
+    """The user's files and how they are read."""
 
     catalog: Path
     events: Path | None = None
     reviews: Path | None = None
     relations: Path | None = None
-    preset: str | None = None
-    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # file → our name → their column
-    strict: bool = False
+    options: loading.LoadOptions = field(default_factory=loading.LoadOptions)
 
     @classmethod
     def of(
         cls, catalog: Path, events: Path | None, reviews: Path | None, relations: Path | None,
         *, preset: str | None, columns: list[str], strict: bool,
     ) -> "Files":  # fmt: skip
-        """``columns`` are flags such as ``events.user=buyer``. Raises FrontDoorError for a flag of another form."""
-        read: dict[str, dict[str, str]] = {}
-        for flag in columns:
-            name, _, column = flag.partition("=")
-            file, _, ours = name.partition(".")
-            if not column or not ours or file not in ("catalog", "events", "reviews", "relations"):
-                raise FrontDoorError(f"--map {flag}: expected FILE.NAME=COLUMN, such as events.user=buyer")
-            read.setdefault(file, {})[ours] = column
-        return cls(catalog, events, reviews, relations, preset, read, strict)
+        """A folder as catalogue brings its other files along. ``columns`` are flags such as ``events.user=buyer``."""
+        options = loading.LoadOptions(columns=_columns(columns), preset=preset, strict=strict)
+        if catalog.is_dir():
+            found = find_shop_files(catalog)
+            events, reviews = events or found.events, reviews or found.reviews
+            relations = relations or found.relations
+        for path in (catalog, events, reviews, relations):
+            if path is not None and not path.exists():
+                raise FrontDoorError(f"{path}: there is no such file")
+        return cls(catalog, events, reviews, relations, options)
+
+
+def _columns(flags: list[str]) -> dict[str, dict[str, str]]:
+    read: dict[str, dict[str, str]] = {}
+    for flag in flags:
+        name, _, column = flag.partition("=")
+        file, _, ours = name.partition(".")
+        if not column or not ours or file not in ("catalog", "events", "reviews", "relations"):
+            raise FrontDoorError(f"--map {flag}: expected FILE.NAME=COLUMN, such as events.user=buyer")
+        read.setdefault(file, {})[ours] = column
+    return read
 
 
 def moment(text: str | None) -> int | None:
@@ -61,8 +79,149 @@ def moment(text: str | None) -> int | None:
     return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
 
 
-def keep(opened: Shop, stage: str, report: Mapping[str, Any]) -> dict[str, Any]:
+def _keep(opened: Shop, stage: str, report: Mapping[str, Any]) -> dict[str, Any]:
     """Write a stage's report into its run folder and return it."""
     whole = {"stage": stage, **report}
     write_json(opened.workspace.report(stage), whole)
     return whole
+
+
+def load(opened: Shop, files: Files, bars: Bars) -> dict[str, Any]:
+    report = loading.load(
+        opened.store, opened.log, catalog=files.catalog, events=files.events, reviews=files.reviews,
+        relations=files.relations, options=files.options, rejects_dir=opened.workspace.rejects, progress=bars,
+    )  # fmt: skip
+    return _keep(opened, "load", asdict(report))
+
+
+def mine(opened: Shop, bars: Bars, *, llm_budget: str, until: int | None) -> dict[str, Any]:
+    run_dir = opened.workspace.runs / "mine"
+    with bootstrap.extractors(opened, llm_budget) as extractors:
+        report = pipeline.mine(
+            opened.store, opened.log, extractors=extractors, until=until, run_dir=run_dir,
+            cache_dir=opened.workspace.cache, progress=bars,
+        )  # fmt: skip
+    health = asdict(quality.health(opened.store))
+    graph = asdict(analysis.summary(opened.store))
+    return _keep(opened, "mine", {**asdict(report), "health": health, "graph": graph})
+
+
+def train(opened: Shop, bars: Bars, *, until: int | None, device: str, seed: int) -> dict[str, Any]:
+    """Needs the extra ``train`` for the graph neural networks."""
+    _need("torch", "train")
+    from recommender import training
+
+    report = training.train(
+        opened.store, opened.log, opened.workspace.models, until=until, device=device, seed=seed, progress=bars
+    )
+    return _keep(opened, "train", report)
+
+
+def evaluate(opened: Shop, bars: Bars, *, seed: int) -> dict[str, Any]:
+    _need("torch", "train")
+    from recommender import training
+
+    return _keep(opened, "evaluate", training.evaluate(opened.store, opened.log, seed=seed, progress=bars))
+
+
+def _need(module: str, extra: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        raise MissingExtra(f"this needs the extra '{extra}': pip install '.[{extra}]' in the project's folder")
+
+
+def recommend(opened: Shop, *, user: str | None, k: int, product: str | None = None) -> dict[str, Any]:
+    """Recommendations, or the one for ``product``, as the service would answer."""
+    from api.routes.recommendations import told
+
+    services = bootstrap.services(opened)
+    served = services.models.current
+    if served is None:
+        raise NotTrained(f"{opened.workspace.root} holds no model yet: run `shopgraph train` first")
+    if product is not None:
+        found = [served.recommender.explain(product, user)]
+    else:
+        found = served.recommender.recommend(user, k=k)
+    items = [item.model_dump() for item in told(services, found)]
+    return {**services.stamp(), "user_id": user, "items": items}
+
+
+def export(opened: Shop, out: Path, form: str) -> str:
+    out.mkdir(parents=True, exist_ok=True)
+    if form == "graphml":
+        analysis.write_graphml(opened.store, out / "graph.graphml")
+        return f"{out / 'graph.graphml'}"
+    counts = snapshot.write_jsonl(opened.store, out)
+    return f"{out}: {counts.entities} entities, {counts.facts} facts, {counts.documents} documents"
+
+
+def run(
+    opened: Shop, files: Files, bars: Bars, *, llm_budget: str, until: int | None, device: str, seed: int
+) -> str:
+    """Load, mine, train; returns what a person reads at the end."""
+    told = [summary("load", load(opened, files, bars))]
+    told.append(summary("mine", mine(opened, bars, llm_budget=llm_budget, until=until)))
+    if opened.log.count == 0:
+        told.append("There are no events: nothing to learn from, so nothing is recommended. The graph is there.")
+        return "\n\n".join(told)
+    told.append(summary("train", train(opened, bars, until=until, device=device, seed=seed)))
+    answer = recommend(opened, user=_someone(opened), k=SHOWN)
+    told.append(recommendations_text(answer, reasons=2))
+    return "\n\n".join(told)
+
+
+def demo(opened: Shop, bars: Bars, *, llm_budget: str, seed: int) -> str:
+    """``run`` on the sample shop and its simulated log."""
+    shop = samples.sample_shop()
+    events = opened.workspace.cache / "sample-events.csv"
+    events.parent.mkdir(parents=True, exist_ok=True)
+    write_events(events, simulate(samples.sample_products(), load_truth()))
+    files = Files(shop.catalog, events, shop.reviews)
+    return run(opened, files, bars, llm_budget=llm_budget, until=None, device="cpu", seed=seed)
+
+
+def _someone(opened: Shop) -> str | None:
+    """The user with the newest purchase: someone whose answer is worth looking at."""
+    newest: str | None = None
+    for event in opened.log.scan():
+        if event.user_id is not None and (event.action == "purchase" or newest is None):
+            newest = event.user_id
+    return newest
+
+
+def serve(settings: Settings) -> None:
+    """Serve until interrupted."""
+    import uvicorn
+
+    from api.app import create_app
+    from api.page.mount import mount
+
+    with bootstrap.shop(settings) as opened:
+        services = bootstrap.services(opened)
+        app = create_app(services)
+        page = mount(app, services)
+        what = "page and API" if page else "API (the page needs the extra 'ui')"
+        print(f"{what} on http://{settings.host}:{settings.port}", flush=True)
+        uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")
+
+
+def summary(stage: str, report: Mapping[str, Any]) -> str:
+    """The report as a few lines; the whole of it is in the run folder."""
+    lines = [stage]
+    for name, value in report.items():
+        if name != "stage" and value:
+            lines.append(f"  {name}: {json.dumps(value, ensure_ascii=False, default=str)[:400]}")
+    return "\n".join(lines)
+
+
+def recommendations_text(answer: Mapping[str, Any], *, reasons: int) -> str:
+    """Ranked titles, each with its first reasons."""
+    who = answer["user_id"] or "someone new"
+    lines = [f"For {who} (model {answer['model']}, graph {answer['graph_version']}, as of {answer['as_of']}):"]
+    for item in answer["items"]:
+        lines.append(f"{item['rank']:>3}. {item['title'] or item['id']}  [{item['id']}, {item['origin']}, {item['score']:.4f}]")
+        if reasons and not item["reasons"]:
+            lines.append("     because: no path of facts carries this score")
+        for reason in item["reasons"][:reasons]:
+            share = "" if reason["contribution"] is None else f"  (+{reason['contribution']:.4f})"
+            lines.append(f"     because: {reason['text']}{share}")
+    return "\n".join(lines)
