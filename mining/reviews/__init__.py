@@ -1,0 +1,1 @@
+"""What reviews praise and criticise, with the words that say so."""
