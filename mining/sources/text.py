@@ -41,6 +41,7 @@ _TAGS = "|".join(sorted(map(re.escape, _BLOCK | _SPACE | _INLINE), key=lambda ta
 _MARKUP = re.compile(rf"<(?:!--|!doctype\b[^<>]*>|/?(?P<tag>{_TAGS})(?=[\s/>])[^<>]*>)", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _BARE = re.compile(r"&(?!(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});)")
+_LOOSE_LIST = re.compile(r"\[['\"](.*)['\"]\]", re.DOTALL)
 
 
 def safe(text: str) -> str:
@@ -96,6 +97,8 @@ def structured(value: object) -> object:
     read = _literal(text)
     if read is None:
         read = _json(text)
+    if read is None:
+        read = _loose_list(text)
     return value if read is None else read
 
 
@@ -120,6 +123,14 @@ def _json(text: str) -> object | None:
     except (ValueError, RecursionError):
         return None
     return read if _is_structure(read) else None
+
+
+def _loose_list(text: str) -> list[str] | None:
+    """A list of texts whose inner quotes nobody escaped: ``['it's here', 'and there']``."""
+    found = _LOOSE_LIST.fullmatch(text)
+    if found is None:
+        return None
+    return [part.replace("\\n", "\n").replace("\\'", "'") for part in re.split(r"['\"], ['\"]", found[1])]
 
 
 def _is_structure(read: object) -> bool:

@@ -43,9 +43,11 @@ def open_bytes(path: Path) -> BinaryIO:
         stream = path.open("rb")
     except OSError as error:
         raise SourceError(f"{path} cannot be opened: {error.strerror or error}; check the path") from error
-    packed = stream.read(2) == b"\x1f\x8b"
+    if stream.read(2) == b"\x1f\x8b":
+        stream.close()  # GzipFile would not close what it did not open
+        return cast(BinaryIO, gzip.open(path, "rb"))
     stream.seek(0)
-    return cast(BinaryIO, gzip.GzipFile(fileobj=stream)) if packed else stream
+    return stream
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def time_of(value: object) -> Timestamp:
     if is_missing(value):
         raise BadRow("time missing")
     if isinstance(value, datetime):
-        return _ranged((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
+        return _seconds(value)
     if isinstance(value, date):
         return int(datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp())
     if isinstance(value, float):
@@ -103,7 +103,12 @@ def _time_of_text(text: str) -> Timestamp:
         read = datetime.fromisoformat(text.removesuffix(" UTC"))
     except ValueError:
         raise BadRow(f"time not recognised: {text[:60]!r}") from None
-    return _ranged((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp())
+    return _seconds(read)
+
+
+def _seconds(moment: datetime) -> Timestamp:
+    moment = moment.replace(microsecond=0)  # a float holds no microseconds of far years, and would round up
+    return _ranged((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def _scaled(number: float) -> Timestamp:
