@@ -61,8 +61,9 @@ def merged_facts(
         if not fact.evidence:
             raise EvidenceError(f"{_told(fact)} brings no evidence; a fact needs at least one")
         evidence = tuple([_checked_evidence(fact, e, text_of) for e in fact.evidence])
-        held = merged.get(fact.triple, ())
-        merged[fact.triple] = evidence if not held and len(evidence) == 1 else merge_evidence(held, evidence)
+        triple = fact.triple
+        held = merged.get(triple, ())
+        merged[triple] = evidence if not held and len(evidence) == 1 else merge_evidence(held, evidence)
     return {triple: merged[triple] for triple in sorted(merged)}
 
 
@@ -214,7 +215,7 @@ def _check_quote(fact: Fact, evidence: Evidence, text_of: Mapping[str, str]) -> 
 
 
 def _checked_counts(fact: Fact, evidence: Evidence) -> dict[str, float]:
-    counts = {name: float(value) for name, value in sorted(evidence.counts.items())}
+    counts = {name: float(evidence.counts[name]) for name in sorted(evidence.counts)}
     if not math.isfinite(sum(counts.values())) or not all(map(is_unicode, counts)):
         raise EvidenceError(f"{_told(fact)}: the counts are {counts!r}; expected finite numbers under names")
     return counts

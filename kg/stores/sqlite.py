@@ -212,7 +212,8 @@ class SqliteStore:
         keys |= new
         rows: list[tuple[int, Evidence]] = []
         for triple, evidence in found.items():
-            rows += [(keys[triple], e) for e in fresh_evidence(held.get(keys[triple], {}), evidence)]
+            key = keys[triple]
+            rows += [(key, e) for e in (fresh_evidence(held[key], evidence) if key in held else evidence)]
         sqlite_rows.write_evidence(connection, rows)
         return Counts(facts=len(new), evidence=len(rows))
 
