@@ -91,37 +91,37 @@ def load(opened: Shop, files: Files, bars: Bars) -> dict[str, Any]:
         opened.store, opened.log, catalog=files.catalog, events=files.events, reviews=files.reviews,
         relations=files.relations, options=files.options, rejects_dir=opened.workspace.rejects, progress=bars,
     )  # fmt: skip
-    return _keep(opened, "load", asdict(report))
+    return _keep(opened, "load", pipeline.as_dict(report))
 
 
 def mine(opened: Shop, bars: Bars, *, llm_budget: str, until: int | None) -> dict[str, Any]:
     run_dir = opened.workspace.runs / "mine"
     with bootstrap.extractors(opened, llm_budget) as extractors:
         report = pipeline.mine(
-            opened.store, opened.log, extractors=extractors, until=until, run_dir=run_dir,
-            cache_dir=opened.workspace.cache, progress=bars,
+            opened.store, opened.log, extractors=extractors, until=until, allow_undated=True, run_dir=run_dir,
+            progress=bars,
         )  # fmt: skip
     health = asdict(quality.health(opened.store))
     graph = asdict(analysis.summary(opened.store))
-    return _keep(opened, "mine", {**asdict(report), "health": health, "graph": graph})
+    return _keep(opened, "mine", {**pipeline.as_dict(report), "health": health, "graph": graph})
 
 
 def train(opened: Shop, bars: Bars, *, until: int | None, device: str, seed: int) -> dict[str, Any]:
     """Needs the extra ``train`` for the graph neural networks."""
     _need("torch", "train")
-    from recommender import training
+    from api import training
 
     report = training.train(
-        opened.store, opened.log, opened.workspace.models, until=until, device=device, seed=seed, progress=bars
+        opened.store, opened.log, opened.workspace, bars, until=until, device=device, seed=seed
     )
     return _keep(opened, "train", report)
 
 
 def evaluate(opened: Shop, bars: Bars, *, seed: int) -> dict[str, Any]:
     _need("torch", "train")
-    from recommender import training
+    from api import training
 
-    return _keep(opened, "evaluate", training.evaluate(opened.store, opened.log, seed=seed, progress=bars))
+    return _keep(opened, "evaluate", training.evaluate(opened.store, opened.log, bars, seed=seed))
 
 
 def _need(module: str, extra: str) -> None:

@@ -1,0 +1,152 @@
+"""Training as a composition: the log and the graph as they were at a cut choose, everything up to now is learned from.
+
+The validation cut may not see facts mined from later behaviour. So behaviour is mined once more, up to the cut, and
+stands in for the stored one: ``GraphAt``.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from api.progress import Bars
+from api.workspace import Workspace
+from kg import ids
+from kg.events import EventLog
+from kg.store import GraphReader
+from kg.types import Entity, Fact, Timestamp
+from mining.behavior.miner import mine_behavior
+from mining.bots import bots
+from recommender import artifact, choosing
+from recommender.evaluation import Row, compare
+from recommender.models.base import Model
+from recommender.models.ease import Ease
+from recommender.models.itemknn import ItemKNN
+from recommender.models.popularity import Popularity
+from recommender.models.spectral import Spectral
+from recommender.reading import read_dataset
+from recommender.splits import Cut, time_cut, validation_time
+
+BEHAVIOUR = ("BOUGHT_WITH", "VIEWED_WITH", "BOUGHT_AFTER", "SUBSTITUTE_FOR", "COMPLEMENTS")
+LARGEST_DENSE = 20_000  # products; beyond it a dense item-by-item matrix (EASE) no longer fits in 4 GB
+
+
+class GraphAt:
+    """The graph as it was at ``cut``: what texts and the catalogue say, and behaviour mined from before the cut."""
+
+    def __init__(self, reader: GraphReader, events: pa.Table, cut: Timestamp) -> None:
+        self._reader = reader
+        self._cut = cut
+        mined = mine_behavior(
+            events,
+            products=[key for e in reader.entities(type="Product") if (key := ids.product_id(e.id)) is not None],
+            leaves=list(self._pairs("IN_CATEGORY")),
+            compatible=[(a, b) for r in ("COMPATIBLE_WITH", "ACCESSORY_OF") for a, b in self._products(r)],
+            until=cut,
+        )
+        self._behaviour = {name: list(mined.facts(name)) for name in BEHAVIOUR}
+
+    def _pairs(self, relation: str) -> Iterator[tuple[str, str]]:
+        for fact in self._reader.facts(relation=relation):
+            key = ids.product_id(fact.head)
+            if key is not None:
+                yield key, fact.tail
+
+    def _products(self, relation: str) -> Iterator[tuple[str, str]]:
+        for key, tail in self._pairs(relation):
+            other = ids.product_id(tail)
+            if other is not None:
+                yield key, other
+
+    def entities(self, *, type: str | None = None) -> Iterator[Entity]:
+        return self._reader.entities(type=type)
+
+    def facts(
+        self,
+        *,
+        relation: str | None = None,
+        until: Timestamp | None = None,
+        allow_undated: bool = False,
+    ) -> Iterator[Fact]:
+        """Stored facts from before the cut, but behaviour from the mining up to it."""
+        limit = self._cut if until is None else min(until, self._cut)
+        for fact in self._reader.facts(relation=relation, until=limit, allow_undated=allow_undated):
+            if any(e.method == "behavior" for e in fact.evidence):
+                continue
+            yield fact
+        for name in BEHAVIOUR if relation is None else (relation,):
+            yield from self._behaviour.get(name, ())
+
+
+def candidates(n_items: int, *, device: str, seed: int) -> list[Model]:
+    """What competes to be served, baselines first."""
+    from recommender.models.lightgcn import LightGCN
+    from recommender.models.relational import RelationalGNN
+
+    closed: list[Model] = [Popularity(half_life_days=30.0), ItemKNN(), Spectral()]
+    if n_items <= LARGEST_DENSE:
+        closed.append(Ease())
+    return [*closed, LightGCN(seed=seed, device=device), RelationalGNN(seed=seed, device=device)]
+
+
+def _cut(reader: GraphReader, events: pa.Table) -> Cut:
+    when = validation_time(events)
+    past = GraphAt(reader, events, when)
+    early = events.filter(pc.less(events["at"], when))
+    train = read_dataset(past, early, until=when, allow_undated=True)
+    return time_cut(train, events.filter(pc.greater_equal(events["at"], when)))
+
+
+def _human(events: pa.Table) -> pa.Table:
+    flagged = pa.array(sorted(bots(events)), pa.string())
+    return events.filter(pc.invert(pc.is_in(events["user"], value_set=flagged)))
+
+
+def train(
+    reader: GraphReader,
+    log: EventLog,
+    workspace: Workspace,
+    bars: Bars,
+    *,
+    until: Timestamp | None,
+    device: str,
+    seed: int,
+) -> dict[str, Any]:
+    """Choose on the validation cut, refit on everything before ``until``, put the result into service."""
+    events = _human(log.table(until=until))
+    bars.start("training: reading")
+    cut = _cut(reader, events)
+    bars.finish()
+    models = candidates(len(cut.train.items), device=device, seed=seed)
+    bars.start("training: choosing", len(models) + 1)
+    choice = choosing.choose(models, cut, on_progress=lambda _: bars.advance())
+    bars.finish()
+    bars.start("training: fitting the choice")
+    whole = read_dataset(reader, events, until=until, allow_undated=True)
+    about = {"seed": seed, "device": device, "validation": {"users": choice.cases, "tried": _tried(choice)}}
+    built = choosing.build(choice.model, whole, about)
+    folder = artifact.save(built, workspace.models)
+    artifact.promote(folder)
+    bars.finish()
+    return {"model": folder.name, "serves": choice.model.name, **dict(built.about)}
+
+
+def _tried(choice: choosing.Choice) -> list[dict[str, Any]]:
+    return [
+        {"model": t.name, "decay": t.decay, "weights": list(t.weights), "ndcg@10": round(t.ndcg, 5), "failed": t.failed}
+        for t in choice.tried
+    ]
+
+
+def evaluate(reader: GraphReader, log: EventLog, bars: Bars, *, seed: int) -> dict[str, Any]:
+    """Every model on the newest tenth of the purchases, with relations, without them, and with shuffled ones."""
+    cut = _cut(reader, _human(log.table()))
+    bars.start("evaluating")
+
+    def done(_: Row) -> None:
+        bars.advance()
+
+    report = compare(candidates(len(cut.train.items), device="cpu", seed=seed), cut, seeds=(seed,), on_row=done)
+    bars.finish()
+    return report.as_dict()
