@@ -1,0 +1,102 @@
+"""What a Chinese cue names: cue phrases, and how the words after them are cut and judged.
+
+Chinese is read by characters, not by words of a segmenter: cues and delimiters are short and fixed, and no
+segmentation error can move a span.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+CUES: dict[str, tuple[str, ...]] = {
+    "zh-compatible": ("兼容", "适配", "支持", "可搭配", "可使用", "可配"),
+    "zh-applies": ("适用于", "适用", "专用于"),
+    "zh-suits": ("适合于", "适合", "适宜"),
+    "zh-used": ("可用于", "用于", "用来"),
+    "zh-made": ("专为", "专门为"),
+    "zh-part": ("替换配件：", "的替换装", "配件："),
+}
+
+MAX_CHARACTERS = 16
+
+_END = re.compile(r"[。！？；;!?\n，,（()）【】\[\]|]|(?<!\d)\.(?!\d)|\.$")
+_JOIN = re.compile(r"、|/|以及|或者|[和与及或]|&")
+_LEAD = re.compile(
+    r"^(?:[：:\s]|人群|所有|各种|各类|各式|多种|任何|一般|大部分|大多数|绝大多数|于|在|市面上?|常见的?|其他|其它|最|日常(?=.{3})|送给)+"
+)
+_TRAIL = re.compile(
+    r"(?:使用|专用|等.*|的(?:人群?|朋友|用户)?|设计|打造|而生|研发|佩戴|时候|时|(?:的)?时期|款|通用|场合|场景|每次.*|各.*)+$"
+)
+_NEGATION = re.compile(r"(?:[不非勿未别]|没有)(?:可|能|要|建议|推荐|宜|得|再|太|是)?$")
+_NAMED = re.compile(r"[A-Za-z].*\d|\d.*[A-Za-z]|[A-Z][A-Za-z]+|(?<![A-Za-z])[A-Z]{2,}")
+_AUDIENCE = re.compile(
+    r"(?:人|人群|者|家庭|肌肤?|皮肤?|肤质|肌质|发质|头发|头皮|学生|女生|男生|女士|男士|女性|男性|宝宝|婴儿|儿童|孩子|小朋友"
+    r"|青少年|老人|老年人|孕妇|孕妈|新手|妈妈|爸爸|情侣|上班族|玩家|爱好者|户型|公寓|家居|家用|办公室|办公|宿舍|教室|学校|房间"
+    r"|客厅|卧室|书房|厨房|浴室|阳台|花园|户外|室内|车内|车载|酒店|餐厅|春季?|夏季?|秋季?|冬季?|春夏|秋冬|四季|夏天|冬天|春天"
+    r"|秋天|猫咪?|犬|狗狗?|宠物|毛孩子)$"
+)
+_DEVICE = re.compile(
+    r"(?:机|仪|器|炉|灯|笔|杯|壶|锅|车|琴|手机|平板|电脑|相机|镜头|电池|胶囊|滤纸|墨囊|墨水|打印机|键盘|剃须刀|牙刷|刷头|拖把"
+    r"|椅|帐篷|系统|接口|卡|App|APP|气罐|标签机)$"
+)
+_VAGUE = re.compile(r"(?:更多|其他|其它|各种|所有|任何|一切|大家|你|您|需要|需求|生活|场合|场景|用途|不同需求|产品|设备|机型|型号)$")
+
+
+@dataclass(frozen=True, slots=True)
+class ChineseProposal:
+    """A label at code points ``[start, end)``; with a ``reason`` it is set aside."""
+
+    relation: str
+    start: int
+    end: int
+    rule: str
+    reason: str = ""
+
+
+def proposals(text: str, rule: str, start: int, end: int) -> Iterator[ChineseProposal]:
+    """What the cue of ``rule`` at code points ``[start, end)`` says."""
+    stop = _END.search(text, end)
+    negated = _NEGATION.search(text, max(0, start - 5), start) is not None
+    for first, last in _parts(text, end, stop.start() if stop else len(text)):
+        first, last = _trimmed(text, first, last)
+        if first >= last:
+            continue
+        relation, reason = _judged(rule, text[first:last])
+        if negated:
+            reason = "negated"
+        elif last - first > MAX_CHARACTERS and not text[first:last].isascii():
+            reason = "too long"
+        yield ChineseProposal(relation, first, last, rule, reason)
+
+
+def _parts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    at = start
+    for join in _JOIN.finditer(text, start, end):
+        yield at, join.start()
+        at = join.end()
+    yield at, end
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    lead = _LEAD.match(text[start:end])
+    start += lead.end() if lead else 0
+    trail = _TRAIL.search(text[start:end])
+    end = start + trail.start() if trail else end
+    body = text[start:end]
+    return start + len(body) - len(body.lstrip()), end - (len(body) - len(body.rstrip()))
+
+
+def _judged(rule: str, tail: str) -> tuple[str, str]:
+    if len(tail) < 2 or _VAGUE.fullmatch(tail):
+        return "USED_FOR", "names nothing"
+    named = _NAMED.search(tail) is not None
+    device = _DEVICE.search(tail) is not None
+    if rule == "zh-part":
+        return "ACCESSORY_OF", ""
+    if rule == "zh-compatible":
+        return "COMPATIBLE_WITH", "" if named or (device and len(tail) > 2) else "unsure"
+    if _AUDIENCE.search(tail):
+        return "SUITS", ""
+    if named or (device and rule in ("zh-applies", "zh-used", "zh-made")):
+        return "COMPATIBLE_WITH", ""
+    return "USED_FOR", "" if rule in ("zh-suits", "zh-used") else "unsure"

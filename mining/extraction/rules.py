@@ -1,0 +1,330 @@
+"""Facts by rules: spaCy components that find measures, listed words and stated relations, and what makes facts of them.
+
+document → ``shop_sentences`` → ``shop_gazetteer`` → ``shop_measures`` → ``shop_relations`` → ``Extraction``.
+No trained model is needed. Each component is a registered spaCy factory with one result in ``doc.spans``, so that other
+pipelines can take it: ``nlp.add_pipe("shop_gazetteer")`` after importing this module.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import spacy
+from spacy.language import Language
+from spacy.matcher import Matcher, PhraseMatcher
+from spacy.tokenizer import Tokenizer
+from spacy.tokens import Doc, Span
+from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex, filter_spans
+
+from kg import ids
+from kg.errors import SchemaError
+from kg.schema import SHOP, Schema
+from kg.types import Document, Entity, Evidence, Fact, Scalar
+from mining.catalog import ANY_CATEGORY, category_of
+from mining.extraction import chinese, patterns, tails
+from mining.extraction.attributes import Listed, Stated, stated_values
+from mining.gazetteers import AUDIENCES, COLORS, MATERIALS
+from mining.language import chinese_share, sentences
+from mining.normalization import Found, find_quantities
+from mining.types import Extraction, SetAside
+
+METHOD = "rules"
+MAX_TEXT = 50_000  # code points of one document that are read; what lies beyond is set aside, and counted
+TEXT_FIELDS = ("title", "description", "text")  # the other fields are the catalogue's own, and it has read them
+
+# How often each rule is right, estimated by eye on a few hundred labels. To be calibrated on labelled data; until then
+# only their order means something.
+CONFIDENCE = {
+    "accessory-of": 0.85,
+    "belongs-to": 0.75,
+    "compatible-with": 0.9,
+    "works-with": 0.8,
+    "fits": 0.8,
+    "takes": 0.75,
+    "made-for": 0.8,
+    "for-use": 0.75,
+    "suits": 0.75,
+    "for": 0.65,
+    "zh-compatible": 0.85,
+    "zh-applies": 0.85,
+    "zh-suits": 0.8,
+    "zh-used": 0.75,
+    "zh-made": 0.7,
+    "zh-part": 0.75,
+    "color": 0.85,
+    "material": 0.8,
+    "measure": 0.85,
+    "pack": 0.9,
+    "model-bracketed": 0.85,
+    "model": 0.7,
+}
+_TAIL_TYPES = {"COMPATIBLE_WITH": "Thing", "ACCESSORY_OF": "Thing", "USED_FOR": "Use", "SUITS": "Audience"}
+
+_MEASURES = "shopgraph.measures"  # keys of doc.user_data
+_ASIDE = "shopgraph.set_aside"
+_TITLE_END = "shopgraph.title_end"
+_BRAND = "shopgraph.brand"
+
+_INFIXES = (
+    r"[\u2e80-\u2fdf\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]",  # Chinese, one by one
+    r"\.\.+|…|[—–•®™©|]|--",
+    r"(?<=[a-z\)])\.(?=[A-Z])",
+    r"(?<=[^\d\W]),(?=\w)|(?<=\d),(?=[^\d])|(?<=\w)[;:!?()\[\]\"“”](?=\w)",
+    r"(?<=[A-Za-z])/(?=[A-Za-z])",
+)
+
+
+def pipeline() -> Language:
+    """A spaCy pipeline of the components of this module, with a tokenizer that reads English and Chinese together."""
+    nlp = spacy.blank("en")
+    nlp.tokenizer = _tokenizer(nlp)
+    nlp.max_length = MAX_TEXT + 1
+    for name in ("shop_sentences", "shop_gazetteer", "shop_measures", "shop_relations"):
+        nlp.add_pipe(name)
+    return nlp
+
+
+def _tokenizer(nlp: Language) -> Tokenizer:
+    """English rules, but hyphens hold words together and each Chinese character is a token."""
+    affixes = [a for a in nlp.Defaults.prefixes if a != "#"]
+    return Tokenizer(
+        nlp.vocab,
+        rules=nlp.Defaults.tokenizer_exceptions,
+        prefix_search=compile_prefix_regex([*affixes, _INFIXES[0]]).search,
+        suffix_search=compile_suffix_regex([*nlp.Defaults.suffixes, _INFIXES[0], "[®™©]"]).search,
+        infix_finditer=compile_infix_regex(_INFIXES).finditer,
+    )
+
+
+class SentenceStarts:
+    """Marks sentences of English and Chinese; a line feed ends one."""
+
+    def __call__(self, doc: Doc) -> Doc:
+        starts = {start for start, _ in sentences(doc.text)}
+        for token in doc:
+            token.is_sent_start = token.i == 0 or token.idx in starts
+        return doc
+
+
+class Gazetteer:
+    """Finds colours, materials and audiences: ``doc.spans["shop_gazetteer"]``, labels color, material, audience."""
+
+    def __init__(self, nlp: Language) -> None:
+        self._matcher = PhraseMatcher(nlp.vocab, attr="LOWER")
+        for label, table in (("color", COLORS), ("material", MATERIALS), ("audience", AUDIENCES)):
+            # A single Chinese character is part of too many words: 铁 of 地铁.
+            surfaces = [s for s in table if len(s) > 1]
+            self._matcher.add(label, [nlp.make_doc(surface) for surface in surfaces])
+
+    def __call__(self, doc: Doc) -> Doc:
+        by_label: dict[str, list[Span]] = {}
+        for span in self._matcher(doc, as_spans=True):
+            by_label.setdefault(span.label_, []).append(span)
+        found = [span for label in sorted(by_label) for span in filter_spans(by_label[label])]
+        doc.spans["shop_gazetteer"] = sorted(found, key=lambda span: (span.start, span.end, span.label_))
+        return doc
+
+
+class Measures:
+    """Finds numbers with units: ``doc.spans["shop_measures"]``, labelled by dimension."""
+
+    def __call__(self, doc: Doc) -> Doc:
+        found = list(find_quantities(doc.text))
+        doc.user_data[_MEASURES] = found
+        spans = (doc.char_span(f.start, f.end, label=f.dimension, alignment_mode="expand") for f in found)
+        doc.spans["shop_measures"] = [span for span in spans if span is not None]
+        return doc
+
+
+class Relations:
+    """Finds stated relations: ``doc.spans["shop_relations"]``, tails labelled by relation, the rule in ``span_id``."""
+
+    def __init__(self, nlp: Language) -> None:
+        self._english = Matcher(nlp.vocab)
+        for rule, alternatives in patterns.CUES.items():
+            self._english.add(rule, alternatives)
+        self._chinese = PhraseMatcher(nlp.vocab)
+        for rule, phrases in chinese.CUES.items():
+            self._chinese.add(rule, [nlp.make_doc(phrase) for phrase in phrases])
+
+    def __call__(self, doc: Doc) -> Doc:
+        found = list(self._read_english(doc))
+        if chinese_share(doc.text) > 0:
+            found += self._read_chinese(doc)
+        found.sort(key=lambda span_and_reason: (span_and_reason[0].start_char, span_and_reason[0].end_char))
+        doc.spans["shop_relations"] = [span for span, reason in found if not reason]
+        doc.user_data[_ASIDE] = [(s.label_, s.start_char, s.end_char, reason) for s, reason in found if reason]
+        return doc
+
+    def _read_english(self, doc: Doc) -> Iterator[tuple[Span, str]]:
+        cues = filter_spans(self._english(doc, as_spans=True))
+        if not cues:
+            return
+        words = _words(doc)
+        for cue in cues:
+            for p in tails.proposals(words, cue.label_, cue.start, cue.end):
+                yield Span(doc, p.start, p.end, label=p.relation, span_id=p.rule), p.reason
+
+    def _read_chinese(self, doc: Doc) -> Iterator[tuple[Span, str]]:
+        for cue in filter_spans(self._chinese(doc, as_spans=True)):
+            for p in chinese.proposals(doc.text, cue.label_, cue.start_char, cue.end_char):
+                span = doc.char_span(p.start, p.end, label=p.relation, span_id=p.rule, alignment_mode="expand")
+                if span is not None:
+                    yield span, p.reason
+
+
+def _words(doc: Doc) -> tails.Words:
+    sentence, numbers = -1, []
+    for token in doc:
+        sentence += bool(token.is_sent_start)
+        numbers.append(sentence)
+    title_end = doc.user_data.get(_TITLE_END, 0)
+    return tails.Words(
+        text=tuple(token.text for token in doc),
+        lower=tuple(token.lower_ for token in doc),
+        sentence=tuple(numbers),
+        in_title=tuple(token.idx < title_end for token in doc),
+        brand=doc.user_data.get(_BRAND, frozenset()),
+    )
+
+
+Language.factory("shop_sentences", func=lambda nlp, name: SentenceStarts())
+Language.factory("shop_gazetteer", func=lambda nlp, name: Gazetteer(nlp))
+Language.factory("shop_measures", func=lambda nlp, name: Measures())
+Language.factory("shop_relations", func=lambda nlp, name: Relations(nlp))
+
+
+class RuleExtractor:
+    """Reads relations and attributes of product documents by rules. Keeps the laws of ``mining.types.Extractor``.
+
+    A review's document yields nothing: what a reviewer says is not what the shop states.
+    """
+
+    def __init__(self, schema: Schema = SHOP) -> None:
+        self._schema = schema
+        self._nlp = pipeline()
+
+    @property
+    def method(self) -> str:
+        return METHOD
+
+    def extract(self, documents: Iterable[Document]) -> Iterator[Extraction]:
+        for document in documents:
+            yield self._read(document) if document.kind == "product" else Extraction(document.id)
+
+    def _read(self, document: Document) -> Extraction:
+        body_end = _body_end(document)
+        writing = _Writing(document, self._schema)
+        if body_end > MAX_TEXT:
+            writing.set_aside("*", document.text[MAX_TEXT : MAX_TEXT + 80], "text too long")
+        doc = self._nlp.make_doc(document.text[: min(body_end, MAX_TEXT)])
+        title_end = _title_end(document)
+        doc.user_data.update({_TITLE_END: title_end, _BRAND: _brand_words(document)})
+        doc = self._nlp(doc)
+        for relation, start, end, reason in doc.user_data[_ASIDE]:
+            writing.set_aside(relation, document.text[start:end], reason)
+        for span in doc.spans["shop_relations"]:
+            writing.relation(span.label_, span.start_char, span.end_char, span.id_)
+        for value in sorted(_values(doc, title_end), key=lambda v: (v.start, v.end, v.attribute)):
+            writing.value(value)
+        return writing.extraction()
+
+
+def _values(doc: Doc, title_end: int) -> Iterator[Stated]:
+    listed = [Listed(s.label_, s.start_char, s.end_char) for s in doc.spans["shop_gazetteer"]]
+    measures: list[Found] = doc.user_data[_MEASURES]
+    return stated_values(doc.text, title_end, listed, measures)
+
+
+def _body_end(document: Document) -> int:
+    """Where the prose ends and the catalogue's own fields (brand, category, attributes) begin."""
+    ends = [span.end for span in document.fields if span.name in TEXT_FIELDS]
+    return max(ends) if ends else (0 if document.fields else len(document.text))
+
+
+def _title_end(document: Document) -> int:
+    title = next((span.end for span in document.fields if span.name == "title"), None)
+    if title is not None:
+        return title
+    return len(document.text.partition("\n")[0]) if not document.fields else 0
+
+
+def _brand_words(document: Document) -> frozenset[str]:
+    span = next((span for span in document.fields if span.name == "brand"), None)
+    return frozenset(document.text[span.start : span.end].casefold().split()) if span else frozenset()
+
+
+@dataclass(slots=True)
+class _Writing:
+    """Makes facts of what was found in one document, each tail once, the first place it is stated."""
+
+    document: Document
+    schema: Schema
+    entities: dict[str, Entity] = field(default_factory=dict)
+    facts: dict[tuple[str, str], Fact] = field(default_factory=dict)
+    aside: list[SetAside] = field(default_factory=list)
+
+    def relation(self, relation: str, start: int, end: int, rule: str) -> None:
+        surface = self.document.text[start:end]
+        kind = _TAIL_TYPES[relation]
+        if not ids.normal_form(surface):
+            return
+        entity = Entity(ids.named(kind, surface), kind, _one_line(surface), lang=_lang(surface))
+        self._fact(relation, entity, start, end, rule)
+
+    def value(self, stated: Stated) -> None:
+        surface = self.document.text[stated.start : stated.end]
+        category = category_of(self.document)
+        if stated.attribute not in {a.name for a in self.schema.attributes_of(category)}:
+            self.set_aside("HAS_ATTRIBUTE", surface, "off schema")
+            return
+        normal = stated.normal
+        properties: dict[str, Scalar] = {"attribute": stated.attribute, "value": normal.form if normal else surface}
+        if normal is not None and normal.unit is not None:
+            properties["unit"] = normal.unit
+        if normal is not None and normal.number is not None:
+            properties["number"] = normal.number
+        # Equal measures are one value however they are written; the quote keeps how.
+        entity_id = ids.value(category or ANY_CATEGORY, stated.attribute, normal.form if normal else surface)
+        entity = Entity(entity_id, "Value", _one_line(surface), lang=_lang(surface), properties=properties)
+        self._fact("HAS_ATTRIBUTE", entity, stated.start, stated.end, stated.rule)
+
+    def set_aside(self, relation: str, quote: str, reason: str) -> None:
+        self.aside.append(SetAside(self.document.id, METHOD, relation, quote, reason))
+
+    def _fact(self, relation: str, entity: Entity, start: int, end: int, rule: str) -> None:
+        quote = self.document.text[start:end]
+        key = (relation if relation not in ("COMPATIBLE_WITH", "ACCESSORY_OF") else "", entity.id)
+        if key in self.facts:
+            return
+        try:
+            self.schema.check(relation, "Product", entity.type)
+        except SchemaError:
+            self.set_aside(relation, quote, "off schema")
+            return
+        evidence = Evidence(
+            source=self.document.id,
+            method=METHOD,
+            confidence=CONFIDENCE[rule],
+            at=self.document.at,
+            field=self.document.field_at(start),
+            quote=quote,
+            start=start,
+            end=end,
+        )
+        self.entities.setdefault(entity.id, entity)
+        self.facts[key] = Fact(self.document.about, relation, entity.id, (evidence,))
+
+    def extraction(self) -> Extraction:
+        return Extraction(
+            self.document.id, tuple(self.entities.values()), tuple(self.facts.values()), tuple(self.aside)
+        )
+
+
+def _lang(surface: str) -> str | None:
+    return "zh" if chinese_share(surface) > 0 else None
+
+
+def _one_line(surface: str) -> str:
+    return " ".join(surface.split())
+
+
