@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 from kg.search import entity_tokens
-from kg.types import Counts, Document, Entity, Evidence, EvidenceKey, Fact, FieldSpan, Timestamp, Triple
+from kg.types import Counts, Document, Entity, Evidence, EvidenceKey, Fact, FieldSpan, Timestamp
 
 Row: TypeAlias = tuple[Any, ...]
 KeyTriple: TypeAlias = tuple[int, str, int]  # a triple with the keys of its entities
@@ -43,6 +43,7 @@ _UNMENTIONED = (
 )
 _FACT_ORDER = "ORDER BY h.id, f.relation, t.id, e.source, e.method, e.field, e.start, e.stop"
 
+_read = json.JSONDecoder().raw_decode
 _written = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 
@@ -63,16 +64,17 @@ def document_of(row: Row) -> Document:
 
 def facts_of(rows: Iterable[Row]) -> Iterator[Fact]:
     """One fact for each run of rows with the same triple."""
-    held: Triple | None = None
+    held: Row | None = None
     evidence: list[Evidence] = []
-    for head, relation, tail, *mark in rows:
-        if held != (head, relation, tail):
+    for row in rows:
+        triple = row[:3]
+        if held != triple:
             if held is not None:
-                yield Fact(*held, tuple(evidence))
-            held, evidence = (head, relation, tail), []
-        evidence.append(_evidence_of(*mark))
+                yield Fact(held[0], held[1], held[2], tuple(evidence))
+            held, evidence = triple, []
+        evidence.append(_evidence_of(*row[3:]))
     if held is not None:
-        yield Fact(*held, tuple(evidence))
+        yield Fact(held[0], held[1], held[2], tuple(evidence))
 
 
 def _evidence_of(
@@ -81,7 +83,7 @@ def _evidence_of(
 ) -> Evidence:  # fmt: skip
     return Evidence(
         source, method, confidence, at, run, field or None, quote, None if start < 0 else start,
-        None if stop < 0 else stop, {} if counts == "{}" else json.loads(counts),
+        None if stop < 0 else stop, {} if counts == "{}" else _read(counts)[0],
     )  # fmt: skip
 
 
