@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from mining.errors import ColumnError
@@ -35,6 +36,7 @@ class Roles:
     unused: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=4096)
 def squash(name: str) -> str:
     """A column name for comparison."""
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold())

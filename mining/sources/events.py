@@ -14,7 +14,6 @@ from pathlib import Path
 from kg.errors import EventError
 from kg.types import Action, Interaction
 from mining.sources.columns import squash
-from mining.sources.products import rating_or_note
 from mining.sources.reading import Fields, Request, read_typed
 from mining.sources.rows import OnReject, ReadReport
 from mining.sources.shop import file_of
@@ -87,7 +86,7 @@ class _Events:
         if user is None and session is None:
             fields.note("neither user nor session")
         action = _action(fields)
-        value = rating_or_note(fields, "value") if fields.has("value") else None
+        value = fields.number("value") if fields.has("value") else None
         at = time_of(fields.get("time")) if fields.has("time") else self._next(fields, user or session)
         given = optional_id(fields.get("event_id"), "event id") if fields.has("event_id") else None
         event_id = given or self._id(user, session, product, action, at)

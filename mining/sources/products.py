@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from kg.types import Product
 from mining.sources.columns import squash
@@ -10,7 +9,7 @@ from mining.sources.reading import Fields, Request, read_typed
 from mining.sources.rows import OnReject, ReadReport
 from mining.sources.shop import ShopFiles, catalogue_of, derived_products
 from mining.sources.text import inline_text, is_missing, is_safe, plain_text, structured, title_text, words
-from mining.sources.values import available_of, category_paths, id_of, number_of, price_of
+from mining.sources.values import available_of, category_paths, id_of, price_of
 
 MAX_ATTRIBUTE = 200  # characters; longer ones are prose, not values
 MAX_IMAGES = 20
@@ -20,8 +19,6 @@ _MPN = words("mpn itemmodelnumber partnumber manufacturerpartnumber")
 _BRAND = words("brand brandname 品牌")
 # Keys under which Amazon's and other feeds hold the address of an image, best first.
 _IMAGE_KEYS = ("hi_res", "large", "url", "src", "thumb")
-
-T = TypeVar("T")
 
 
 def read_products(
@@ -61,7 +58,7 @@ def _product(fields: Fields) -> Product:
         gtin=_code(fields, "gtin") or _named(attributes, _GTIN),
         mpn=_code(fields, "mpn") or _named(attributes, _MPN),
         image_urls=_images(fields),
-        available=_try(fields, "available", available_of, True),
+        available=fields.parsed("available", available_of, True),
         attributes=attributes,
     )
 
@@ -78,20 +75,9 @@ def _noted(fields: Fields, role: str, decode: Callable[[object], str]) -> str:
     return decode(value)
 
 
-def _try(fields: Fields, role: str, read: Callable[[object], T], otherwise: T) -> T:
-    value = fields.get(role)
-    if is_missing(value):
-        return otherwise
-    try:
-        return read(value)
-    except ValueError as error:
-        fields.note(f"{role}: {error}, left out")
-        return otherwise
-
-
 def _price(fields: Fields) -> tuple[float | None, str | None]:
     nothing: tuple[float | None, str | None] = (None, None)
-    return _try(fields, "price", price_of, nothing)
+    return fields.parsed("price", price_of, nothing)
 
 
 def _code(fields: Fields, role: str) -> str | None:
@@ -101,7 +87,7 @@ def _code(fields: Fields, role: str) -> str | None:
 
 def _category(fields: Fields) -> tuple[str, ...]:
     """The longest path, the first of several."""
-    raw: list[list[str]] = _try(fields, "category", category_paths, [])
+    raw: list[list[str]] = fields.parsed("category", category_paths, [])
     paths = [tuple(part for part in map(inline_text, path) if part) for path in raw]
     if len(paths) > 1:
         fields.note("category: several paths, the longest kept")
@@ -149,8 +135,3 @@ def _stated(fields: Fields) -> Iterator[tuple[object, object]]:
 
 def _named(attributes: Mapping[str, str], names: frozenset[str]) -> str | None:
     return next((value for name, value in attributes.items() if squash(name) in names), None)
-
-
-def rating_or_note(fields: Fields, role: str) -> float | None:
-    """A finite number of that role, None with a note where it is none."""
-    return _try(fields, role, number_of, None)

@@ -15,7 +15,8 @@ from mining.sources.delimited import first_record
 from mining.sources.files import DELIMITED, JSON, form_of, read_rows
 from mining.sources.presets import Preset, preset_of
 from mining.sources.rows import MAX_ROW, OnReject, ReadReport, Row, raw_of
-from mining.sources.values import BadRow
+from mining.sources.text import is_missing
+from mining.sources.values import BadRow, number_of
 from mining.types import Reject
 
 T = TypeVar("T")
@@ -55,6 +56,22 @@ class Fields:
     def has(self, role: str) -> bool:
         """Whether the file has a column of that role."""
         return role in self.roles.columns
+
+    def parsed(self, role: str, read: Callable[[object], T], otherwise: T) -> T:
+        """What ``read`` makes of the cell; ``otherwise`` where it is missing, or where ``read`` raises ValueError,
+        whose reason is noted."""
+        value = self.get(role)
+        if is_missing(value):
+            return otherwise
+        try:
+            return read(value)
+        except ValueError as error:
+            self.note(f"{role}: {str(error).partition(':')[0]}, left out")
+            return otherwise
+
+    def number(self, role: str) -> float | None:
+        """A finite number, or None."""
+        return self.parsed(role, number_of, None)
 
     def note(self, what: str) -> None:
         self.report.note(what, self.row)

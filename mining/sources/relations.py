@@ -9,7 +9,7 @@ from mining.sources.reading import Fields, Request, read_typed
 from mining.sources.rows import OnReject, ReadReport
 from mining.sources.shop import file_of
 from mining.sources.text import is_missing, plain_text, structured
-from mining.sources.values import BadRow, id_of, number_of
+from mining.sources.values import BadRow, id_of
 from mining.types import CatalogRelation
 
 # The shop's words → relations of the schema. "buy_after_viewing" is left out on purpose: its tail is bought instead of
@@ -84,13 +84,7 @@ def _long(fields: Fields, labels: Mapping[str, str]) -> CatalogRelation:
 
 
 def _counts(fields: Fields) -> dict[str, float]:
-    if not fields.has("count"):
-        return {}
-    try:
-        count = number_of(fields.get("count"))
-    except ValueError as error:
-        fields.note(f"count: {error}, left out")
-        return {}
+    count = fields.number("count") if fields.has("count") else None
     return {} if count is None else {"support": count}
 
 

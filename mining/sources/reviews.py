@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
-from mining.sources.products import rating_or_note
+from kg.types import Timestamp
 from mining.sources.reading import Fields, Request, read_typed
 from mining.sources.rows import OnReject, ReadReport
 from mining.sources.shop import file_of
-from mining.sources.text import is_missing, plain_text, title_text
+from mining.sources.text import plain_text, title_text
 from mining.sources.values import BadRow, id_of, optional_id, time_of
 from mining.types import Review
 
@@ -50,10 +50,10 @@ class _Reviews:
         if not title and not text:
             raise BadRow("review without text")
         user = optional_id(fields.get("user"), "user id")
-        at = _time(fields)
+        at: Timestamp | None = fields.parsed("time", time_of, None)
         given = optional_id(fields.get("id"), "review id")
         review_id = given or self._id("\x1f".join((user or "", product, str(at), title, text)))
-        return (Review(review_id, product, text, title, user, rating_or_note(fields, "rating"), at),)
+        return (Review(review_id, product, text, title, user, fields.number("rating"), at),)
 
     def _id(self, content: str) -> str:
         digest = blake2b(content.encode(), digest_size=16).digest()
@@ -61,14 +61,3 @@ class _Reviews:
         repeat = self.repeats.get(key, 0)
         self.repeats[key] = repeat + 1
         return blake2b(digest + str(repeat).encode(), digest_size=16).hexdigest() if repeat else digest.hex()
-
-
-def _time(fields: Fields) -> int | None:
-    value = fields.get("time")
-    if is_missing(value):
-        return None
-    try:
-        return time_of(value)
-    except BadRow as error:
-        fields.note(f"{str(error).partition(':')[0]}, left out")
-        return None

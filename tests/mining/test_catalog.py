@@ -1,5 +1,6 @@
 """Products and reviews to documents and facts: every quote is where it says it is."""
 
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from kg import ids
 from kg.schema import SHOP
-from kg.types import Document, Entity, Fact, FieldSpan, Product
+from kg.stores.memory import MemoryStore
+from kg.types import Counts, Document, Entity, Fact, FieldSpan, Product
 from mining.catalog import (
     TAXONOMY,
     ProductGraph,
@@ -213,3 +215,21 @@ def test_quotes_hold_in_real_catalogues(data_dir: Path, shop: str) -> None:
         assert_quotes_hold(graph)
         facts += len(graph.facts)
     assert facts > 3000
+
+
+@pytest.mark.parametrize("shop", ["demo_store", "office"])
+def test_a_store_takes_every_product_and_forgets_one_whole(data_dir: Path, shop: str) -> None:
+    products = list(islice(read_products(data_dir / shop, on_reject=pytest.fail), 60))
+    with MemoryStore() as store:
+        for product in products[:-1]:
+            put(store, graph_of(product))
+        before = (list(store.entities()), list(store.facts()), list(store.documents()))
+        last = graph_of(products[-1])
+        assert put(store, last)
+        assert not put(store, last)
+        store.retract(last.document.id)
+        assert (list(store.entities()), list(store.facts()), list(store.documents())) == before
+
+
+def put(store: MemoryStore, graph: ProductGraph) -> Counts:
+    return store.put(graph.entities, graph.facts, [graph.document])

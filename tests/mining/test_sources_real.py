@@ -61,6 +61,7 @@ def test_retailrocket(data_dir: Path) -> None:
     assert report.rejected == {"unknown relation": 304_537}
 
 
+@pytest.mark.slow
 def test_gowalla(data_dir: Path) -> None:
     report = ReadReport()
     assert sum(1 for _ in read_events(data_dir / "gowalla", on_reject=refuse, report=report)) == 810_128

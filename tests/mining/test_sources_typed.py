@@ -391,7 +391,7 @@ def test_reviews(tmp_path: Path) -> None:
     assert len({review.id for review in values}) == 4
     assert [review.id for review in values] == [review.id for review in read(read_reviews, tmp_path / "f.jsonl")[0]]
     assert [reject.reason for reject in rejects] == ["review without text"]
-    assert report.notes == {"rating: not a number, left out": 1, "time not recognised, left out": 1}
+    assert report.notes == {"rating: not a number, left out": 1, "time: time not recognised, left out": 1}
 
 
 def test_relations_by_label_name_and_map(tmp_path: Path) -> None:
