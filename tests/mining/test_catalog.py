@@ -20,7 +20,7 @@ from mining.catalog import (
     facts_of_relations,
     graph_of,
 )
-from mining.sources import read_products
+from mining.sources import read_products, refuse
 from mining.sources.text import safe
 from mining.types import CatalogRelation, Reject, Review
 
@@ -210,7 +210,7 @@ def test_relations_that_are_none_are_handed_back(relation: CatalogRelation, reas
 @pytest.mark.parametrize("shop", ["beauty", "office", "industrial", "demo_store"])
 def test_quotes_hold_in_real_catalogues(data_dir: Path, shop: str) -> None:
     facts = 0
-    for product in read_products(data_dir / shop, on_reject=pytest.fail):
+    for product in read_products(data_dir / shop, on_reject=refuse):
         graph = graph_of(product)
         assert_quotes_hold(graph)
         facts += len(graph.facts)
@@ -219,7 +219,7 @@ def test_quotes_hold_in_real_catalogues(data_dir: Path, shop: str) -> None:
 
 @pytest.mark.parametrize("shop", ["demo_store", "office"])
 def test_a_store_takes_every_product_and_forgets_one_whole(data_dir: Path, shop: str) -> None:
-    products = list(islice(read_products(data_dir / shop, on_reject=pytest.fail), 60))
+    products = list(islice(read_products(data_dir / shop, on_reject=refuse), 60))
     with MemoryStore() as store:
         for product in products[:-1]:
             put(store, graph_of(product))

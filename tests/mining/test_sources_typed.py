@@ -3,7 +3,7 @@
 import csv
 import gzip
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from mining.types import CatalogRelation, Reject
 Values = list[Any]
 
 
-def csv_file(path: Path, rows: list[dict[str, object]]) -> Path:
+def csv_file(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
     with path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.DictWriter(out, list(dict.fromkeys(key for row in rows for key in row)))
         writer.writeheader()
