@@ -1,12 +1,16 @@
 """Every implementation that the laws of this folder are held against. A new store is one line in ``STORES``."""
 
+import runpy
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kg.store import GraphStore
 from kg.stores.memory import MemoryStore
+from kg.stores.neo4j import Neo4jStore
 from kg.stores.sqlite import SqliteStore
 
 NewStore = Callable[[], GraphStore]  # a new, empty store at each call
@@ -17,12 +21,34 @@ def _sqlite(request: pytest.FixtureRequest) -> NewStore:
     return lambda: SqliteStore(folder / f"{next(numbers)}.db")
 
 
+def _neo4j(request: pytest.FixtureRequest) -> NewStore:
+    server = request.getfixturevalue("neo4j_server")
+
+    def new() -> GraphStore:
+        server.wipe()  # it has one database: a new store empties the one before
+        return Neo4jStore(server.url, auth=server.auth)
+
+    return new
+
+
 # The name of a module of kg/stores → what makes its stores. A store that needs a server asks for the server's fixture:
 # lambda request: request.getfixturevalue("...").
 STORES: dict[str, Callable[[pytest.FixtureRequest], NewStore]] = {
     "memory": lambda request: MemoryStore,
     "sqlite": _sqlite,
+    "neo4j": _neo4j,
 }
+
+
+@pytest.fixture(scope="session")
+def neo4j_server() -> Iterator[Any]:
+    """A real server for the whole session; its tests are skipped by name where there can be none."""
+    server = runpy.run_path(str(Path(__file__).parents[1] / "neo4j_server.py"))
+    try:
+        with server["running_server"]() as running:
+            yield running
+    except server["NoServerError"] as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture
