@@ -1,12 +1,12 @@
-"""The event log: interactions in one SQL table, idempotent by event id, read back in the order (time, arrival).
+"""The event log: interactions in one SQL table, idempotent by event id, in the order (at, sequence).
 
-SQLite by path, any other database by SQLAlchemy URL. Personal data lives here and nowhere else: ``forget`` is one
-statement. Mining and training read columns (``table``), serving reads one person's history.
+append → table → ``scan`` one by one, ``table`` as columns, ``parquet`` as a disposable copy of the columns. Personal
+data lives here and not in the graph; ``forget`` removes a person, copies included.
 """
 
-import math
-import threading
-from collections.abc import Iterable, Iterator, Sequence
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,155 +14,200 @@ from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
-import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+import pyarrow.parquet as pq
+from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, update
 
-from kg.errors import EventError, StoreUnavailable
+from kg import events_table
+from kg.errors import EventError
+from kg.events_table import copies, events, marks, translated
 from kg.types import ACTIONS, Interaction, Timestamp
+from kg.validation import is_unicode
 
-_META = sa.MetaData()
-EVENTS = sa.Table(
-    "events",
-    _META,
-    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("event_id", sa.Text, nullable=False, unique=True),
-    sa.Column("user", sa.Text),
-    sa.Column("session", sa.Text),
-    sa.Column("product", sa.Text, nullable=False),
-    sa.Column("action", sa.Text, nullable=False),
-    sa.Column("at", sa.BigInteger, nullable=False),
-    sa.Column("value", sa.Float),
-    sa.Index("events_by_user", "user", "at", "sequence"),
-    sa.Index("events_by_session", "session", "at", "sequence"),
-    sa.Index("events_by_time", "at", "sequence"),
+COLUMNS = pa.schema(
+    [
+        ("event_id", pa.string()),
+        ("user", pa.string()),
+        ("session", pa.string()),
+        ("product", pa.string()),
+        ("action", pa.string()),
+        ("at", pa.int64()),
+        ("value", pa.float64()),
+    ]
 )
-VERSION = sa.Table("version", _META, sa.Column("value", sa.BigInteger, nullable=False))
-
-_COLUMNS = (EVENTS.c.event_id, EVENTS.c.user, EVENTS.c.session, EVENTS.c.product, EVENTS.c.action, EVENTS.c.at)
-_ORDER = (EVENTS.c.at, EVENTS.c.sequence)
-_BATCH = 5_000
-SCHEMA = pa.schema(
-    {
-        "event_id": pa.string(), "user": pa.string(), "session": pa.string(), "product": pa.string(),
-        "action": pa.string(), "at": pa.int64(), "value": pa.float64(),
-    }
-)  # fmt: skip
+_BATCH = 20_000  # rows written, and read, at once
+_INT64 = range(-(2**63), 2**63)
+_ROW = (events.c.event_id, events.c.user_id, events.c.session_id, events.c.product_id, events.c.action, events.c.at)
+_ROW_AND_VALUE = (*_ROW, events.c.value)
 
 
 @dataclass(frozen=True, slots=True)
 class AppendReport:
-    """``duplicates`` were known by their id and changed nothing."""
+    """What an append did. ``duplicates`` had an event id that the log, or this append, already had."""
 
     added: int
     duplicates: int
 
 
+def check_event(event: Interaction) -> None:
+    """Raises EventError, which says what the log cannot take about this event."""
+    where = f"event {event.event_id!r}"
+    named = {"event_id": event.event_id, "product_id": event.product_id}
+    named |= {n: v for n, v in (("user_id", event.user_id), ("session_id", event.session_id)) if v is not None}
+    for name, text in named.items():
+        if not isinstance(text, str) or not text.strip() or not is_unicode(text):
+            raise EventError(f"{where}: {name} is {text!r}; expected text that is not empty")
+    if event.user_id is None and event.session_id is None:
+        raise EventError(f"{where} has neither a user nor a session; give at least one of them")
+    if event.action not in ACTIONS:
+        raise EventError(f"{where} has the action {event.action!r}; expected one of {', '.join(ACTIONS)}")
+    if not hasattr(event.at, "__index__") or isinstance(event.at, bool) or event.at not in _INT64:
+        raise EventError(f"{where}: the time is {event.at!r}; expected whole Unix seconds")
+    if event.value is not None and not abs(event.value) < float("inf"):
+        raise EventError(f"{where}: the value is {event.value!r}; expected a finite number")
+
+
 class EventLog:
-    """One log. Safe to use from several threads; appends of one process take turns."""
+    """The log behind a path or a URL: a path or ``sqlite:///events.db``, or ``postgresql://host/database``.
 
-    def __init__(self, where: Path | str) -> None:
-        """A path is an SQLite file; a string with ``://`` is an SQLAlchemy URL. Raises StoreUnavailable."""
-        local = isinstance(where, Path) or "://" not in where
-        if local:
-            Path(where).parent.mkdir(parents=True, exist_ok=True)
-        url = sa.URL.create("sqlite", database=str(where)) if local else sa.make_url(str(where))
-        self._engine = sa.create_engine(url)
-        self._lock = threading.Lock()
-        if self._engine.dialect.name == "sqlite":
-            sa.event.listen(self._engine, "connect", _tune_sqlite)
+    ``auth`` is (user, password); a URL that holds credentials is refused (StoreUrlError). Safe to use from several
+    threads. Raises FormatError for a database that is not ours, StoreUnavailable where it cannot be reached.
+    """
+
+    def __init__(self, url_or_path: str | Path, *, auth: tuple[str, str] | None = None) -> None:
+        self._engine = events_table.engine_of(url_or_path, auth)
+        self._insert = events_table.insert_unless_known(self._engine)
         try:
-            _META.create_all(self._engine)
-            with self._engine.begin() as connection:
-                if connection.execute(sa.select(VERSION)).first() is None:
-                    connection.execute(VERSION.insert().values(value=0))
-        except sa.exc.DBAPIError as error:
-            raise StoreUnavailable(f"the event log at {url!r} cannot be opened: {error.orig}") from error
-
-    def append(self, interactions: Iterable[Interaction]) -> AppendReport:
-        """Add in one transaction; what is known by its id stays as it is. Raises EventError, then nothing is added."""
-        offered = added = 0
-        with self._lock, self._engine.begin() as connection:
-            rows = (_row(i) for i in interactions)
-            while batch := list(islice(rows, _BATCH)):
-                unique = {row["event_id"]: row for row in reversed(batch)}
-                offered += len(batch)
-                added += self._insert(connection, list(reversed(unique.values())))
-            if added:
-                connection.execute(VERSION.update().values(value=VERSION.c.value + 1))
-        return AppendReport(added, offered - added)
-
-    def _insert(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> int:
-        before = connection.execute(sa.select(sa.func.count()).select_from(EVENTS)).scalar_one()
-        kind = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        connection.execute(kind.insert(EVENTS).on_conflict_do_nothing(index_elements=["event_id"]), rows)
-        after = connection.execute(sa.select(sa.func.count()).select_from(EVENTS)).scalar_one()
-        return int(after - before)
-
-    def scan(self, *, since: Timestamp | None = None, until: Timestamp | None = None) -> Iterator[Interaction]:
-        """Events with ``since <= at < until``, oldest first, in the order of arrival within a second."""
-        query = sa.select(*_COLUMNS, EVENTS.c.value).where(*_between(since, until)).order_by(*_ORDER)
-        with self._engine.connect() as connection:
-            for row in connection.execution_options(yield_per=_BATCH).execute(query):
-                yield _interaction(row)
-
-    def table(self, until: Timestamp | None = None) -> pa.Table:
-        """The same as columns: event_id, user, session, product, action, at, value."""
-        query = sa.select(*_COLUMNS, EVENTS.c.value).where(*_between(None, until)).order_by(*_ORDER)
-        batches = []
-        with self._engine.connect() as connection:
-            for rows in connection.execution_options(yield_per=50_000).execute(query).partitions():
-                columns = list(zip(*rows, strict=True))
-                batches.append(pa.record_batch([list(c) for c in columns], schema=SCHEMA))
-        return pa.Table.from_batches(batches, SCHEMA)
-
-    def history(
-        self, user_id: str | None, session_id: str | None = None, limit: int | None = None
-    ) -> tuple[Interaction, ...]:
-        """The newest ``limit`` events of a user or session (of either, where both are given), oldest first."""
-        wanted = []
-        if user_id is not None:
-            wanted.append(EVENTS.c.user == user_id)
-        if session_id is not None:
-            wanted.append(EVENTS.c.session == session_id)
-        if not wanted:
-            return ()
-        newest = (EVENTS.c.at.desc(), EVENTS.c.sequence.desc())
-        query = sa.select(*_COLUMNS, EVENTS.c.value).where(sa.or_(*wanted)).order_by(*newest).limit(limit)
-        with self._engine.connect() as connection:
-            return tuple(_interaction(row) for row in reversed(connection.execute(query).all()))
-
-    def users(self, *, limit: int = 100, offset: int = 0) -> list[str]:
-        """Known users, in the order of their ids."""
-        query = sa.select(EVENTS.c.user).where(EVENTS.c.user.is_not(None)).distinct().order_by(EVENTS.c.user)
-        with self._engine.connect() as connection:
-            return list(connection.execute(query.limit(limit).offset(offset)).scalars())
-
-    def forget(self, user_id: str) -> int:
-        """Delete a person's events; how many went."""
-        with self._lock, self._engine.begin() as connection:
-            gone = connection.execute(EVENTS.delete().where(EVENTS.c.user == user_id)).rowcount
-            if gone:
-                connection.execute(VERSION.update().values(value=VERSION.c.value + 1))
-        return int(gone)
+            with self._reading() as connection:
+                ready = events_table.is_ready(connection)
+            if not ready:  # a ready log is opened without waiting for its writer
+                with self._writing() as connection:
+                    events_table.ensure_format(connection)
+        except BaseException:
+            self._engine.dispose()
+            raise
 
     @property
     def version(self) -> int:
-        """Rises with each append or forget that changed something."""
-        return self._one(sa.select(VERSION.c.value)) or 0
+        """Rises by one with each append or forget that changed something."""
+        return self._mark("version")
 
     @property
     def count(self) -> int:
-        return self._one(sa.select(sa.func.count()).select_from(EVENTS)) or 0
+        """How many events the log holds."""
+        with self._reading() as connection:
+            return int(connection.scalar(select(func.count()).select_from(events)) or 0)
 
     @property
     def last_at(self) -> Timestamp | None:
-        """The time of the newest event, or None for an empty log."""
-        return self._one(sa.select(sa.func.max(EVENTS.c.at)))
+        """The time of the last event, or None for an empty log."""
+        with self._reading() as connection:
+            last = connection.scalar(select(func.max(events.c.at)))
+        return None if last is None else int(last)
 
-    def _one(self, query: sa.Select[Any]) -> int | None:
-        with self._engine.connect() as connection:
-            value = connection.execute(query).scalar()
-        return None if value is None else int(value)
+    def append(self, interactions: Iterable[Interaction]) -> AppendReport:
+        """Add events in one transaction; one whose id is known changes nothing. EventError, and nothing is added."""
+        rest, seen = iter(interactions), 0
+        with self._writing() as connection:
+            _lock(connection)
+            last = connection.scalar(select(func.max(events.c.sequence))) or 0
+            while rows := [_row(event) for event in islice(rest, _BATCH)]:
+                connection.execute(self._insert, rows)
+                seen += len(rows)
+            added = int(connection.scalar(select(func.count()).where(events.c.sequence > last)) or 0) if seen else 0
+            if added:
+                _raise_version(connection)
+        return AppendReport(added, seen - added)
+
+    def append_each(self, interactions: Iterable[Interaction]) -> list[bool]:
+        """As ``append``, for the events of one request; says of each, in order, whether it was new."""
+        offered = list(interactions)
+        rows = [_row(event) for event in offered]
+        with self._writing() as connection:
+            _lock(connection)
+            fresh = set(connection.scalars(self._insert.returning(events.c.event_id), rows)) if rows else set()
+            if fresh:
+                _raise_version(connection)
+        new = []
+        for event in offered:
+            new.append(event.event_id in fresh)
+            fresh.discard(event.event_id)  # a second one of the same request is known by then
+        return new
+
+    def scan(self, since: Timestamp | None = None, until: Timestamp | None = None) -> Iterator[Interaction]:
+        """The events with ``since`` <= at < ``until``, by (at, order of arrival)."""
+        with self._reading() as connection:
+            yield from map(_interaction_of, _streamed(connection, _between(since, until)))
+
+    def table(self, until: Timestamp | None = None) -> pa.Table:
+        """The events before ``until`` as columns (``COLUMNS``), in the order of ``scan``."""
+        with self._reading() as connection:
+            return pa.Table.from_batches(_record_batches(connection, until), COLUMNS)
+
+    def parquet(self, folder: Path, until: Timestamp | None = None) -> Path:
+        """A copy of ``table(until)`` as a Parquet file in ``folder``; made once for each version of the log.
+
+        Copies of earlier versions in the folder are removed, and ``forget`` removes all: never keep one.
+        """
+        folder = folder.resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            version, prefix = self.version, f"events-{self._mark('id'):x}-"
+            path = folder / f"{prefix}{version}{'' if until is None else f'-until-{until}'}.parquet"
+            if not path.exists():
+                self._copy(path, until)
+            if self.version == version:
+                break
+            path.unlink(missing_ok=True)  # an event came, or somebody was forgotten, while we wrote
+        for old in folder.glob(f"{prefix}*.parquet"):
+            if not old.name.startswith((f"{prefix}{version}.", f"{prefix}{version}-")):
+                old.unlink(missing_ok=True)
+        return path
+
+    def history(
+        self, user_id: str | None, *, session_id: str | None = None, limit: int | None = None
+    ) -> tuple[Interaction, ...]:
+        """The last ``limit`` events of a user, of a session, or of a user and of a session not yet known to be theirs.
+
+        Oldest first. The session of another user is never told.
+        """
+        events_of = []
+        if user_id is not None:
+            events_of.append(events.c.user_id == user_id)
+        if session_id is not None:
+            of_nobody = [events.c.user_id.is_(None)] if user_id is not None else []
+            events_of.append(and_(events.c.session_id == session_id, *of_nobody))
+        if not events_of:
+            return ()
+        newest = select(*_ROW_AND_VALUE).where(or_(*events_of))
+        newest = newest.order_by(events.c.at.desc(), events.c.sequence.desc()).limit(limit)
+        with self._reading() as connection:
+            rows = connection.execute(newest).all()
+        return tuple(_interaction_of(row) for row in reversed(rows))
+
+    def users(self, limit: int = 100, offset: int = 0) -> list[str]:
+        """The ids of the users who have events, in order."""
+        query = select(events.c.user_id).where(events.c.user_id.is_not(None)).distinct()
+        with self._reading() as connection:
+            return list(connection.scalars(query.order_by(events.c.user_id).limit(limit).offset(offset)))
+
+    def forget(self, user_id: str) -> int:
+        """Delete a person: their events, and those without a user in their sessions. Returns how many went.
+
+        Every Parquet copy goes too.
+        """
+        sessions = select(events.c.session_id).where(events.c.user_id == user_id, events.c.session_id.is_not(None))
+        before_login = and_(events.c.user_id.is_(None), events.c.session_id.in_(sessions))
+        with self._writing() as connection:
+            _lock(connection)
+            gone = connection.execute(delete(events).where(before_login)).rowcount  # first: it looks at the others
+            gone += connection.execute(delete(events).where(events.c.user_id == user_id)).rowcount
+            if gone:
+                _raise_version(connection)
+                self._drop_copies(connection)
+        if gone:
+            with translated(self._engine):
+                events_table.erase(self._engine)
+        return gone
 
     def close(self) -> None:
         self._engine.dispose()
@@ -175,39 +220,82 @@ class EventLog:
     ) -> None:
         self.close()
 
+    def _reading(self) -> "events_table.Transaction":
+        return events_table.transaction(self._engine, write=False)
 
-def _tune_sqlite(connection: Any, _: object) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA busy_timeout=30000")
+    def _writing(self) -> "events_table.Transaction":
+        return events_table.transaction(self._engine, write=True)
+
+    def _mark(self, name: str) -> int:
+        with self._reading() as connection:
+            return int(connection.scalar(select(marks.c.value).where(marks.c.name == name)) or 0)
+
+    def _copy(self, path: Path, until: Timestamp | None) -> None:
+        known = select(copies.c.folder).where(copies.c.folder == str(path.parent))
+        with self._reading() as connection:
+            noted = connection.scalar(known) is not None
+        if not noted:  # before the copy is made: one that nobody knows of could not be forgotten
+            with self._writing() as connection:
+                _lock(connection)
+                if connection.scalar(known) is None:
+                    connection.execute(insert(copies), {"folder": str(path.parent)})
+        partial = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.partial")
+        try:
+            with self._reading() as connection, pq.ParquetWriter(partial, COLUMNS) as writer:
+                for batch in _record_batches(connection, until):
+                    writer.write_batch(batch)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _drop_copies(self, connection: Connection) -> None:
+        name = connection.scalar(select(marks.c.value).where(marks.c.name == "id"))
+        for folder in connection.scalars(select(copies.c.folder)).all():
+            for copy in Path(folder).glob(f"events-{name:x}-*.parquet"):
+                copy.unlink(missing_ok=True)
+        connection.execute(delete(copies))
 
 
-def _between(since: Timestamp | None, until: Timestamp | None) -> list[sa.ColumnElement[bool]]:
-    bounds: list[sa.ColumnElement[bool]] = []
-    if since is not None:
-        bounds.append(EVENTS.c.at >= since)
-    if until is not None:
-        bounds.append(EVENTS.c.at < until)
-    return bounds
+def _lock(connection: Connection) -> None:
+    """One writer at a time, also where the database would let two write at once."""
+    connection.execute(update(marks).where(marks.c.name == "version").values(value=marks.c.value))
 
 
-def _row(event: Interaction) -> dict[str, Any]:
-    where = f"event {event.event_id!r}"
-    if not event.event_id or not event.product_id:
-        raise EventError(f"{where} about product {event.product_id!r}: both ids are needed")
-    if event.action not in ACTIONS:
-        raise EventError(f"{where} has the action {event.action!r}; expected one of {', '.join(ACTIONS)}")
-    if event.user_id is None and event.session_id is None:
-        raise EventError(f"{where} has neither a user nor a session; one of them is needed")
-    if event.value is not None and not math.isfinite(event.value):
-        raise EventError(f"{where} has the value {event.value!r}; expected a finite number or none")
-    if not -(2**62) < event.at < 2**62:
-        raise EventError(f"{where} is at {event.at!r}; expected Unix seconds")
+def _raise_version(connection: Connection) -> None:
+    connection.execute(update(marks).where(marks.c.name == "version").values(value=marks.c.value + 1))
+
+
+def _row(event: Interaction) -> Mapping[str, object]:
+    check_event(event)
     return {
-        "event_id": event.event_id, "user": event.user_id, "session": event.session_id, "product": event.product_id,
-        "action": event.action, "at": int(event.at), "value": event.value,
-    }  # fmt: skip
+        "event_id": event.event_id,
+        "product_id": event.product_id,
+        "action": event.action,
+        "at": int(event.at),
+        "user_id": event.user_id,
+        "session_id": event.session_id,
+        "value": None if event.value is None else float(event.value),
+    }
 
 
-def _interaction(row: Any) -> Interaction:
-    return Interaction(row.event_id, row.product, row.action, row.at, row.user, row.session, row.value)
+def _interaction_of(row: Any) -> Interaction:
+    event_id, user, session, product, action, at, value = row
+    return Interaction(event_id, product, action, at, user, session, value)
+
+
+def _between(since: Timestamp | None, until: Timestamp | None) -> Select[Any]:
+    query = select(*_ROW_AND_VALUE).order_by(events.c.at, events.c.sequence)
+    if since is not None:
+        query = query.where(events.c.at >= since)
+    return query if until is None else query.where(events.c.at < until)
+
+
+def _streamed(connection: Connection, query: Select[Any]) -> Iterator[Any]:
+    yield from connection.execution_options(stream_results=True, yield_per=_BATCH).execute(query)
+
+
+def _record_batches(connection: Connection, until: Timestamp | None) -> Iterator[pa.RecordBatch]:
+    result = connection.execution_options(stream_results=True, yield_per=_BATCH).execute(_between(None, until))
+    for rows in result.partitions():
+        columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), COLUMNS, strict=True)]
+        yield pa.RecordBatch.from_arrays(columns, schema=COLUMNS)

@@ -76,15 +76,24 @@ def prepare(path: Path) -> sqlite3.Connection:
     connection = connect(path, writer=True)
     try:
         with translated(path):
-            connection.execute("BEGIN IMMEDIATE")
-            with committed(connection):
-                _ensure_format(path, connection)
+            if not _is_current(connection):  # a current file is opened without waiting for its writer
+                connection.execute("BEGIN IMMEDIATE")
+                with committed(connection):
+                    _ensure_format(path, connection)
             for statement in filter(str.strip, _BATCH.split(";")):
                 connection.execute(statement)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _is_current(connection: sqlite3.Connection) -> bool:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application != APPLICATION_ID:
+        return False
+    found: tuple[int] | None = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+    return found == (FORMAT,)
 
 
 def _ensure_format(path: Path, connection: sqlite3.Connection) -> None:
