@@ -16,7 +16,7 @@ from kg.stores import open_store
 from mining.extraction.llm import LLMExtractor
 from mining.extraction.rules import RuleExtractor
 from mining.language_model import Budget, LanguageModel, OpenAIModel, ReplyCache, local_server
-from mining.reviews import ReviewExtractor
+from mining.reviews.extractor import ReviewExtractor
 from mining.samples import sample_shop
 from mining.types import Extractor
 from recommender.recommender import Recommender
@@ -50,10 +50,14 @@ def shop(settings: Settings, *, write: bool = False) -> Iterator[Shop]:
 def extractors(opened: Shop, llm_budget: str) -> Iterator[list[Extractor]]:
     """What reads the texts: rules and review rules always; a language model, or replies that it has given before."""
     budget = Budget.parse(llm_budget)
+    replies, shipped = opened.workspace.cache / "replies.db", _shipped()
+    chosen: list[Extractor] = [RuleExtractor(), ReviewExtractor()]
     with ExitStack() as stack:
-        cache = stack.enter_context(ReplyCache(opened.workspace.cache / "replies.db", shipped=_shipped()))
-        model = stack.enter_context(_language_model(opened.settings)) if budget.limit else None
-        yield [RuleExtractor(), ReviewExtractor(), LLMExtractor(model, cache=cache, budget=budget)]
+        if budget.limit or replies.exists() or shipped:
+            cache = stack.enter_context(ReplyCache(replies, shipped=shipped))
+            model = stack.enter_context(_language_model(opened.settings)) if budget.limit else None
+            chosen.append(LLMExtractor(model, cache=cache, budget=budget))
+        yield chosen
 
 
 def _shipped() -> tuple[Path, ...]:

@@ -15,8 +15,8 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from api import stages
-from api.bootstrap import Shop, shop
+from api import stages, telling
+from api.bootstrap import shop
 from api.errors import FrontDoorError
 from api.progress import Bars
 from api.settings import Settings
@@ -32,23 +32,28 @@ app = typer.Typer(
 )
 
 WorkspaceFlag = Annotated[
-    Path | None, typer.Option("--workspace", help="Folder of the graph, events and models.", envvar="SHOPGRAPH_WORKSPACE")
+    Path | None,
+    typer.Option("--workspace", help="Folder of the graph, events and models.", envvar="SHOPGRAPH_WORKSPACE"),
 ]
 StoreFlag = Annotated[
     str | None, typer.Option("--store", help="sqlite:///graph.db, neo4j://host:7687 or memory://; no password in it.")
 ]
-UntilFlag = Annotated[str | None, typer.Option("--until", help="See nothing at or after this time (ISO 8601 or Unix seconds).")]
+UntilFlag = Annotated[
+    str | None, typer.Option("--until", help="See nothing at or after this time (ISO 8601 or Unix seconds).")
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 BudgetFlag = Annotated[
     str, typer.Option("--llm-budget", help="0, or a hard limit such as 500products, 200000tokens, 5usd.")
 ]
 CatalogFlag = Annotated[Path, typer.Option("--catalog", help="Products: CSV, JSONL or Parquet, or a shop's folder.")]
-EventsFlag = Annotated[Path | None, typer.Option("--events", help="Behaviour: user, product, time and, if any, action.")]
-ReviewsFlag = Annotated[Path | None, typer.Option("--reviews", help="Reviews: product, text and, if any, user, rating, time.")]
-RelationsFlag = Annotated[Path | None, typer.Option("--relations", help="Product to product: head, relation, tail.")]
-MapFlag = Annotated[
-    list[str] | None, typer.Option("--map", help="Settle a column: events.user=buyer (repeatable).")
+EventsFlag = Annotated[
+    Path | None, typer.Option("--events", help="Behaviour: user, product, time and, if any, action.")
 ]
+ReviewsFlag = Annotated[
+    Path | None, typer.Option("--reviews", help="Reviews: product, text and, if any, user, rating, time.")
+]
+RelationsFlag = Annotated[Path | None, typer.Option("--relations", help="Product to product: head, relation, tail.")]
+MapFlag = Annotated[list[str] | None, typer.Option("--map", help="Settle a column: events.user=buyer (repeatable).")]
 PresetFlag = Annotated[str | None, typer.Option("--preset", help="amazon2014, amazon2018, amazon2023 or retailrocket.")]
 StrictFlag = Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")]
 DeviceFlag = Annotated[str, typer.Option("--device", help="cpu or cuda.")]
@@ -150,7 +155,7 @@ def load(
     files = stages.Files.of(catalog, events, reviews, relations, preset=preset, columns=map or [], strict=strict)
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
         report = stages.load(opened, files, bars)
-    told(report, as_json, stages.summary("load", report))
+    told(report, as_json, telling.summary("load", report))
 
 
 @app.command()
@@ -165,7 +170,7 @@ def mine(
     """Extract facts from texts and statistics from behaviour."""
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
         report = stages.mine(opened, bars, llm_budget=llm_budget, until=stages.moment(until))
-    told(report, as_json, stages.summary("mine", report))
+    told(report, as_json, telling.summary("mine", report))
 
 
 @app.command()
@@ -181,22 +186,26 @@ def train(
     """Train the models, let the validation cut choose, and put the choice into service."""
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
         report = stages.train(opened, bars, until=stages.moment(until), device=device, seed=seed)
-    told(report, as_json, stages.summary("train", report))
+    told(report, as_json, telling.summary("train", report))
 
 
 @app.command()
 @refusing
-def evaluate(workspace: WorkspaceFlag = None, store: StoreFlag = None, seed: SeedFlag = 0, as_json: JsonFlag = False) -> None:
+def evaluate(
+    workspace: WorkspaceFlag = None, store: StoreFlag = None, seed: SeedFlag = 0, as_json: JsonFlag = False
+) -> None:
     """Compare all models on the newest part of your own log, all products ranked."""
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
         report = stages.evaluate(opened, bars, seed=seed)
-    told(report, as_json, stages.summary("evaluate", report))
+    told(report, as_json, telling.summary("evaluate", report))
 
 
 @app.command()
 @refusing
 def recommend(
-    user: Annotated[str | None, typer.Option("--user", help="A user of the log; an unknown one gets the fallback.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", help="A user of the log; an unknown one gets the fallback.")
+    ] = None,
     k: Annotated[int, typer.Option(help="How many.")] = 10,
     workspace: WorkspaceFlag = None,
     store: StoreFlag = None,
@@ -205,7 +214,7 @@ def recommend(
     """What to show a user, best first."""
     with shop(settings(workspace, store)) as opened:
         answer = stages.recommend(opened, user=user, k=k)
-    told(answer, as_json, stages.recommendations_text(answer, reasons=0))
+    told(answer, as_json, telling.recommendations(answer, reasons=0))
 
 
 @app.command()
@@ -221,7 +230,7 @@ def explain(
     """Why a user is shown what is shown: events, facts, quotes, counts."""
     with shop(settings(workspace, store)) as opened:
         answer = stages.recommend(opened, user=user, k=k, product=product)
-    told(answer, as_json, stages.recommendations_text(answer, reasons=5))
+    told(answer, as_json, telling.recommendations(answer, reasons=5))
 
 
 @app.command()

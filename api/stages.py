@@ -4,14 +4,13 @@ Every stage can be interrupted and typed again: what is done is known and skippe
 """
 
 import importlib.util
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from api import bootstrap
+from api import bootstrap, telling
 from api.bootstrap import Shop
 from api.errors import FrontDoorError, MissingExtra, NotTrained
 from api.progress import Bars
@@ -111,9 +110,7 @@ def train(opened: Shop, bars: Bars, *, until: int | None, device: str, seed: int
     _need("torch", "train")
     from api import training
 
-    report = training.train(
-        opened.store, opened.log, opened.workspace, bars, until=until, device=device, seed=seed
-    )
+    report = training.train(opened.store, opened.log, opened.workspace, bars, until=until, device=device, seed=seed)
     return _keep(opened, "train", report)
 
 
@@ -154,18 +151,16 @@ def export(opened: Shop, out: Path, form: str) -> str:
     return f"{out}: {counts.entities} entities, {counts.facts} facts, {counts.documents} documents"
 
 
-def run(
-    opened: Shop, files: Files, bars: Bars, *, llm_budget: str, until: int | None, device: str, seed: int
-) -> str:
+def run(opened: Shop, files: Files, bars: Bars, *, llm_budget: str, until: int | None, device: str, seed: int) -> str:
     """Load, mine, train; returns what a person reads at the end."""
-    told = [summary("load", load(opened, files, bars))]
-    told.append(summary("mine", mine(opened, bars, llm_budget=llm_budget, until=until)))
+    told = [telling.summary("load", load(opened, files, bars))]
+    told.append(telling.summary("mine", mine(opened, bars, llm_budget=llm_budget, until=until)))
     if opened.log.count == 0:
         told.append("There are no events: nothing to learn from, so nothing is recommended. The graph is there.")
         return "\n\n".join(told)
-    told.append(summary("train", train(opened, bars, until=until, device=device, seed=seed)))
+    told.append(telling.summary("train", train(opened, bars, until=until, device=device, seed=seed)))
     answer = recommend(opened, user=_someone(opened), k=SHOWN)
-    told.append(recommendations_text(answer, reasons=2))
+    told.append(telling.recommendations(answer, reasons=2))
     return "\n\n".join(told)
 
 
@@ -202,26 +197,3 @@ def serve(settings: Settings) -> None:
         what = "page and API" if page else "API (the page needs the extra 'ui')"
         print(f"{what} on http://{settings.host}:{settings.port}", flush=True)
         uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")
-
-
-def summary(stage: str, report: Mapping[str, Any]) -> str:
-    """The report as a few lines; the whole of it is in the run folder."""
-    lines = [stage]
-    for name, value in report.items():
-        if name != "stage" and value:
-            lines.append(f"  {name}: {json.dumps(value, ensure_ascii=False, default=str)[:400]}")
-    return "\n".join(lines)
-
-
-def recommendations_text(answer: Mapping[str, Any], *, reasons: int) -> str:
-    """Ranked titles, each with its first reasons."""
-    who = answer["user_id"] or "someone new"
-    lines = [f"For {who} (model {answer['model']}, graph {answer['graph_version']}, as of {answer['as_of']}):"]
-    for item in answer["items"]:
-        lines.append(f"{item['rank']:>3}. {item['title'] or item['id']}  [{item['id']}, {item['origin']}, {item['score']:.4f}]")
-        if reasons and not item["reasons"]:
-            lines.append("     because: no path of facts carries this score")
-        for reason in item["reasons"][:reasons]:
-            share = "" if reason["contribution"] is None else f"  (+{reason['contribution']:.4f})"
-            lines.append(f"     because: {reason['text']}{share}")
-    return "\n".join(lines)

@@ -65,18 +65,20 @@ class GraphAt:
     def facts(
         self,
         *,
+        head: str | None = None,
         relation: str | None = None,
+        tail: str | None = None,
         until: Timestamp | None = None,
         allow_undated: bool = False,
     ) -> Iterator[Fact]:
         """Stored facts from before the cut, but behaviour from the mining up to it."""
         limit = self._cut if until is None else min(until, self._cut)
-        for fact in self._reader.facts(relation=relation, until=limit, allow_undated=allow_undated):
-            if any(e.method == "behavior" for e in fact.evidence):
-                continue
-            yield fact
+        stored = self._reader.facts(head=head, relation=relation, tail=tail, until=limit, allow_undated=allow_undated)
+        yield from (f for f in stored if not any(e.method == "behavior" for e in f.evidence))
         for name in BEHAVIOUR if relation is None else (relation,):
-            yield from self._behaviour.get(name, ())
+            for fact in self._behaviour.get(name, ()):
+                if head in (None, fact.head) and tail in (None, fact.tail):
+                    yield fact
 
 
 def candidates(n_items: int, *, device: str, seed: int) -> list[Model]:

@@ -1,0 +1,89 @@
+"""Reports and answers as a few lines for a terminal; the whole of each report is in its run folder."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Report = Mapping[str, Any]
+
+
+def summary(stage: str, report: Report) -> str:
+    """What a stage did: what was read, kept, set aside and why; facts by relation and method; what won."""
+    tellers = {"load": _load, "mine": _mine, "train": _train, "evaluate": _evaluate}
+    return "\n".join([stage, *(f"  {line}" for line in tellers[stage](report))])
+
+
+def _load(report: Report) -> list[str]:
+    lines = []
+    for kind in ("catalog", "relations", "reviews", "events"):
+        file = report.get(kind)
+        if file is None:
+            continue
+        read, rules = file["read"], file["cleaned"].get("rules", {})
+        reasons = {**read["rejected"], **{r: c["count"] for r, c in rules.items()}, **file["set_aside"]}
+        written = ", ".join(f"{n} {what}" for what, n in file["written"].items() if n) or "nothing new"
+        lines.append(f"{kind}: {read['read']:,} rows read, {read['kept']:,} kept; wrote {written}{_because(reasons)}")
+    return lines
+
+
+def _because(reasons: Report) -> str:
+    told = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items(), key=lambda r: -r[1]) if count)
+    return f"; set aside or mended: {told}" if told else ""
+
+
+def _mine(report: Report) -> list[str]:
+    lines = []
+    for name, one in report["text"]["extractors"].items():
+        lines.append(f"{name}: {one['documents']} documents, {one['facts']} facts{_because(one['set_aside'])}")
+        usage = one.get("usage") or {}
+        if usage.get("live") or usage.get("replayed") or usage.get("cached"):
+            spent = usage["usage"]
+            lines.append(
+                f"  replies: {usage['live']} asked now, {usage['cached']} from the cache, {usage['replayed']} replayed; "
+                f"{spent['prompt_tokens'] + spent['completion_tokens']:,} tokens, {spent['usd']:.4f} USD"
+            )
+    behavior = report["behavior"]
+    lines.append(
+        f"behaviour: {behavior['events']:,} events in {behavior['sessions']:,} sessions and {behavior['baskets']:,} "
+        f"baskets; {report['bots']} bots left out{_because(behavior['set_aside'])}"
+    )
+    for relation, methods in report["health"]["facts"].items():
+        told = ", ".join(f"{sum(buckets.values())} {method}" for method, buckets in methods.items())
+        lines.append(f"{relation}: {told}")
+    graph = report["graph"]
+    lines.append(f"graph: {graph['entities']:,} entities, {graph['facts']:,} facts, {graph['components']} components")
+    return lines
+
+
+def _train(report: Report) -> list[str]:
+    best: dict[str, float] = {}
+    for tried in report["validation"]["tried"]:
+        best[tried["model"]] = max(best.get(tried["model"], 0.0), tried["ndcg@10"])
+    lines = [f"on {report['validation']['users']} validation users, NDCG@10:"]
+    lines += [f"  {ndcg:.4f}  {model}" for model, ndcg in sorted(best.items(), key=lambda m: -m[1])]
+    return [*lines, f"serves: {report['serves']}  ({report['model']})"]
+
+
+def _evaluate(report: Report) -> list[str]:
+    lines = [f"{report['users']} users, {report['items']:,} products ranked", "recall@10  NDCG@10  model (relations)"]
+    for row in report["rows"]:
+        if row["metrics"] is None:
+            lines.append(f"failed              {row['model']}: {row['failed']}")
+            continue
+        recall, ndcg = row["metrics"]["recall"], row["metrics"]["ndcg"]
+        lines.append(f"{recall:9.4f}  {ndcg:7.4f}  {row['model']} ({row['relations']})")
+    return lines
+
+
+def recommendations(answer: Report, *, reasons: int) -> str:
+    """Ranked titles, each with its first reasons."""
+    who = answer["user_id"] or "someone new"
+    lines = [f"For {who} (model {answer['model']}, graph {answer['graph_version']}, as of {answer['as_of']}):"]
+    for item in answer["items"]:
+        score = f"[{item['id']}, {item['origin']}, {item['score']:.4f}]"
+        lines.append(f"{item['rank']:>3}. {item['title'] or item['id']}  {score}")
+        if reasons and not item["reasons"]:
+            lines.append("     because: no path of facts carries this score")
+        for reason in item["reasons"][:reasons]:
+            share = "" if reason["contribution"] is None else f"  (+{reason['contribution']:.4f})"
+            lines.append(f"     because: {reason['text']}{share}")
+    return "\n".join(lines)
