@@ -46,12 +46,8 @@ BudgetFlag = Annotated[
     str, typer.Option("--llm-budget", help="0, or a hard limit such as 500products, 200000tokens, 5usd.")
 ]
 CatalogFlag = Annotated[Path, typer.Option("--catalog", help="Products: CSV, JSONL or Parquet, or a shop's folder.")]
-EventsFlag = Annotated[
-    Path | None, typer.Option("--events", help="Behaviour: user, product, time and, if any, action.")
-]
-ReviewsFlag = Annotated[
-    Path | None, typer.Option("--reviews", help="Reviews: product, text and, if any, user, rating, time.")
-]
+EventsFlag = Annotated[Path | None, typer.Option("--events", help="Behaviour: user, product, time, action.")]
+ReviewsFlag = Annotated[Path | None, typer.Option("--reviews", help="Reviews: product, text, user, rating, time.")]
 RelationsFlag = Annotated[Path | None, typer.Option("--relations", help="Product to product: head, relation, tail.")]
 MapFlag = Annotated[list[str] | None, typer.Option("--map", help="Settle a column: events.user=buyer (repeatable).")]
 PresetFlag = Annotated[str | None, typer.Option("--preset", help="amazon2014, amazon2018, amazon2023 or retailrocket.")]
@@ -110,7 +106,7 @@ def demo(
     with shop(chosen, write=True) as opened, Bars() as bars:
         print(stages.demo(opened, bars, llm_budget=llm_budget, seed=seed))
     if serve:
-        stages.serve(chosen)
+        stages.serve(chosen, print)
 
 
 @app.command()
@@ -242,7 +238,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port of the page and the API.")] = None,
 ) -> None:
     """Serve the API and the page."""
-    stages.serve(settings(workspace, store, host=host, port=port))
+    stages.serve(settings(workspace, store, host=host, port=port), print)
 
 
 @app.command()

@@ -4,7 +4,7 @@ Every stage can be interrupted and typed again: what is done is known and skippe
 """
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -183,8 +183,8 @@ def _someone(opened: Shop) -> str | None:
     return newest
 
 
-def serve(settings: Settings) -> None:
-    """Serve until interrupted."""
+def serve(settings: Settings, say: Callable[[str], None]) -> None:
+    """Serve until interrupted; ``say`` is told the address."""
     import uvicorn
 
     from api.app import create_app
@@ -195,5 +195,5 @@ def serve(settings: Settings) -> None:
         app = create_app(services)
         page = mount(app, services)
         what = "page and API" if page else "API (the page needs the extra 'ui')"
-        print(f"{what} on http://{settings.host}:{settings.port}", flush=True)
+        say(f"{what} on http://{settings.host}:{settings.port}")
         uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")

@@ -37,8 +37,9 @@ def _mine(report: Report) -> list[str]:
         usage = one.get("usage") or {}
         if usage.get("live") or usage.get("replayed") or usage.get("cached"):
             spent = usage["usage"]
+            asked = f"{usage['live']} asked now, {usage['cached']} from the cache, {usage['replayed']} replayed"
             lines.append(
-                f"  replies: {usage['live']} asked now, {usage['cached']} from the cache, {usage['replayed']} replayed; "
+                f"  replies: {asked}; "
                 f"{spent['prompt_tokens'] + spent['completion_tokens']:,} tokens, {spent['usd']:.4f} USD"
             )
     behavior = report["behavior"]
