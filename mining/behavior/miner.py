@@ -232,10 +232,11 @@ class _Counting:
         views, buys, typed = counted.get("VIEWED_WITH"), counted.get("BOUGHT_WITH"), {}
         if buys is None or not (leaves or compatible):
             return {}
-        leaf = self.leaves(leaves)
+        leaf, stated = self.leaves(leaves), self.compatible(compatible)
         if views is not None and leaves:
-            typed["SUBSTITUTE_FOR"] = relations.substitutes(views, buys, bought, leaves=leaf, config=self.config)
-        stated = self.compatible(compatible)
+            typed["SUBSTITUTE_FOR"] = relations.substitutes(
+                views, buys, bought, leaves=leaf, compatible=stated, config=self.config
+            )
         typed["COMPLEMENTS"] = relations.complements(buys, leaves=leaf, compatible=stated, config=self.config)
         return typed
 

@@ -3,7 +3,8 @@
 ======================  ===============================================================================
 COMPLEMENTS             co-bought above chance, and in different leaf categories or with a stated
                         compatibility; confidence = belief of the co-purchase
-SUBSTITUTE_FOR          co-viewed above chance, same leaf category, not co-bought above chance;
+SUBSTITUTE_FOR          co-viewed above chance, same leaf category, not co-bought above chance, no
+                        stated compatibility (a refill and its bottle are looked at together too);
                         confidence = belief of the co-view × (1 − u), u = upper 99 % bound of the share
                         of the rarer product's baskets that hold both: with few purchases u is near 1,
                         because then their absence proves nothing
@@ -67,15 +68,23 @@ def complements(buys: ir.Table, *, leaves: ir.Table, compatible: ir.Table, confi
 
 
 def substitutes(
-    views: ir.Table, buys: ir.Table, bought: ir.Table, *, leaves: ir.Table, config: BehaviorConfig
+    views: ir.Table,
+    buys: ir.Table,
+    bought: ir.Table,
+    *,
+    leaves: ir.Table,
+    compatible: ir.Table,
+    config: BehaviorConfig,
 ) -> ir.Table:
-    """Substitutes among scored co-views; ``bought`` is (product, n), the baskets of each product.
+    """Substitutes among scored co-views; ``bought`` is (product, n), the baskets of each product, ``compatible`` is
+    (a, b), a < b.
 
     Adds ``bought_together``, the baskets with both; ``belief`` is that of the substitution.
     """
     strong = supported(views, config).filter(ibis._.belief >= config.min_confidence)
     alike = strong.inner_join(kinship(strong, leaves).filter(ibis._.same).select("a", "b"), ["a", "b"])
     joint = buys.select("a", "b", bought_together="support", buyers="users", together="belief")
+    alike = alike.anti_join(compatible, ["a", "b"])
     pairs = alike.left_join(joint, ["a", "b"]).drop("a_right", "b_right")
     pairs = pairs.inner_join(bought.select(a="product", bought_a="n"), "a")
     pairs = pairs.inner_join(bought.select(b="product", bought_b="n"), "b")

@@ -182,14 +182,13 @@ def follows(checkouts, config, last):
 
 
 def kept(pairs, config):
-    enough = {
+    return {
         p: s
         for p, s in pairs.items()
         if s["support"] >= config.min_support
         and s["users"] >= config.min_users
         and s["belief"] >= config.min_confidence
     }
-    return enough
 
 
 def expected(events, config, leaves, compatible):
@@ -204,6 +203,8 @@ def expected(events, config, leaves, compatible):
     substitutes, complements = {}, {}
     for (a, b), s in strong_views.items():
         fewer = min(bought[a], bought[b])
+        if (a, b) in compatible or (b, a) in compatible:
+            continue
         if leaf.get(a) is None or leaf.get(a) != leaf.get(b) or (a, b) in strong_buys or not fewer:
             continue
         belief = s["belief"] * (1 - bound(buys.get((a, b), {}).get("users", 0), fewer, config.z))
