@@ -25,14 +25,16 @@ _LEAD = re.compile(
     r"^(?:[：:\s]|人群|所有|各种|各类|各式|多种|任何|一般|大部分|大多数|绝大多数|于|在|市面上?|常见的?|其他|其它|最|日常(?=.{3})|送给)+"
 )
 _TRAIL = re.compile(
-    r"(?:使用|专用|等.*|的(?:人群?|朋友|用户)?|设计|打造|而生|研发|佩戴|时候|时|(?:的)?时期|款|通用|场合|场景|每次.*|各.*)+$"
+    r"(?:(?<=[A-Za-z0-9机仪器炉把])(?:的|上的|里的).*|使用|专用|等.*|的(?:人群?|朋友|用户)?|设计|打造|而生|研发|佩戴|时候|时|(?:的)?时期|款|通用|场合|场景|每次.*|各.*)+$"
 )
 _NEGATION = re.compile(r"(?:[不非勿未别]|没有)(?:可|能|要|建议|推荐|宜|得|再|太|是)?$")
+_PART = re.compile(r"替换|补充装|配件")
+_SHARED_HEAD = re.compile(r"[一-龥]{1,3}性$")  # 油性和混合性肌肤: the first makes no sense alone
 _NAMED = re.compile(r"[A-Za-z].*\d|\d.*[A-Za-z]|[A-Z][A-Za-z]+|(?<![A-Za-z])[A-Z]{2,}")
 _AUDIENCE = re.compile(
-    r"(?:人|人群|者|家庭|肌肤?|皮肤?|肤质|肌质|发质|头发|头皮|学生|女生|男生|女士|男士|女性|男性|宝宝|婴儿|儿童|孩子|小朋友"
+    r"(?:(?<!机器)人|人群|者|家庭|肌肤?|皮肤?|肤质|肌质|发质|头发|头皮|学生|女生|男生|女士|男士|女性|男性|宝宝|婴儿|儿童|孩子|小朋友"
     r"|青少年|老人|老年人|孕妇|孕妈|新手|妈妈|爸爸|情侣|上班族|玩家|爱好者|户型|公寓|家居|家用|办公室|办公|宿舍|教室|学校|房间"
-    r"|客厅|卧室|书房|厨房|浴室|阳台|花园|户外|室内|车内|车载|酒店|餐厅|春季?|夏季?|秋季?|冬季?|春夏|秋冬|四季|夏天|冬天|春天"
+    r"|客厅|卧室|书房|厨房|浴室|阳台|花园|户外|室内|[一-龥]室|车内|车载|酒店|餐厅|春季?|夏季?|秋季?|冬季?|春夏|秋冬|四季|夏天|冬天|春天"
     r"|秋天|猫咪?|犬|狗狗?|宠物|毛孩子)$"
 )
 _DEVICE = re.compile(
@@ -57,11 +59,13 @@ def proposals(text: str, rule: str, start: int, end: int) -> Iterator[ChinesePro
     """What the cue of ``rule`` at code points ``[start, end)`` says."""
     stop = _END.search(text, end)
     negated = _NEGATION.search(text, max(0, start - 5), start) is not None
-    for first, last in _parts(text, end, stop.start() if stop else len(text)):
-        first, last = _trimmed(text, first, last)
+    for whole_first, whole_last in _parts(text, end, stop.start() if stop else len(text)):
+        first, last = _trimmed(text, whole_first, whole_last)
         if first >= last:
             continue
         relation, reason = _judged(rule, text[first:last])
+        if not reason and _PART.search(text, last, whole_last):
+            relation = "ACCESSORY_OF"
         if negated:
             reason = "negated"
         elif last - first > MAX_CHARACTERS and not text[first:last].isascii():
@@ -72,6 +76,8 @@ def proposals(text: str, rule: str, start: int, end: int) -> Iterator[ChinesePro
 def _parts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     at = start
     for join in _JOIN.finditer(text, start, end):
+        if _SHARED_HEAD.search(text[at : join.start()]):
+            continue
         yield at, join.start()
         at = join.end()
     yield at, end
@@ -97,6 +103,6 @@ def _judged(rule: str, tail: str) -> tuple[str, str]:
         return "COMPATIBLE_WITH", "" if named or (device and len(tail) > 2) else "unsure"
     if _AUDIENCE.search(tail):
         return "SUITS", ""
-    if named or (device and rule in ("zh-applies", "zh-used", "zh-made")):
+    if named or (device and rule in ("zh-applies", "zh-used")):
         return "COMPATIBLE_WITH", ""
     return "USED_FOR", "" if rule in ("zh-suits", "zh-used") else "unsure"

@@ -6,12 +6,15 @@ are English, the Chinese ones are in ``mining.extraction.chinese``.
 
 from typing import Any
 
-PURPOSE_WORDS = (
-    "ideal ideally perfect perfectly great good excellent wonderful fantastic suitable suited recommended best useful "
-    "essential convenient handy appropriate designed intended meant made built engineered optimized optimised crafted "
-    "created formulated tailored must-have sized cut terrific fun awesome superb well-suited versatile enough "
-    "indispensable must-haves specially developed"
+PRAISE_WORDS = (
+    "ideal ideally perfect perfectly great good excellent wonderful fantastic best useful essential convenient handy "
+    "appropriate must-have must-haves terrific fun awesome superb versatile indispensable"
 ).split()
+MAKING_WORDS = (
+    "suitable suited well-suited recommended designed intended meant made built engineered optimized optimised crafted "
+    "created formulated tailored sized cut developed"
+).split()
+PURPOSE_WORDS = [*PRAISE_WORDS, *MAKING_WORDS]
 _FILLERS = (
     "choice choices option tool tools accessory gift gifts addition solution size specifically especially also even "
     "companion equally both pick way item exclusively just alike partner set one"
@@ -42,8 +45,9 @@ CUES: dict[str, list[list[dict[str, Any]]]] = {
         [{"LOWER": {"IN": ["run", "runs", "operates"]}}, {"LOWER": "on"}],
         [{"LOWER": "refillable"}, {"LOWER": "with"}],
     ],
+    "ideal-for": [[{"LOWER": {"IN": PRAISE_WORDS}}, {"LOWER": {"IN": _FILLERS}, "OP": "*"}, {"LOWER": "for"}]],
     "made-for": [
-        [{"LOWER": {"IN": PURPOSE_WORDS}}, {"LOWER": {"IN": _FILLERS}, "OP": "*"}, {"LOWER": "for"}],
+        [{"LOWER": {"IN": MAKING_WORDS}}, {"LOWER": {"IN": _FILLERS}, "OP": "*"}, {"LOWER": "for"}],
         [{"LOWER": {"IN": ["useful", "used", "use", "usable"]}}, {"LOWER": {"IN": ["it", "them"]}, "OP": "?"}, {"LOWER": "for"}],
     ],
     "for-use": [
@@ -52,7 +56,11 @@ CUES: dict[str, list[list[dict[str, Any]]]] = {
         [{"LOWER": {"IN": PURPOSE_WORDS}}, {"LOWER": "to"}, {"LOWER": "use"}, {"LOWER": {"IN": ["in", "on", "at", "around"]}}],
         [{"LOWER": {"IN": ["used", "use"]}}, {"LOWER": {"IN": ["in", "on", "at"]}}],
     ],
+    "use-to": [
+        [{"LOWER": {"IN": ["use", "used"]}}, {"LOWER": {"IN": ["it", "them", "this", "these"]}, "OP": "?"}, {"LOWER": "to"}],
+    ],
     "suits": [
+        [{"LOWER": "suited"}, {"LOWER": "to"}],
         [{"LOWER": "suits"}],
         [{"LOWER": "whether"}, {"LOWER": "you"}, {"LOWER": {"IN": ["'re", "are", "’re"]}}],
     ],
@@ -70,7 +78,7 @@ BELONGING_WORDS = frozenset(
 
 DETERMINERS = frozenset(
     "a an the your all any most many both every each other various our some their its his her several another "
-    "almost virtually nearly popular either".split()
+    "almost virtually nearly popular either following some".split()
 )
 # What ends a phrase: prepositions, conjunctions, relative words, auxiliaries and verbs that begin a new clause.
 ENDS = frozenset(
@@ -81,34 +89,34 @@ ENDS = frozenset(
     "no also thanks making makes make offering offers featuring features giving gives allowing allows providing "
     "provides ensuring ensures keeping keeps adding adds including includes bringing brings helping helps comes come "
     "measures holds designed alike alone too whether just simply only then thus hence i n't n’t ideal perfect "
-    "great available let lets get gets need needs using based ranging instead together whenever wherever even".split()
+    "great available let lets get gets need needs using based ranging instead together rather whenever wherever even although though whereas looking wanting seeking needing trying wishing".split()
 )
 # Words with which a new clause begins after a comma or an "and".
 CLAUSE_STARTS = ENDS | frozenset(
     "its each our one  easily quickly simply comes features provides boasts blends combines elevates elevate "
     "enjoy experience discover delivers adds keep add stay pair paired crafted made built complete protects produces "
     "creates reduces resists stays looks fits works writes prints contains lasts meets supports saves eliminates "
-    "prevents stores opens closes folds offering".split()
+    "prevents stores opens closes folds packed offering".split()
 )
 PARTICLES = frozenset("up out off down away through together over into onto".split())
 
 TRAILING = frozenset(
-    "use uses usage need needs application applications purpose purposes alike etc requirements".split()
+    "exactly perfectly snugly neatly securely nicely well easily comfortably too everywhere anywhere today use uses usage need needs application applications purpose purposes alike etc requirements".split()
 )
 LEADING = frozenset(
     "perfect great best beautiful stunning favorite favourite busy quick easy "
     "different own very more less new good fine numerous countless continued optimal maximum "
     "convenient efficient effortless fast simple extra added proper long-lasting reliable smooth "
-    "modern contemporary seasoned aspiring adventurous serious health-conscious fashion-forward discerning "
+    "modern contemporary health-conscious fashion-forward discerning "
     "avid savvy only".split()
 )
 VAGUE = frozenset(
     "more others everything anything everyone anyone everybody anybody all any you me us them it one ones those people "
     "person individual individuals user users customer customers occasion occasions purpose purposes project projects "
     "task tasks use uses job jobs need needs application applications thing things stuff items item life lifestyle "
-    "years year time times day days generations results result something someone anywhere everywhere work "
+    "years year week weeks month months time times day days generations results result something someone anywhere everywhere work "
     "situations situation environment environments setting settings example instance sure free this that money "
-    "now today ever hours hour minutes seconds months weeks sale details information reference instructions purchase "
+    "now today ever lot lots life hours hour minutes seconds months weeks sale details information reference instructions purchase "
     "storage yourself themselves much best while convenience ease comfort durability style longevity anytime".split()
 )
 # What a plain "for" names as the effect of a feature, never as a purpose.
@@ -118,13 +126,13 @@ EFFECTS = frozenset(
     "organization performance portability precision protection quality reading reference reliability removal results "
     "safety security selection setup stability storage strength support transport transportation versatility "
     "viewing visibility wear writing cleaning clarity carrying coverage accuracy adhesion assembly balance effect "
-    "elegance enjoyment finish experience impact stance touch value capacity display retrieval cleanup refilling".split()
+    "elegance enjoyment appeal strokes finish experience impact stance touch value capacity display retrieval cleanup refilling".split()
 )
 # Gerunds that say how well something is done, or add charm, rather than what for.
 EFFECT_GERUNDS = frozenset(
     "adding making keeping giving bringing ensuring providing elevating enhancing achieving complementing having being "
     "getting maximizing minimizing reducing preventing looking ordering choosing buying purchasing completing "
-    "transforming supporting improving easing allowing lasting going helping becoming showing starting".split()
+    "transforming supporting improving easing allowing lasting going remanufacturing recycling helping becoming showing starting".split()
 )
 NOT_GERUNDS = frozenset(
     "evening evenings string strings ring rings king spring morning wedding weddings clothing building buildings "
@@ -141,7 +149,7 @@ PLACES = frozenset(
     "boardroom lobby lobbies hallway hallways entryway entryways backyard outdoors indoors outdoor indoor beach car "
     "cars vehicle vehicles truck rv boat gym poolside interiors interior centers center lockers locker cubicle "
     "cubicles dining mantels mantelpieces windowsills shelves bookshelf nightstand corner corners area "
-    "areas businesses business government households household".split()
+    "areas city cities lake flats windowsill businesses business government households household".split()
 )
 SEASONS = frozenset("winter summer spring autumn fall winters summers".split())
 PEOPLE = frozenset(
@@ -151,22 +159,22 @@ PEOPLE = frozenset(
     "professionals professional enthusiasts enthusiast lovers lover fans fan hobbyists executives nurses doctors chefs "
     "chef musicians musician players player drummers drummer athletes athlete hikers travelers travellers commuters "
     "artists artist designers designer architects engineers writers writer crafters collectors readers runners gamers "
-    "cooks cook bakers baker entertainers homeowners hostess hosts guests guest loved-ones connoisseurs aficionados "
+    "cooks cook bakers baker entertainers homeowners homeowner owner owners handymen craftsmen craftsman reader readers crafter collector gentleman gentlemen performers hostess hosts guests guest loved-ones connoisseurs aficionados "
     "lefties left-handers righties adventurers adventurer explorers explorer urbanite urbanites scholars historians "
     "authors bride brides groom grads graduates coworkers colleagues employees staff workers preschoolers "
     "kindergartners groups souls soul individualists minimalists trendsetters trendsetter fashionistas fashionista "
     "contractors plumbers electricians mechanics carpenters gardeners anglers cyclists skaters skateboarders "
     "dogs dog cats cat pets pet puppies puppy kittens birds bird horses horse fish "
-    "skin hair faces hands lips eyes feet nails buyers newborns tweens ages audiences dancers swimmers campers "
+    "skin hair face faces hands legs lips eyes feet nails pores buyers newborns tweens ages audiences dancers swimmers campers "
     "photographers journalists vloggers communicator nature-lovers twins teams team".split()
 )
 NOT_PEOPLE = frozenset(
     "printers printer papers paper drawers drawer stickers posters letters flowers computers covers folders binders "
-    "markers reminders orders numbers corners containers dinners others colors doors floors mirrors errors toners "
+    "markers reminders orders numbers corners containers dinners sleepovers leftovers makeovers flavors favors endeavors harbors layovers others colors doors floors mirrors errors toners "
     "sensors monitors cleaners scanners copiers laminators planners organizers staplers dividers rulers erasers "
     "sharpeners highlighters dispensers calendars projectors chargers adapters speakers headers footers newsletters "
     "flyers banners checklists lists playlists wrappers fasteners trimmers shredders cutters tests "
-    "papers layers powders appetizers desserts burgers showers counters borders hangers clippers players dryers "
+    "papers layers powders makers razors labelmakers appetizers desserts burgers showers counters borders hangers clippers players dryers "
     "calculators tractors trailers motors routers fibers rubbers ladders feathers leathers weathers powers "
     "adventures summers winters timers freezers boosters laser drivers outdoors indoors interiors exteriors "
     "scooters mowers blenders dishwashers holders controllers towers fillers binders partners starters water "
@@ -179,7 +187,7 @@ DEVICES = frozenset(
     "labelmakers labelers maker makers projector projectors typewriter typewriters shredder shredders fax faxes "
     "cutter cutters trimmer trimmers punch punches planner planners scanner scanners dispenser dispensers cabinet "
     "cabinets drawers monitor monitors tv tvs headset headsets handset handsets batteries battery outlet outlets "
-    "calculator calculators grinder grinders stove stoves tent tents tripod tripods lens lenses drone drones vacuum "
+    "calculator calculators grinder grinders stove stoves tent tents mount mounts tripod tripods lens lenses drone drones vacuum "
     "vacuums robot robots mop mops razor razors guitar guitars keyboard keyboards pads capsules cartridges cartridge "
     "console consoles computer computers pc pcs mac macs bike bikes scooters drill drills chuck chucks dripper "
     "drippers organizer organizers holder holders rings mower mowers routers router register registers "
@@ -211,14 +219,24 @@ BRANDS = frozenset(
     "motorola nokia huawei xiaomi laserjet officejet deskjet photosmart envy stylus workforce expression pixma imageclass "
     "labelwriter labelmanager p-touch filofax day-timer franklincovey at-a-glance usb bluetooth wi-fi hdmi quickbooks "
     "excel photoshop energel g2 g-2 waterman montblanc sheaffer platinum kaweco noodler's moleskine vtech at&t "
-    "garmin fitbit tesla toyota honda ford jeep yamaha makita dewalt bosch milwaukee ryobi cricut silhouette "
+    "garmin fitbit tesla toyota honda ford jeep yamaha makita dewalt bosch milwaukee ryobi cricut "
     "expo crayola pitney smead pendaflex quartet cisco polycom plantronics jabra".split()
 )
 # Said together with a negation right before it, a relation is denied.
-NEGATIONS = frozenset("not n't n’t no never without cannot incompatible non isn't doesn't don't nor neither".split())
+NEGATIONS = frozenset("not n't n’t no never without cannot incompatible non isn't doesn't don't nor neither too".split())
 # A plain "for" after one of these belongs to them: "known for", "room for", "warranty for".
 NOT_A_CUE_AFTER = frozenset(
     "known look looks looking search ready except as pay thank thanks reason reasons responsible allow allows allowing "
     "room space time care need account but ask call wait opt guarantee warranty website pocket pockets slot slots tab "
     "tabs window area famous up check stand stands call calls charge charged date sold".split()
 )
+# Before a vague head these leave it vague: "other projects"; "art projects" names something.
+GENERIC = frozenset("other different general common daily everyday similar such future next big great various lot long".split())
+# Effects that are something one does once a word says what: "document storage".
+ACTS = frozenset("storage display writing reading reference wear cleaning handling".split())
+EFFECT_VERBS = frozenset("help make keep be ensure provide add give create enhance have get".split())
+# "A wide range of taping tasks" names taping tasks.
+AMOUNTS = frozenset("range variety kinds types sorts lot lots array number multitude hours years host kind type".split())
+# Places that name nothing without a word before them.
+BARE_PLACES = frozenset("space spaces room rooms area areas corner corners center centers store stores business".split())
+MOOD = frozenset("atmosphere ambiance ambience look touch mood vibe vibes aesthetic feel statement charm".split())

@@ -7,8 +7,11 @@ pipelines can take it: ``nlp.add_pipe("shop_gazetteer")`` after importing this m
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import spacy
+from spacy.attrs import IDX, SENT_START
 from spacy.language import Language
 from spacy.matcher import Matcher, PhraseMatcher
 from spacy.tokenizer import Tokenizer
@@ -22,6 +25,7 @@ from kg.types import Document, Entity, Evidence, Fact, Scalar
 from mining.catalog import ANY_CATEGORY, category_of
 from mining.extraction import chinese, patterns, tails
 from mining.extraction.attributes import Listed, Stated, stated_values
+from mining.extraction.kinds import Words
 from mining.gazetteers import AUDIENCES, COLORS, MATERIALS
 from mining.language import chinese_share, sentences
 from mining.normalization import Found, find_quantities
@@ -40,8 +44,10 @@ CONFIDENCE = {
     "works-with": 0.8,
     "fits": 0.8,
     "takes": 0.75,
+    "ideal-for": 0.8,
     "made-for": 0.8,
     "for-use": 0.75,
+    "use-to": 0.7,
     "suits": 0.75,
     "for": 0.65,
     "zh-compatible": 0.85,
@@ -99,10 +105,11 @@ class SentenceStarts:
     """Marks sentences of English and Chinese; a line feed ends one."""
 
     def __call__(self, doc: Doc) -> Doc:
-        starts = {start for start, _ in sentences(doc.text)}
-        for token in doc:
-            token.is_sent_start = token.i == 0 or token.idx in starts
-        return doc
+        starts = np.fromiter((start for start, _ in sentences(doc.text)), dtype=np.uint64)
+        begins = np.isin(doc.to_array(IDX), starts)
+        begins[:1] = True
+        # One call: setting the attribute token by token looks at the whole document each time.
+        return doc.from_array([SENT_START], np.where(begins, 1, -1).astype(np.uint64)[:, None])
 
 
 class Gazetteer:
@@ -139,9 +146,10 @@ class Relations:
     """Finds stated relations: ``doc.spans["shop_relations"]``, tails labelled by relation, the rule in ``span_id``."""
 
     def __init__(self, nlp: Language) -> None:
-        self._english = Matcher(nlp.vocab)
+        self._english = Matcher(nlp.vocab, validate=False)  # flags have no name that validation knows
+        flags: dict[tuple[str, ...], int] = {}
         for rule, alternatives in patterns.CUES.items():
-            self._english.add(rule, alternatives)
+            self._english.add(rule, [[_flagged(nlp, flags, token) for token in pattern] for pattern in alternatives])
         self._chinese = PhraseMatcher(nlp.vocab)
         for rule, phrases in chinese.CUES.items():
             self._chinese.add(rule, [nlp.make_doc(phrase) for phrase in phrases])
@@ -160,8 +168,12 @@ class Relations:
         if not cues:
             return
         words = _words(doc)
+        read = 0
         for cue in cues:
+            if cue.start < read:  # "for dry skin and for oily skin" was read as one list
+                continue
             for p in tails.proposals(words, cue.label_, cue.start, cue.end):
+                read = p.end
                 yield Span(doc, p.start, p.end, label=p.relation, span_id=p.rule), p.reason
 
     def _read_chinese(self, doc: Doc) -> Iterator[tuple[Span, str]]:
@@ -172,17 +184,24 @@ class Relations:
                     yield span, p.reason
 
 
-def _words(doc: Doc) -> tails.Words:
-    sentence, numbers = -1, []
-    for token in doc:
-        sentence += bool(token.is_sent_start)
-        numbers.append(sentence)
+def _flagged(nlp: Language, flags: dict[tuple[str, ...], int], token: dict[str, Any]) -> dict[Any, Any]:
+    """The token pattern with its word list as a flag of the vocabulary: looked up once a word, not once a match."""
+    listed = token.get("LOWER")
+    if not isinstance(listed, dict):
+        return token
+    words = tuple(listed["IN"])
+    if words not in flags:
+        flags[words] = nlp.vocab.add_flag(lambda word, known=frozenset(words): word.lower() in known)
+    return {flags[words]: True, **{key: value for key, value in token.items() if key != "LOWER"}}
+
+
+def _words(doc: Doc) -> Words:
     title_end = doc.user_data.get(_TITLE_END, 0)
-    return tails.Words(
+    return Words(
         text=tuple(token.text for token in doc),
         lower=tuple(token.lower_ for token in doc),
-        sentence=tuple(numbers),
-        in_title=tuple(token.idx < title_end for token in doc),
+        sentence=tuple(np.cumsum(doc.to_array(SENT_START) == 1).tolist()),
+        in_title=tuple((doc.to_array(IDX) < title_end).tolist()),
         brand=doc.user_data.get(_BRAND, frozenset()),
     )
 
