@@ -15,7 +15,7 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from api import stages, telling
+from api import answering, telling
 from api.bootstrap import shop
 from api.errors import FrontDoorError
 from api.progress import Bars
@@ -102,11 +102,13 @@ def demo(
     seed: SeedFlag = 0,
 ) -> None:
     """The whole way on the sample shop: text and logs to facts, a graph, a trained GNN, explained recommendations."""
+    from api import stages
+
     chosen = settings(workspace or Path("shopgraph-demo"), store, host=host, port=port)
     with shop(chosen, write=True) as opened, Bars() as bars:
         print(stages.demo(opened, bars, llm_budget=llm_budget, seed=seed))
     if serve:
-        stages.serve(chosen, print)
+        answering.serve(chosen, print)
 
 
 @app.command()
@@ -127,6 +129,8 @@ def run(
     seed: SeedFlag = 0,
 ) -> None:
     """Load, mine and train on your files, then print three explained recommendations."""
+    from api import stages
+
     files = stages.Files.of(catalog, events, reviews, relations, preset=preset, columns=map or [], strict=strict)
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
         when = stages.moment(until)
@@ -148,6 +152,8 @@ def load(
     as_json: JsonFlag = False,
 ) -> None:
     """Read the files into the graph and the event log; bad rows go to the rejects."""
+    from api import stages
+
     files = stages.Files.of(catalog, events, reviews, relations, preset=preset, columns=map or [], strict=strict)
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
         report = stages.load(opened, files, bars)
@@ -164,6 +170,8 @@ def mine(
     as_json: JsonFlag = False,
 ) -> None:
     """Extract facts from texts and statistics from behaviour."""
+    from api import stages
+
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
         report = stages.mine(opened, bars, llm_budget=llm_budget, until=stages.moment(until))
     told(report, as_json, telling.summary("mine", report))
@@ -180,6 +188,8 @@ def train(
     as_json: JsonFlag = False,
 ) -> None:
     """Train the models, let the validation cut choose, and put the choice into service."""
+    from api import stages
+
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
         report = stages.train(opened, bars, until=stages.moment(until), device=device, seed=seed)
     told(report, as_json, telling.summary("train", report))
@@ -191,6 +201,8 @@ def evaluate(
     workspace: WorkspaceFlag = None, store: StoreFlag = None, seed: SeedFlag = 0, as_json: JsonFlag = False
 ) -> None:
     """Compare all models on the newest part of your own log, all products ranked."""
+    from api import stages
+
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
         report = stages.evaluate(opened, bars, seed=seed)
     told(report, as_json, telling.summary("evaluate", report))
@@ -209,7 +221,7 @@ def recommend(
 ) -> None:
     """What to show a user, best first."""
     with shop(settings(workspace, store)) as opened:
-        answer = stages.recommend(opened, user=user, k=k)
+        answer = answering.recommend(opened, user=user, k=k)
     told(answer, as_json, telling.recommendations(answer, reasons=0))
 
 
@@ -225,7 +237,7 @@ def explain(
 ) -> None:
     """Why a user is shown what is shown: events, facts, quotes, counts."""
     with shop(settings(workspace, store)) as opened:
-        answer = stages.recommend(opened, user=user, k=k, product=product)
+        answer = answering.recommend(opened, user=user, k=k, product=product)
     told(answer, as_json, telling.recommendations(answer, reasons=5))
 
 
@@ -238,7 +250,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port of the page and the API.")] = None,
 ) -> None:
     """Serve the API and the page."""
-    stages.serve(settings(workspace, store, host=host, port=port), print)
+    answering.serve(settings(workspace, store, host=host, port=port), print)
 
 
 @app.command()
@@ -251,7 +263,7 @@ def export(
 ) -> None:
     """Write the graph to files, in an order that never changes."""
     with shop(settings(workspace, store)) as opened:
-        print(stages.export(opened, out, format.value))
+        print(answering.export(opened, out, format.value))
 
 
 def main() -> None:

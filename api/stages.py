@@ -4,19 +4,19 @@ Every stage can be interrupted and typed again: what is done is known and skippe
 """
 
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from api import bootstrap, telling
+from api import answering, telling
 from api.bootstrap import Shop
-from api.errors import FrontDoorError, MissingExtra, NotTrained
+from api.errors import FrontDoorError, MissingExtra
+from api.extraction import extractors as reading
 from api.progress import Bars
-from api.settings import Settings
 from api.workspace import write_json
-from kg import analysis, quality, snapshot
+from kg import analysis, quality
 from mining import loading, pipeline, samples
 from mining.samples.simulator import simulate, write_events
 from mining.samples.truth import load_truth
@@ -95,7 +95,7 @@ def load(opened: Shop, files: Files, bars: Bars) -> dict[str, Any]:
 
 def mine(opened: Shop, bars: Bars, *, llm_budget: str, until: int | None) -> dict[str, Any]:
     run_dir = opened.workspace.runs / "mine"
-    with bootstrap.extractors(opened, llm_budget) as extractors:
+    with reading(opened, llm_budget) as extractors:
         report = pipeline.mine(
             opened.store, opened.log, extractors=extractors, until=until, allow_undated=True, run_dir=run_dir,
             progress=bars,
@@ -126,31 +126,6 @@ def _need(module: str, extra: str) -> None:
         raise MissingExtra(f"this needs the extra '{extra}': pip install '.[{extra}]' in the project's folder")
 
 
-def recommend(opened: Shop, *, user: str | None, k: int, product: str | None = None) -> dict[str, Any]:
-    """Recommendations, or the one for ``product``, as the service would answer."""
-    from api.routes.recommendations import told
-
-    services = bootstrap.services(opened)
-    served = services.models.current
-    if served is None:
-        raise NotTrained(f"{opened.workspace.root} holds no model yet: run `shopgraph train` first")
-    if product is not None:
-        found = [served.recommender.explain(product, user)]
-    else:
-        found = served.recommender.recommend(user, k=k)
-    items = [item.model_dump() for item in told(services, found)]
-    return {**services.stamp(), "user_id": user, "items": items}
-
-
-def export(opened: Shop, out: Path, form: str) -> str:
-    out.mkdir(parents=True, exist_ok=True)
-    if form == "graphml":
-        analysis.write_graphml(opened.store, out / "graph.graphml")
-        return f"{out / 'graph.graphml'}"
-    counts = snapshot.write_jsonl(opened.store, out)
-    return f"{out}: {counts.entities} entities, {counts.facts} facts, {counts.documents} documents"
-
-
 def run(opened: Shop, files: Files, bars: Bars, *, llm_budget: str, until: int | None, device: str, seed: int) -> str:
     """Load, mine, train; returns what a person reads at the end."""
     told = [telling.summary("load", load(opened, files, bars))]
@@ -159,7 +134,7 @@ def run(opened: Shop, files: Files, bars: Bars, *, llm_budget: str, until: int |
         told.append("There are no events: nothing to learn from, so nothing is recommended. The graph is there.")
         return "\n\n".join(told)
     told.append(telling.summary("train", train(opened, bars, until=until, device=device, seed=seed)))
-    answer = recommend(opened, user=_someone(opened), k=SHOWN)
+    answer = answering.recommend(opened, user=_someone(opened), k=SHOWN)
     told.append(telling.recommendations(answer, reasons=2))
     return "\n\n".join(told)
 
@@ -181,19 +156,3 @@ def _someone(opened: Shop) -> str | None:
         if event.user_id is not None and (event.action == "purchase" or newest is None):
             newest = event.user_id
     return newest
-
-
-def serve(settings: Settings, say: Callable[[str], None]) -> None:
-    """Serve until interrupted; ``say`` is told the address."""
-    import uvicorn
-
-    from api.app import create_app
-    from api.page.mount import mount
-
-    with bootstrap.shop(settings) as opened:
-        services = bootstrap.services(opened)
-        app = create_app(services)
-        page = mount(app, services)
-        what = "page and API" if page else "API (the page needs the extra 'ui')"
-        say(f"{what} on http://{settings.host}:{settings.port}")
-        uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")

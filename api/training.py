@@ -5,7 +5,8 @@ stands in for the stored one: ``GraphAt``.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,14 +20,18 @@ from kg.types import Entity, Fact, Timestamp
 from mining.behavior.miner import mine_behavior
 from mining.bots import bots
 from recommender import artifact, choosing
+from recommender.errors import ConfigurationError
 from recommender.evaluation import Row, compare
 from recommender.models.base import Model
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
+from recommender.models.lightgcn import LightGCN
 from recommender.models.popularity import Popularity
+from recommender.models.relational import Relational
 from recommender.models.spectral import Spectral
 from recommender.reading import read_dataset
 from recommender.splits import Cut, time_cut, validation_time
+from recommender.training import Device, Run
 
 BEHAVIOUR = ("BOUGHT_WITH", "VIEWED_WITH", "BOUGHT_AFTER", "SUBSTITUTE_FOR", "COMPLEMENTS")
 LARGEST_DENSE = 20_000  # products; beyond it a dense item-by-item matrix (EASE) no longer fits in 4 GB
@@ -81,22 +86,23 @@ class GraphAt:
                     yield fact
 
 
-def candidates(n_items: int, *, device: str, seed: int) -> list[Model]:
+def candidates(n_items: int, *, device: Device, seed: int, checkpoints: Path | None = None) -> list[Model]:
     """What competes to be served, baselines first."""
-    from recommender.models.lightgcn import LightGCN
-    from recommender.models.relational import RelationalGNN
-
     closed: list[Model] = [Popularity(half_life_days=30.0), ItemKNN(), Spectral()]
     if n_items <= LARGEST_DENSE:
         closed.append(Ease())
-    return [*closed, LightGCN(seed=seed, device=device), RelationalGNN(seed=seed, device=device)]
+
+    def run(name: str) -> Run:
+        return Run(device=device, checkpoint=None if checkpoints is None else checkpoints / f"{name}.npz")
+
+    return [*closed, LightGCN(seed=seed, run=run("lightgcn")), Relational(seed=seed, run=run("relational"))]
 
 
 def _cut(reader: GraphReader, events: pa.Table) -> Cut:
     when = validation_time(events)
     past = GraphAt(reader, events, when)
     early = events.filter(pc.less(events["at"], when))
-    train = read_dataset(past, early, until=when, allow_undated=True)
+    train = read_dataset(cast(GraphReader, past), early, until=when, allow_undated=True)
     return time_cut(train, events.filter(pc.greater_equal(events["at"], when)))
 
 
@@ -120,7 +126,11 @@ def train(
     bars.start("training: reading")
     cut = _cut(reader, events)
     bars.finish()
-    models = candidates(len(cut.train.items), device=device, seed=seed)
+    if device not in ("cpu", "cuda"):
+        raise ConfigurationError(f"--device {device}: expected cpu or cuda")
+    checkpoints = workspace.cache / "checkpoints"
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    models = candidates(len(cut.train.items), device=device, seed=seed, checkpoints=checkpoints)
     bars.start("training: choosing", len(models) + 1)
     choice = choosing.choose(models, cut, on_progress=lambda _: bars.advance())
     bars.finish()
