@@ -1,1 +1,4 @@
-"""What the shop knows, and why it is believed: the nouns, the schema, the stores, the event log. Imports nothing of ours."""
+"""What the shop knows, and why it is believed: the nouns, the schema, the stores, the event log.
+
+Imports nothing of ours.
+"""

@@ -26,7 +26,10 @@ LABELS = (
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """One kind of fact. ``symmetric`` ones are read in both directions; mined ones are stored once, smaller id as head."""
+    """One kind of fact.
+
+    ``symmetric`` ones are read in both directions; mined ones are stored once, smaller id as head.
+    """
 
     name: str
     heads: tuple[str, ...]
@@ -65,9 +68,8 @@ class Schema:
             names = ", ".join(sorted(self.relations))
             raise SchemaError(f"relation {relation!r} is not in the schema; it knows {names}")
         if head_type not in known.heads or tail_type not in known.tails:
-            raise SchemaError(
-                f"{relation} connects {'|'.join(known.heads)} to {'|'.join(known.tails)}, not {head_type} to {tail_type}"
-            )
+            expected = f"{'|'.join(known.heads)} to {'|'.join(known.tails)}"
+            raise SchemaError(f"{relation} connects {expected}, not {head_type} to {tail_type}")
 
     @classmethod
     def read(cls, path: Path) -> "Schema":

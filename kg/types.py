@@ -70,7 +70,10 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """One event of the log. ``product_id`` is the shop's key, not the entity id. ``value`` is a rating or a quantity."""
+    """One event of the log.
+
+    ``product_id`` is the shop's key, not the entity id. ``value`` is a rating or a quantity.
+    """
 
     event_id: str
     product_id: str
