@@ -56,10 +56,13 @@ def score(text: str, entity: Entity) -> float:
     0.6 · share of the query found + 0.2 · share of the best surface asked for + 0.2 where that surface is the query, or
     0.1 where it begins with it.
     """
-    asked = frozenset(query_tokens(text))
+    return _score(frozenset(query_tokens(text)), normal_form(text), entity)
+
+
+def _score(asked: frozenset[str], wanted: str, entity: Entity) -> float:
     if not asked:
         return 0.0
-    wanted, covered, best = normal_form(text), set[str](), 0.0
+    covered, best = set[str](), 0.0
     for surface in (entity.name, *entity.aliases):
         held = frozenset(tokens(surface))
         shared = asked & held
@@ -77,6 +80,7 @@ def _bonus(wanted: str, surface: str) -> float:
 
 def rank(text: str, candidates: Iterable[Entity], limit: int) -> list[tuple[Entity, float]]:
     """The best ``limit`` candidates with their scores, by (-score, id); those without overlap are left out."""
-    scored = [(entity, score(text, entity)) for entity in candidates]
+    asked, wanted = frozenset(query_tokens(text)), normal_form(text)
+    scored = [(entity, _score(asked, wanted, entity)) for entity in candidates]
     scored.sort(key=lambda pair: (-pair[1], pair[0].id))
     return [(entity, value) for entity, value in scored[: max(limit, 0)] if value > 0.0]
