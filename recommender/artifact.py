@@ -148,7 +148,7 @@ class _Writer:
             told = {"kind": "item-item", "matrix": self._array(f"{key}.matrix", scorer.matrix)}
             return told | {"weights": _tell_weights(scorer.weights)}
         if isinstance(scorer, FactorScorer):
-            fields = ("item_factors", "fold_in", "user_factors", "last_at")
+            fields = ("item_factors", "fold_in", "user_factors", "last_at", "bias")
             arrays = {name: getattr(scorer, name) for name in fields if getattr(scorer, name) is not None}
             told = {name: self._array(f"{key}.{name}", array) for name, array in arrays.items()}
             return {"kind": "factors", "normalise": scorer.normalise, "weights": _tell_weights(scorer.weights), **told}
@@ -199,6 +199,7 @@ class _Reader:
                 self._array(told["last_at"]),
                 _read_weights(told["weights"]),
                 told["normalise"],
+                self._array(told["bias"]) if "bias" in told else None,
             )
         if kind == "relations":
             return self._relations(told)

@@ -35,7 +35,7 @@ class HistorySource(Protocol):
     """An event log, as far as serving needs one."""
 
     def history(
-        self, user_id: str | None, session_id: str | None = None, limit: int | None = None
+        self, user_id: str | None, *, session_id: str | None = None, limit: int | None = None
     ) -> tuple[Interaction, ...]:
         """The newest ``limit`` events, oldest first."""
         ...

@@ -45,10 +45,11 @@ class ItemItemScorer(Scorer):
 
 @dataclass(frozen=True)
 class FactorScorer(Scorer):
-    """score = u · item_factorsᵀ with u a learned user vector, or x · fold_in for whoever has none.
+    """score = u · item_factorsᵀ + bias with u a learned user vector, or x · fold_in for whoever has none.
 
     Shapes: ``item_factors`` and ``fold_in`` (n_items, d); ``user_factors`` (n_users, d) and ``last_at`` (n_users,), the
-    time of the newest event that each learned vector knows. ``normalise`` gives a folded-in u the length 1.
+    time of the newest event that each learned vector knows; ``bias`` (n_items,). ``normalise`` gives a folded-in u the
+    length 1.
     """
 
     items: Ids
@@ -59,10 +60,11 @@ class FactorScorer(Scorer):
     last_at: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     weights: HistoryWeights = DEFAULT_WEIGHTS
     normalise: bool = False
+    bias: Floats | None = None
 
     def scores_batch(self, histories: Histories) -> Floats:
         scores: Floats = self.user_vectors(histories) @ self.item_factors.T
-        return scores
+        return scores if self.bias is None else scores + self.bias
 
     def user_vectors(self, histories: Histories) -> Floats:
         """Shape (n, d)."""
@@ -113,14 +115,19 @@ class RelationScorer(Scorer):
         for name, matrix in self.links.items():
             total += np.float32(self.strengths[name]) * _dense(x @ matrix + x @ self.turned[name])
         for name, matrix in self.attributes.items():
-            through = ((x @ matrix) * self.rarity[name][None, :]) @ self.turned[name]
+            through = ((x @ matrix) * self.rarity[name][None, :]) @ self._back[name]
             total += np.float32(self.strengths[name]) * _dense(through - x * self._returns[name][None, :])
         return total * self.scale
 
     @cached_property
     def turned(self) -> Mapping[str, Sparse]:
-        """The transpose of each matrix, by relation."""
-        return {name: matrix.T.tocsr() for name, matrix in {**self.links, **self.attributes}.items()}
+        """The transpose of each matrix of ``links``, by relation."""
+        return {name: matrix.T.tocsr() for name, matrix in self.links.items()}
+
+    @cached_property
+    def _back(self) -> Mapping[str, Sparse]:
+        """The same for ``attributes``: a relation to products and to other things is in both."""
+        return {name: matrix.T.tocsr() for name, matrix in self.attributes.items()}
 
     @cached_property
     def _returns(self) -> Mapping[str, Floats]:

@@ -61,7 +61,7 @@ def taken(histories: Histories, taking: Collection[Action]) -> Bools:
     return np.isin(histories.actions, codes)
 
 
-def _first_takes(histories: Histories, n_items: int, taking: Collection[Action]) -> Ints:
+def first_takes(histories: Histories, n_items: int, taking: Collection[Action]) -> Ints:
     """The positions of the events in which a row takes an item for the first time, in row order."""
     events = np.flatnonzero(taken(histories, taking))
     keys = histories.owners[events] * n_items + histories.items[events]
@@ -84,17 +84,37 @@ def leave_last_out(data: Dataset) -> Cut:
                 f"{name} rests on evidence up to {newest}, which may hold the very items that are left out; "
                 "use a cut in time, or mine it without them"
             )
-    taking = taking_actions(data.histories)
-    histories, n_users = data.histories, len(data.users)
-    takes = _first_takes(histories, len(data.items), taking)
-    last = np.full(n_users, -1, np.int64)
-    np.maximum.at(last, histories.owners[takes], takes)
-    target = np.where(last >= 0, histories.items[last], -1)
-    earlier = (np.arange(len(histories.items)) < last[histories.owners]) & (histories.items != target[histories.owners])
-    cased = np.bincount(histories.owners[earlier], minlength=n_users) > 0
-    train = histories.keep(earlier | ~cased[histories.owners])
+    takes = first_takes(data.histories, len(data.items), taking_actions(data.histories))
+    last = np.full(len(data.users), -1, np.int64)
+    np.maximum.at(last, data.histories.owners[takes], takes)
+    return _leave_out(data, last)
+
+
+def leave_random_out(data: Dataset, takes: Ints, random: np.random.Generator) -> Cut:
+    """The same for one of each user's first takes by chance: what a model trained on whole histories is asked in turn.
+
+    ``takes`` (d,) are the positions that ``first_takes`` gives, found once for many draws.
+    """
+    owners = data.histories.owners[takes]
+    starts = group_starts(owners)
+    counts = np.diff(np.concatenate((starts, [len(takes)])))
+    drawn = starts + (random.random(len(starts)) * counts).astype(np.int64)
+    chosen = np.full(len(data.users), -1, np.int64)
+    chosen[owners[drawn]] = takes[drawn]
+    return _leave_out(data, chosen)
+
+
+def _leave_out(data: Dataset, chosen: Ints) -> Cut:
+    """The event at ``chosen`` (n_users,) is each user's target, -1 where there is none."""
+    histories = data.histories
+    target = np.where(chosen >= 0, histories.items[chosen], -1)
+    positions, owners = np.arange(len(histories.items)), histories.owners
+    earlier = (positions < chosen[owners]) & (histories.items != target[owners])
+    cased = np.bincount(owners[earlier], minlength=len(histories)) > 0
+    train = histories.keep(earlier | ~cased[owners])
     rows = np.flatnonzero(cased)
-    return Cut(data.with_histories(train), Cases(train.take(rows), np.arange(len(rows)), target[rows], taking))
+    cases = Cases(train.take(rows), np.arange(len(rows)), target[rows], taking_actions(histories))
+    return Cut(data.with_histories(train), cases)
 
 
 def time_cut(train: Dataset, later: pa.Table, *, before: Timestamp | None = None) -> Cut:

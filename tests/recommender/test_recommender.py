@@ -75,7 +75,7 @@ class Log:
     def __init__(self, **histories):
         self.histories = histories
 
-    def history(self, user_id, session_id=None, limit=None):
+    def history(self, user_id, *, session_id=None, limit=None):
         return tuple(self.histories.get(user_id or session_id, ()))[-(limit or 0) :]
 
 

@@ -1,0 +1,195 @@
+"""LightGCN: user and item vectors smoothed over the graph of who took what, with PyTorch Geometric.
+
+He, Deng, Wang, Li, Zhang, Wang: "LightGCN: simplifying and powering graph convolution network for recommendation",
+SIGIR 2020. https://arxiv.org/abs/2002.02126
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch_geometric.nn.models import LightGCN as Network
+
+from recommender.arrays import Floats, Ints, Sparse
+from recommender.dataset import Dataset
+from recommender.errors import ConfigurationError, ModelFitError
+from recommender.histories import HistoryWeights
+from recommender.propagation import Adjacency, Propagation, balanced
+from recommender.scorers import FactorScorer
+from recommender.splits import Cases, Cut
+from recommender.training import HERE, Run, Schedule, Trained, checked, generator, sampled_softmax, train
+
+
+@dataclass(frozen=True, slots=True)
+class LightGCN:
+    """e^(l+1) = D^-1/2 A D^-1/2 e^(l); e = mean over l of e^(l); score = e_u · e_i.
+
+    A joins users and items by the weight of the user's strongest action. ``loss`` is ``bpr`` as in the paper, or
+    ``softmax``, sampled, of the cosine over ``temperature`` plus a learned bias of each item (Wu et al., TOIS 2024,
+    arXiv 2201.02327); scores are then cosine and bias too. Someone without a learned vector, or whose history moved, is
+    folded in: their vector is what propagation would send them from the items of their history.
+
+    Shapes: vectors (n_users + n_items, dimensions). Runs at most ``epochs`` epochs over all (user, item) pairs; with
+    ``tune`` it stops after ``patience`` validations, one every ``every`` epochs, without a better NDCG@10.
+    """
+
+    dimensions: int = 64
+    layers: int = 2
+    loss: Literal["softmax", "bpr"] = "softmax"
+    temperature: float = 0.15
+    learning_rate: float = 0.005
+    weight_decay: float = 1e-4
+    batch: int = 2048
+    negatives: int = 1024
+    epochs: int = 60
+    every: int = 5
+    patience: int = 3
+    seed: int = 0
+    decay: float = 1.0
+    run: Run = field(default=HERE, repr=False, compare=False)
+
+    uses_relations: ClassVar[bool] = False
+
+    @property
+    def name(self) -> str:
+        return "lightgcn"
+
+    def fit(self, data: Dataset) -> FactorScorer:
+        return self._trained(data, None).scorer
+
+    def tune(self, cut: Cut) -> tuple[FactorScorer, "LightGCN"]:
+        trained = self._trained(cut.train, cut.cases)
+        return trained.scorer, replace(self, epochs=max(1, trained.epoch))
+
+    def _trained(self, data: Dataset, cases: Cases | None) -> Trained[FactorScorer]:
+        if data.matrix().nnz == 0:
+            raise ModelFitError("LightGCN needs at least one interaction; the training set holds none")
+        if self.loss not in ("softmax", "bpr"):
+            raise ConfigurationError(f"the loss {self.loss!r} is unknown; expected softmax or bpr")
+        schedule = Schedule(self.seed, self.epochs, self.every, self.patience)
+        return train(_Learner(self, data), schedule, self.run, cases)
+
+
+class _Module(nn.Module):
+    """PyTorch Geometric's network with our propagation, and a bias of each item beside it."""
+
+    def __init__(self, nodes: int, items: int, model: LightGCN) -> None:
+        super().__init__()
+        self.network = Network(nodes, model.dimensions, model.layers)
+        self.network.convs = nn.ModuleList(Propagation() for _ in range(model.layers))
+        nn.init.normal_(self.network.embedding.weight, std=0.1, generator=generator(model.seed))
+        self.bias = nn.Parameter(torch.zeros(items))
+
+    def forward(self, adjacency: Adjacency) -> Tensor:
+        """Vectors of all nodes, (n_users + n_items, d)."""
+        x = self.network.embedding.weight
+        total: Tensor = x * self.network.alpha[0]
+        for layer, conv in enumerate(self.network.convs, start=1):
+            x = conv(x, adjacency)
+            total = total + x * self.network.alpha[layer]
+        return total
+
+
+class _Learner:
+    """One training of one model on one dataset."""
+
+    def __init__(self, model: LightGCN, data: Dataset) -> None:
+        device = checked(model.run.device)
+        self._model, self._data, self._device = model, data, device
+        x = data.matrix()
+        self._n_users = x.shape[0]
+        self._pairs = np.array(x.nonzero(), np.int64)
+        self._warm = np.flatnonzero(np.bincount(self._pairs[1], minlength=x.shape[1]))
+        self._graph = Adjacency.symmetric(balanced(_bipartite(x)), device)
+        self._item_degrees = np.asarray(x.sum(axis=0), np.float32).ravel()
+        self.module = _Module(sum(x.shape), x.shape[1], model).to(device)
+        groups: list[dict[str, Any]] = [
+            {"params": [self.module.network.embedding.weight]},
+            {"params": [self.module.bias], "lr": 3 * model.learning_rate},
+        ]
+        self.optimiser = torch.optim.Adam(groups, lr=model.learning_rate, fused=True)
+        content = hashlib.sha256(self._pairs.tobytes()).hexdigest()[:16]
+        self.fingerprint = f"{replace(model, epochs=0)!r} {x.shape} {content}"
+
+    def losses(self, random: np.random.Generator) -> Iterator[Tensor]:
+        order = random.permutation(self._pairs.shape[1])
+        for start in range(0, len(order), self._model.batch):
+            users, items = self._pairs[:, order[start : start + self._model.batch]]
+            vectors = self.module(self._graph)
+            parts = (vectors[: self._n_users], vectors[self._n_users :])
+            loss = self._softmax if self._model.loss == "softmax" else self._bpr
+            yield loss(*parts, users, items, random)
+
+    def _softmax(self, people: Tensor, things: Tensor, users: Ints, items: Ints, random: np.random.Generator) -> Tensor:
+        negatives = draw(self._warm, self._model.negatives, random)
+        query = F.normalize(people[self._tensor(users)], dim=1) / self._model.temperature
+        loss = sampled_softmax(
+            query, F.normalize(things, dim=1), self.module.bias, self._tensor(items), self._tensor(negatives)
+        )
+        weight = self.module.network.embedding.weight
+        drawn = self._tensor(np.concatenate((users, items + self._n_users)))
+        return loss + self._model.weight_decay * torch.sum(weight[drawn] ** 2) / len(users)
+
+    def _bpr(self, people: Tensor, things: Tensor, users: Ints, items: Ints, random: np.random.Generator) -> Tensor:
+        wrong = self._warm[random.integers(0, len(self._warm), len(items))]
+        chosen = people[self._tensor(users)]
+        better = (chosen * things[self._tensor(items)]).sum(1)
+        worse = (chosen * things[self._tensor(wrong)]).sum(1)
+        drawn = np.concatenate((users, items + self._n_users, wrong + self._n_users))
+        loss: Tensor = self.module.network.recommendation_loss(
+            better, worse, self._tensor(drawn), lambda_reg=self._model.weight_decay
+        )
+        return loss
+
+    def _tensor(self, places: Ints) -> Tensor:
+        return torch.from_numpy(places).to(self._device)
+
+    @torch.no_grad()
+    def scorer(self) -> FactorScorer:
+        vectors = self.module(self._graph)
+        people, things = vectors[: self._n_users], vectors[self._n_users :]
+        fold_in = self._fold_in()
+        bias = None
+        if self._model.loss == "softmax":
+            people, things = F.normalize(people, dim=1), F.normalize(things, dim=1) / self._model.temperature
+            bias = self.module.bias.cpu().numpy()
+        return FactorScorer(
+            self._data.items,
+            things.cpu().numpy(),
+            fold_in,
+            self._data.users,
+            people.cpu().numpy(),
+            self._data.histories.last_at,
+            HistoryWeights(self._model.decay, self._data.weights.actions),
+            normalise=self._model.loss == "softmax",
+            bias=bias,
+        )
+
+    def _fold_in(self) -> Floats:
+        """What an item sends to a user in all layers, (n_items, d), but for the root of the user's own degree."""
+        network = self.module.network
+        x = network.embedding.weight
+        sent = torch.zeros_like(x)
+        for layer, conv in enumerate(network.convs, start=1):
+            sent = sent + x * network.alpha[layer]
+            x = conv(x, self._graph)
+        items: Floats = sent[self._n_users :].cpu().numpy()
+        scale = np.where(self._item_degrees > 0, 1 / np.sqrt(np.maximum(self._item_degrees, 1e-12)), 0)
+        return (items * scale[:, None]).astype(np.float32)
+
+
+def _bipartite(x: Sparse) -> Sparse:
+    """The symmetric matrix over users, then items."""
+    both: Sparse = sp.block_array([[None, x], [x.T, None]], format="csr")
+    return both
+
+
+def draw(places: Ints, count: int, random: np.random.Generator) -> Ints:
+    """``count`` of the places, each at most once; all of them where there are no more."""
+    return places if len(places) <= count else random.choice(places, count, replace=False)
