@@ -11,7 +11,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec
+from typing import Annotated, Any, Literal, ParamSpec
 
 import typer
 
@@ -52,7 +52,7 @@ RelationsFlag = Annotated[Path | None, typer.Option("--relations", help="Product
 MapFlag = Annotated[list[str] | None, typer.Option("--map", help="Settle a column: events.user=buyer (repeatable).")]
 PresetFlag = Annotated[str | None, typer.Option("--preset", help="amazon2014, amazon2018, amazon2023 or retailrocket.")]
 StrictFlag = Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")]
-DeviceFlag = Annotated[str, typer.Option("--device", help="cpu or cuda.")]
+DeviceFlag = Annotated[Literal["cpu", "cuda"], typer.Option("--device", help="cpu or cuda.")]
 SeedFlag = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
 
 P = ParamSpec("P")

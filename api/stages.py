@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from api import answering, telling
 from api.bootstrap import Shop
@@ -22,6 +22,7 @@ from mining.samples.simulator import simulate, write_events
 from mining.samples.truth import load_truth
 from mining.sources import find_shop_files
 
+Device: TypeAlias = Literal["cpu", "cuda"]
 SHOWN = 3  # recommendations that run and demo print
 
 
@@ -105,7 +106,7 @@ def mine(opened: Shop, bars: Bars, *, llm_budget: str, until: int | None) -> dic
     return _keep(opened, "mine", {**pipeline.as_dict(report), "health": health, "graph": graph})
 
 
-def train(opened: Shop, bars: Bars, *, until: int | None, device: str, seed: int) -> dict[str, Any]:
+def train(opened: Shop, bars: Bars, *, until: int | None, device: Device, seed: int) -> dict[str, Any]:
     """Needs the extra ``train`` for the graph neural networks."""
     _need("torch", "train")
     from api import training
@@ -126,7 +127,9 @@ def _need(module: str, extra: str) -> None:
         raise MissingExtra(f"this needs the extra '{extra}': pip install '.[{extra}]' in the project's folder")
 
 
-def run(opened: Shop, files: Files, bars: Bars, *, llm_budget: str, until: int | None, device: str, seed: int) -> str:
+def run(
+    opened: Shop, files: Files, bars: Bars, *, llm_budget: str, until: int | None, device: Device, seed: int
+) -> str:
     """Load, mine, train; returns what a person reads at the end."""
     told = [telling.summary("load", load(opened, files, bars))]
     told.append(telling.summary("mine", mine(opened, bars, llm_budget=llm_budget, until=until)))

@@ -20,7 +20,6 @@ from kg.types import Entity, Fact, Timestamp
 from mining.behavior.miner import mine_behavior
 from mining.bots import bots
 from recommender import artifact, choosing
-from recommender.errors import ConfigurationError
 from recommender.evaluation import Row, compare
 from recommender.models.base import Model
 from recommender.models.ease import Ease
@@ -118,7 +117,7 @@ def train(
     bars: Bars,
     *,
     until: Timestamp | None,
-    device: str,
+    device: Device,
     seed: int,
 ) -> dict[str, Any]:
     """Choose on the validation cut, refit on everything before ``until``, put the result into service."""
@@ -126,8 +125,6 @@ def train(
     bars.start("training: reading")
     cut = _cut(reader, events)
     bars.finish()
-    if device not in ("cpu", "cuda"):
-        raise ConfigurationError(f"--device {device}: expected cpu or cuda")
     checkpoints = workspace.cache / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
     models = candidates(len(cut.train.items), device=device, seed=seed, checkpoints=checkpoints)

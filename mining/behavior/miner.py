@@ -154,8 +154,8 @@ class _Counting:
         named = named.mutate(actor_name=named.actor, visit_name=named.visit, product_name=named.product)
         named = named.drop("actor", "visit", "product")
         for name in ("actor", "visit", "product"):
-            named = sessions.coded(named, f"{name}_name", into=name)
-        self.events = self.keep("events", named)
+            named = self.keep(f"events_by_{name}", sessions.coded(named, f"{name}_name", into=name))
+        self.events = named
         self.codes = self.keep("codes", self.events.select("product", "product_name").distinct())
 
     def keep(self, name: str, expression: ir.Table) -> ir.Table:
@@ -234,10 +234,10 @@ class _Counting:
             return {}
         leaf, stated = self.leaves(leaves), self.compatible(compatible)
         if views is not None and leaves:
-            typed["SUBSTITUTE_FOR"] = relations.substitutes(
-                views, buys, bought, leaves=leaf, compatible=stated, config=self.config
-            )
-        typed["COMPLEMENTS"] = relations.complements(buys, leaves=leaf, compatible=stated, config=self.config)
+            alike = relations.substitutes(views, buys, bought, leaves=leaf, compatible=stated, config=self.config)
+            typed["SUBSTITUTE_FOR"] = self.keep("substitutes", alike)
+        paired = relations.complements(buys, leaves=leaf, compatible=stated, config=self.config)
+        typed["COMPLEMENTS"] = self.keep("complements", paired)
         return typed
 
     def together(self, members: ir.Table) -> ir.Table:
