@@ -16,7 +16,7 @@ Prediction: TypeAlias = Mapping[str, str | None]
 
 RELATIONS = ("COMPATIBLE_WITH", "ACCESSORY_OF", "USED_FOR", "SUITS")
 NOT_APPLICABLE = "n/a"
-_NULLS = ("", NOT_APPLICABLE, "None")
+_NULLS = (NOT_APPLICABLE, "None")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _lenient(gold: Gold, prediction: Prediction) -> Score:
 
 def _strict(gold: Gold, prediction: Prediction) -> Score:
     targets = {a: {v.strip() for v in listed} - {NOT_APPLICABLE} for a, listed in gold.items()}
-    said = {a: value for a, raw in prediction.items() if (value := _value(raw)) is not None}
+    said = {a: value for a, raw in prediction.items() if (value := _value(raw))}
     correct = sum(value in targets.get(attribute, ()) for attribute, value in said.items())
     return Score(correct, len(said), sum(bool(values) for values in targets.values()))
 

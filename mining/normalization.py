@@ -50,7 +50,8 @@ DIMENSION_OF = {
 }
 _SIZES = {
     "extra small": "xs", "small": "s", "medium": "m", "large": "l", "extra large": "xl", "x-large": "xl",
-    "xx-large": "xxl", "2xl": "xxl", "3xl": "xxxl", "小号": "s", "中号": "m", "大号": "l", "加大号": "xl", "均码": "one size",
+    "xx-large": "xxl", "2xl": "xxl", "3xl": "xxxl",
+    "小号": "s", "中号": "m", "大号": "l", "加大号": "xl", "均码": "one size",
 }  # fmt: skip
 
 
@@ -142,7 +143,7 @@ def parse(surface: str) -> Found | None:
 def find_quantities(text: str, *, whole: bool = False) -> Iterator[Found]:
     """Every measure in a text, left to right, without overlaps.
 
-    ``whole`` trusts that the text is a value and nothing else, so that ``5 in`` needs no sign that it is no preposition.
+    ``whole`` trusts that the text is a value and nothing else: there ``5 in`` needs no sign that it is no preposition.
     """
     at = 0
     while (start := _START.search(text, at)) is not None:

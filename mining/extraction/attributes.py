@@ -32,11 +32,16 @@ class Listed:
     end: int
 
 
-_COLOR_BEFORE = re.compile(r"(?:\bcolou?rs?\b[\s:]*(?:is|are)?\s*(?:[\w\- ]{1,20},\s*){0,4}(?:and\s+)?|颜色[：:\s]*)$", re.I)
+_COLOR_BEFORE = re.compile(
+    r"(?:\bcolou?rs?\b[\s:]*(?:is|are)?\s*(?:[\w\- ]{1,20},\s*){0,4}(?:and\s+)?|颜色[：:\s]*)$", re.I
+)
 _COLOR_AFTER = re.compile(r"[\s-]*(?:in\s+)?colou?r(?:ed)?\b", re.I)
-_NOT_A_COLOR = re.compile(r"\s*(?:&|out\b|board|decker|light\b|tie\b|friday|belt|tea\b|wine\b|noise)", re.I)
+_NOT_A_COLOR = re.compile(
+    r"\s*(?:&|out\b|board|decker|light\b|tie\b|friday|belt|tea\b|wine\b|noise|cheese|beans?\b|onion|pepper|salad|velvet)",
+    re.I,
+)
 _MADE_OF = re.compile(
-    r"(?:\b(?:made|constructed|crafted|built|manufactured|handcrafted|knit|woven)\s+(?:\w+\s+)?(?:of|from|with|in|out of)"
+    r"(?:\b(?:made|constructed|crafted|built|manufactured|handcrafted|knit|woven)\s+(?:\w+\s+)?(?:of|from|with|in)"
     r"\s+(?:[\w\-%]+\s+){0,3}|\bmaterials?\b[\s:]*(?:is\s+)?(?:[\w\-]+\s+)?|材质[：:\s]*|采用|\d+\s?%\s?)$",
     re.I,
 )
@@ -48,7 +53,9 @@ _WORKED_ON = re.compile(
 )
 _AFTER_FOR = re.compile(r"(?:\b(?:for|on|to|with|through|cut|cuts)\s+(?:[\w,]+\s+){0,2})$", re.I)
 _PAPER = re.compile(r"\s*(?:[\w.\-]+\s+){0,5}?(?:paper|bond|stock|cardstock|cover|text|index|weight|sheets)\b", re.I)
-_HOLDS = re.compile(r"\b(?:holds?|supports?|withstands?|capacity|up to|load|rated)\s+(?:\w+\s+){0,3}$|承重\S{0,2}$", re.I)
+_HOLDS = re.compile(
+    r"\b(?:holds?|supports?|withstands?|capacity|up to|load|rated)\s+(?:[\w,]+\s+){0,3}$|承重\S{0,2}$", re.I
+)
 _WEIGHS = re.compile(r"\b(?:weigh(?:s|t|ing)?|net wt|mass)\b[^.]{0,20}$|(?:净?重|重量)\S{0,2}$", re.I)
 _LONG_BEFORE = re.compile(
     r"\b(?:measur(?:es|ing|ements?)|sizes?|dimensions?|length|width|height|depth|diameter|thick(?:ness)?|overall)\b"
@@ -58,15 +65,19 @@ _LONG_BEFORE = re.compile(
 _LONG_AFTER = re.compile(r"[\s-]*(?:wide|long|tall|high|deep|thick|in diameter|diameter|length|width)\b", re.I)
 _HOLDS_VOLUME = re.compile(r"\b(?:capacity|volume|contains|tank|bottle)\b[^.]{0,20}$|(?:容量|净含量)\S{0,2}$", re.I)
 _PACK = re.compile(
-    r"\b(?:pack|set|box|case|carton|package|lot|bundle) of (?P<a>\d[\d,]*)\b"
+    r"\b(?:pack|set|box|case|carton|package|lot|bundle) of (?P<a>\d[\d,]*)\b(?!\.\d)"
     r"|(?<![\w.,/-])(?P<b>\d[\d,]*)\s?(?:/|per\s)\s?(?:pack(?:age)?|box|bx|pk|carton|ct|bag|case)\b"
     r"|(?<![\w.,/-])(?P<c>\d[\d,]*)[\s-]?(?:pack|pk|count|ct|pcs|pieces?)\b(?! of)"
     r"|(?<![\w.])(?P<d>\d+)[支个片只条枚粒张卷抽件包盒][装套]",
     re.I,
 )
 _MODEL_IN_BRACKETS = re.compile(r"\((?P<m>(?=[^()]*\d)[A-Z0-9][A-Z0-9\-./]{3,19})\)")
-_MODEL_WORD = re.compile(r"(?<![\w\-./#])(?P<m>(?=[\w\-/]*[A-Z])(?=[\w\-/]*\d[\w\-/]*\d)[A-Z0-9][A-Z0-9\-]{3,15})(?![\w\-./])")
-_NO_MODEL = re.compile(r"\d+(?:[.\-/]\d+)*-?(?:X\d.*|PK|CT|PCS|PC|GB|MB|TB|ML|MM|CM|IN|OZ|LB|LBS|V|W|MAH|PACK|COUNT|SHEETS?)|A\d")
+_MODEL_WORD = re.compile(
+    r"(?<![\w\-./#])(?P<m>(?=[\w\-/]*[A-Z])(?=[\w\-/]*\d[\w\-/]*\d)[A-Z0-9][A-Z0-9\-]{3,15})(?![\w\-./])"
+)
+_NO_MODEL = re.compile(
+    r"\d+(?:[.\-/]\d+)*-?(?:X\d.*|PK|CT|PCS|PC|GB|MB|TB|ML|MM|CM|IN|OZ|LB|LBS|V|W|MAH|PACK|COUNT|SHEETS?)|A\d"
+)
 _ELSEWHERE = re.compile(r"\b(?:for|fits?|compatible|replac\w+|with)\b", re.I)
 
 _MEASURED = {"mass": "weight", "volume": "volume", "power": "power", "voltage": "voltage", "charge": "capacity"}

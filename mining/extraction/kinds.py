@@ -18,7 +18,7 @@ _PERSON = re.compile(r"[a-z\-]{3,}(?:ers|ors|ists|ians|eers)")
 _ADJECTIVE = re.compile(
     r"[a-z\-]+(?:al|ous|ive|ful|ic|ary|less|sized?)|small|large|dry|wet|hot|cold|left|right|thin|thick"
 )
-_COUNTED = frozenset("ages age grade grades size sizes level of step top type".split())
+_COUNTED = frozenset(["ages", "age", "grade", "grades", "size", "sizes", "level", "of", "step", "top", "type"])
 
 Verdict = tuple[str, str]
 """A relation, and the reason why a phrase is no tail of it; empty where it is one."""
@@ -95,7 +95,12 @@ def _is_named(words: Words, start: int, end: int) -> bool:
         is_model(words, i)
         or (words.lower[i] in p.BRANDS and not words.text[i].islower())
         or words.lower[i] in words.brand
-        or (i > start and words.text[i].isdigit() and words.text[i - 1][:1].isupper() and words.lower[i - 1] not in _COUNTED)
+        or (
+            i > start
+            and words.text[i].isdigit()
+            and words.text[i - 1][:1].isupper()
+            and words.lower[i - 1] not in _COUNTED
+        )
         for i in range(start, end)
     )
 
@@ -150,7 +155,9 @@ def _setting(words: Words, rule: str, cue: str, start: int, end: int) -> Verdict
         return "SUITS", "" if _is_audience(head) or _is_person(head) else "unsure"
     if _is_named(words, start, end) or (head in p.DEVICES and _narrows(words, start, end)):
         return "COMPATIBLE_WITH", ""
-    act = head in p.ACTIVITIES or head.endswith("ing") or is_gerund(words, start) or (cue == "on" and head in p.SURFACES)
+    act = (
+        head in p.ACTIVITIES or head.endswith("ing") or is_gerund(words, start) or (cue == "on" and head in p.SURFACES)
+    )
     return "USED_FOR", "" if act else "unsure"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import spacy
-from spacy.attrs import IDX, SENT_START
+from spacy.attrs import IDX, LENGTH, SENT_START
 from spacy.language import Language
 from spacy.matcher import Matcher, PhraseMatcher
 from spacy.tokenizer import Tokenizer
@@ -66,6 +66,7 @@ CONFIDENCE = {
 _TAIL_TYPES = {"COMPATIBLE_WITH": "Thing", "ACCESSORY_OF": "Thing", "USED_FOR": "Use", "SUITS": "Audience"}
 
 _MEASURES = "shopgraph.measures"  # keys of doc.user_data
+_TEXT = "shopgraph.text"
 _ASIDE = "shopgraph.set_aside"
 _TITLE_END = "shopgraph.title_end"
 _BRAND = "shopgraph.brand"
@@ -105,7 +106,7 @@ class SentenceStarts:
     """Marks sentences of English and Chinese; a line feed ends one."""
 
     def __call__(self, doc: Doc) -> Doc:
-        starts = np.fromiter((start for start, _ in sentences(doc.text)), dtype=np.uint64)
+        starts = np.fromiter((start for start, _ in sentences(_text(doc))), dtype=np.uint64)
         begins = np.isin(doc.to_array(IDX), starts)
         begins[:1] = True
         # One call: setting the attribute token by token looks at the whole document each time.
@@ -135,7 +136,7 @@ class Measures:
     """Finds numbers with units: ``doc.spans["shop_measures"]``, labelled by dimension."""
 
     def __call__(self, doc: Doc) -> Doc:
-        found = list(find_quantities(doc.text))
+        found = list(find_quantities(_text(doc)))
         doc.user_data[_MEASURES] = found
         spans = (doc.char_span(f.start, f.end, label=f.dimension, alignment_mode="expand") for f in found)
         doc.spans["shop_measures"] = [span for span in spans if span is not None]
@@ -156,7 +157,7 @@ class Relations:
 
     def __call__(self, doc: Doc) -> Doc:
         found = list(self._read_english(doc))
-        if chinese_share(doc.text) > 0:
+        if chinese_share(_text(doc)) > 0:
             found += self._read_chinese(doc)
         found.sort(key=lambda span_and_reason: (span_and_reason[0].start_char, span_and_reason[0].end_char))
         doc.spans["shop_relations"] = [span for span, reason in found if not reason]
@@ -178,7 +179,7 @@ class Relations:
 
     def _read_chinese(self, doc: Doc) -> Iterator[tuple[Span, str]]:
         for cue in filter_spans(self._chinese(doc, as_spans=True)):
-            for p in chinese.proposals(doc.text, cue.label_, cue.start_char, cue.end_char):
+            for p in chinese.proposals(_text(doc), cue.label_, cue.start_char, cue.end_char):
                 span = doc.char_span(p.start, p.end, label=p.relation, span_id=p.rule, alignment_mode="expand")
                 if span is not None:
                     yield span, p.reason
@@ -195,11 +196,20 @@ def _flagged(nlp: Language, flags: dict[tuple[str, ...], int], token: dict[str, 
     return {flags[words]: True, **{key: value for key, value in token.items() if key != "LOWER"}}
 
 
+def _text(doc: Doc) -> str:
+    """``doc.text``, put together from its tokens once and not once a component."""
+    if _TEXT not in doc.user_data:
+        doc.user_data[_TEXT] = doc.text
+    return str(doc.user_data[_TEXT])
+
+
 def _words(doc: Doc) -> Words:
     title_end = doc.user_data.get(_TITLE_END, 0)
+    text, starts, lengths = _text(doc), doc.to_array(IDX).tolist(), doc.to_array(LENGTH).tolist()
+    words = tuple(text[start : start + length] for start, length in zip(starts, lengths, strict=True))
     return Words(
-        text=tuple(token.text for token in doc),
-        lower=tuple(token.lower_ for token in doc),
+        text=words,
+        lower=tuple(word.lower() for word in words),
         sentence=tuple(np.cumsum(doc.to_array(SENT_START) == 1).tolist()),
         in_title=tuple((doc.to_array(IDX) < title_end).tolist()),
         brand=doc.user_data.get(_BRAND, frozenset()),
@@ -235,9 +245,10 @@ class RuleExtractor:
         writing = _Writing(document, self._schema)
         if body_end > MAX_TEXT:
             writing.set_aside("*", document.text[MAX_TEXT : MAX_TEXT + 80], "text too long")
-        doc = self._nlp.make_doc(document.text[: min(body_end, MAX_TEXT)])
+        text = document.text[: min(body_end, MAX_TEXT)]
+        doc = self._nlp.make_doc(text)
         title_end = _title_end(document)
-        doc.user_data.update({_TITLE_END: title_end, _BRAND: _brand_words(document)})
+        doc.user_data.update({_TEXT: text, _TITLE_END: title_end, _BRAND: _brand_words(document)})
         doc = self._nlp(doc)
         for relation, start, end, reason in doc.user_data[_ASIDE]:
             writing.set_aside(relation, document.text[start:end], reason)
@@ -251,7 +262,7 @@ class RuleExtractor:
 def _values(doc: Doc, title_end: int) -> Iterator[Stated]:
     listed = [Listed(s.label_, s.start_char, s.end_char) for s in doc.spans["shop_gazetteer"]]
     measures: list[Found] = doc.user_data[_MEASURES]
-    return stated_values(doc.text, title_end, listed, measures)
+    return stated_values(_text(doc), title_end, listed, measures)
 
 
 def _body_end(document: Document) -> int:
@@ -345,5 +356,3 @@ def _lang(surface: str) -> str | None:
 
 def _one_line(surface: str) -> str:
     return " ".join(surface.split())
-
-

@@ -12,7 +12,7 @@ from mining.extraction.kinds import Words, all_capitals, capitalised, is_gerund,
 
 MAX_WORDS = 6
 
-_HARD_STOPS = frozenset(".!?;()[]{}|—–…:\"“”•*") | {"--", "...", ".."}
+_HARD_STOPS = frozenset('.!?;()[]{}|—–…:"“”•*') | {"--", "...", ".."}
 _NAMING = ("compatible-with", "works-with", "fits", "takes", "accessory-of", "belongs-to")
 _JOINS = frozenset({"and", "or", "&", "and/or", "plus"})
 _CLAUSE = frozenset({"is", "are", "was", "has", "have", "can", "will", "features", "makes", "it", "you"})
@@ -79,7 +79,9 @@ def _stands_alone(words: Words, start: int, phrases: Sequence[tuple[int, int]]) 
     if not phrases or (start and words.sentence[start - 1] == words.sentence[start]):
         return False
     end = phrases[-1][1]
-    return end >= len(words.lower) or words.sentence[end] != words.sentence[start] or words.lower[end] in (".", ";", "!")
+    return (
+        end >= len(words.lower) or words.sentence[end] != words.sentence[start] or words.lower[end] in (".", ";", "!")
+    )
 
 
 def _praised(words: Words, whole_first: int, first: int, last: int) -> bool:
