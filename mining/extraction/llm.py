@@ -95,7 +95,7 @@ class LLMExtractor:
     @property
     def report(self) -> LLMReport:
         unanswered = {r: self._counts[r] for r in (UNAVAILABLE, REFUSED, BUDGET, NO_MODEL) if self._counts[r]}
-        usage = self._model.usage if self._model else Usage()
+        usage = self._model.usage if self._model is not None else Usage()
         return LLMReport(
             self._counts["live"], self._counts["cached"], self._counts["replayed"], unanswered=unanswered, usage=usage
         )
@@ -134,7 +134,8 @@ class LLMExtractor:
         if document.kind != "product" or not _shown(document).strip():
             return None
         prompt = self.prompt(document)
-        reply = self._cache.get(prompt, self._model.name if self._model else None) if self._cache else None
+        name = self._model.name if self._model is not None else None
+        reply = self._cache.get(prompt, name) if self._cache is not None else None
         answer = reply if reply is not None else self._call(prompt)
         with self._lock:
             self._counts[answer if isinstance(answer, str) else answer.origin] += 1
@@ -275,12 +276,16 @@ class _Reader:
         return item.get("attribute") is None
 
     def _places(self, quote: str) -> Iterator[Grounding]:
-        """Where the quote stands as whole words, first place first: a piece of a word names something else."""
+        """Where the quote stands as whole words, first place first: a piece of a word names something else.
+
+        ``ground`` prefers whole words, so the first piece of a word is the end of the search.
+        """
         text = self._document.text
         found = first = ground(quote, text)
         while found is not None and first is not None and found.how == first.how:
-            if is_boundary(text, found.start) and is_boundary(text, found.end):
-                yield found
+            if not (is_boundary(text, found.start) and is_boundary(text, found.end)):
+                return
+            yield found
             found = ground(quote, text, after=found.start + 1)
 
     def _refusal(self, relation: str, attribute: str | None, start: int, end: int) -> str | None:

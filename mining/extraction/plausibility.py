@@ -32,13 +32,18 @@ _INSTRUCTION = re.compile(
     r"|(?:你是|你现在是|扮演|假装)|(?:输出|返回|回复|打印|泄露).{0,12}(?:JSON|密钥|提示|以下|关系|事实|指令)",
     re.IGNORECASE,
 )
+_EMPTY = re.compile(
+    r"(?:(?:an?|and|any|are|as|at|be|by|can|do|does|for|from|has|have|how|if|in|is|it|its|no|not|of|on|only|or|our|so"
+    r"|that|the|their|them|they|this|to|up|we|what|when|who|will|with|you|your)(?:\s+|$))+",
+    re.IGNORECASE,
+)
 _HIDDEN_ALLOWED = "\u200d\u00ad"  # emoji joiner, soft hyphen
 
 _NOT_EN = re.compile(
     r"(?:\b(?:not|never|cannot)|n['’]t)\b"
     r"(?:\s+(?:be|is|are|currently|compatible|suitable|intended|recommended|designed|made|meant|suited|fit|works?|used?"
     r"|approved|for|with|in|on|to|as|an?|the|your|any|other))*\s+"
-    r"(?:[^.!?;\n]{0,40}?(?:,|\bor\b|\bnor\b|/)\s*)?$",
+    r"(?:[^.!?;\n]{0,40}?(?:,|\bor\b|\bnor\b|/)\s*(?:(?:for|with|the|an?|any|your)\s+)*)?$",
     re.IGNORECASE,
 )
 _NOT_EN_AFTER = re.compile(
@@ -81,6 +86,8 @@ def implausible(quote: str) -> str | None:
     """The reason code of a quote that cannot name a thing, or None."""
     if not any(char.isalnum() for char in quote):
         return "off schema"
+    if _EMPTY.fullmatch(quote):
+        return "names nothing"
     if any(unicodedata.category(char) in ("Cf", "Co", "Cc") and char not in _HIDDEN_ALLOWED for char in quote):
         return "hidden characters"
     if _MARKUP.search(quote) or _INSTRUCTION.search(quote):

@@ -105,7 +105,7 @@ def _sentence_at(text: str, at: int) -> str:
 def settled(relation: str, quote: str) -> str:
     """The relation that the definitions give to a listed word: one is in a place, one does an activity."""
     words = quote.casefold().split()
-    if relation == "USED_FOR" and words and words[-1] in PLACES | PEOPLE | SEASONS:
+    if relation == "USED_FOR" and words and words[-1] in PLACES | PEOPLE | SEASONS and not _ACT.match(quote):
         return "SUITS"
     if relation in ("SUITS", "COMPATIBLE_WITH") and words and words[-1] in ACTIVITIES and not _NAME.search(quote):
         return "USED_FOR"

@@ -15,7 +15,7 @@ _FILTERED = ("content_filter", "content_policy", "content management policy")
 
 
 @dataclass(slots=True, eq=False)
-class Failure(Exception):  # noqa: N818 - it never leaves the room
+class Failure(Exception):
     """One failed attempt. ``billed``: the endpoint may have charged for it although nothing says how much.
 
     ``answer`` holds a reply that broke the format, to be shown to the model when it is asked again. ``rejected`` names

@@ -33,10 +33,11 @@ class LocalServer:
     name: str
     pid: int
     api_key: str = field(repr=False)
+    clients: list[OpenAIModel] = field(default_factory=list, repr=False, compare=False)
 
     def model(self, *, timeout: float = 300.0, retry: Retry | None = None) -> OpenAIModel:
-        """A client for it: free, one call at a time, answers bound to the text by grammar."""
-        return OpenAIModel(
+        """A client for it: free, one call at a time, answers bound to the text by grammar; closed with the server."""
+        client = OpenAIModel(
             self.base_url,
             self.name,
             api_key=self.api_key,
@@ -46,6 +47,8 @@ class LocalServer:
             concurrency=1,
             grammar=True,
         )
+        self.clients.append(client)
+        return client
 
 
 def bundled_model() -> Path:
@@ -91,7 +94,7 @@ def local_server(
     *,
     name: str | None = None,
     threads: int = 1,
-    context: int = 2048,
+    context: int = 4096,
     start_timeout: float = 120.0,
 ) -> Iterator[LocalServer]:
     """Starts a server in a process of its own and stops it at the end, however the block is left.
@@ -113,7 +116,12 @@ def local_server(
     with tempfile.TemporaryFile() as errors, _child(errors) as child:
         address = _await_address(child, options, errors, start_timeout)
         _await_health(address, child, errors, start_timeout)
-        yield LocalServer(f"{address}/v1", str(options["name"]), child.pid, str(options["api_key"]))
+        server = LocalServer(f"{address}/v1", str(options["name"]), child.pid, str(options["api_key"]))
+        try:
+            yield server
+        finally:
+            for client in server.clients:
+                client.close()
 
 
 @contextmanager
@@ -126,6 +134,7 @@ def _child(errors: IO[bytes]) -> Iterator["subprocess.Popen[str]"]:
         stderr=errors,
         text=True,
         encoding="utf-8",
+        start_new_session=True,  # Ctrl-C is for the run, which stops the server when it is ready to
     )
     try:
         yield child
