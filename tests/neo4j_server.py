@@ -9,9 +9,11 @@ Environment: ``SHOPGRAPH_CACHE`` moves the cache (default ``~/.cache/shopgraph``
 database is empty, because tests wipe it.
 """
 
+import ctypes
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -177,7 +179,15 @@ def _launch(java: str, jars: Path, home: Path, heap: str, console: int) -> "subp
     entry = ("org.neo4j.server.CommunityEntryPoint", f"--home-dir={home}", f"--config-dir={home / 'conf'}")
     command = _java(java, jars, f"-Xms{heap}", f"-Xmx{heap}", *entry)
     # Its own session: Ctrl-C reaches the tests, which then stop the server in order.
-    return subprocess.Popen(command, stdout=console, stderr=subprocess.STDOUT, cwd=home, start_new_session=True)
+    return subprocess.Popen(
+        command, stdout=console, stderr=subprocess.STDOUT, cwd=home, start_new_session=True, preexec_fn=_die_with_parent
+    )
+
+
+def _die_with_parent() -> None:
+    """On Linux, in the child: a test run that is killed leaves no server behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _wait(process: "subprocess.Popen[bytes]", server: Server, home: Path) -> None:

@@ -45,14 +45,16 @@ INDEX_NAMES = "SHOW INDEXES YIELD name RETURN collect(name) AS names"
 AWAIT_INDEXES = "CALL db.awaitIndexes($seconds)"
 FOREIGN = f"MATCH (n:{_ENTITY}|{DOCUMENT}) WHERE NOT EXISTS {{ (:{META}) }} RETURN labels(n)[0] AS label LIMIT 1"
 
-# The graph's own node: its version, and the mark that a commit is on its way (see ``Neo4jStore._read``).
+# The graph's own node: its version, and since when a commit is on its way (see ``Neo4jStore._read``). Only the
+# server's clock is read.
 STATE = (
-    f"MATCH (g:{META} {{id: $id}}) RETURN g.version AS version, g.format AS format, g.committing AS committing, "
-    "g.unfinished AS unfinished, coalesce(g.sources, []) AS sources"
+    f"MATCH (g:{META} {{id: $id}}) RETURN g.version AS version, g.format AS format, "
+    "coalesce(g.committing > timestamp() - $patience, false) AS committing, "
+    "coalesce(g.unfinished, false) AS unfinished, coalesce(g.sources, []) AS sources"
 )
 ANNOUNCE = (
     f"MERGE (g:{META} {{id: $id}}) ON CREATE SET g.name = 'ShopGraph', g.version = 0, g.format = $format "
-    "SET g.committing = $token"
+    "SET g.committing = CASE WHEN $begins THEN timestamp() END"
 )
 FINISH = f"MATCH (g:{META} {{id: $id}}) SET g.version = $version, g.sources = $sources, g.unfinished = $unfinished"
 # One writer at a time, across processes: the constraint makes the second one wait for the end of the first one's
@@ -117,12 +119,14 @@ def _put_facts(key: GroupKey) -> str:
     return (
         "UNWIND range(0, size($rows) - 1) AS i WITH i, $rows[i] AS row "
         f"MATCH (h:{head} {{id: row[0]}}) MATCH (t:{tail} {{id: row[1]}}) OPTIONAL MATCH (h)-[r:{relation}]->(t) "
-        f"FOREACH (_ IN CASE WHEN r IS NULL THEN [1] ELSE [] END | CREATE (h)-[n:{relation}]->(t) SET n = row[2]) "
+        f"FOREACH (_ IN CASE WHEN r IS NULL THEN [1] ELSE [] END | CREATE (h)-[n:{relation}]->(t) "
+        "SET n = $told[row[3]] SET n.key = row[2]) "
         "WITH i, r WHERE r IS NOT NULL RETURN i, elementId(r) AS r, properties(r) AS p"
     )
 
 
-# Rows are [head, tail, properties]. Creates what is new and tells what was there: a MERGE that can say which it was.
+# Rows are [head, tail, key, number of its properties in $told]. Creates what is new and tells what was there: a MERGE
+# that can say which it was.
 PUT_FACTS: dict[GroupKey, str] = {
     key: _put_facts(key)
     for relation in SHOP.relations.values()

@@ -15,7 +15,6 @@ one version, and a version that changed between two pages is told in the log.
 """
 
 import logging
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,14 +28,7 @@ import neo4j
 from neo4j import exceptions as driver_errors
 
 from kg import search as searching
-from kg.errors import (
-    FormatError,
-    StoreAuthError,
-    StoreLocked,
-    StoreUnavailable,
-    StoreUrlError,
-    UnknownDocument,
-)
+from kg.errors import FormatError, StoreAuthError, StoreLocked, StoreUnavailable, StoreUrlError, UnknownDocument
 from kg.pathfinding import find_paths
 from kg.stores import cypher, neo4j_writing
 from kg.stores.neo4j_reading import (
@@ -63,7 +55,7 @@ CONNECT_SECONDS = 5.0
 RETRY_SECONDS = 8.0
 READ_SECONDS = 120.0
 WRITE_SECONDS = 600.0  # waiting for another writer included
-COMMIT_SECONDS = 10.0  # how long a reader waits for an announced commit; a longer one died with its process
+COMMIT_SECONDS = 10.0  # how long a reader waits for an announced commit
 _PAUSE = 0.002
 _MAX_TYPES = 500_000  # types of entities remembered between puts
 _MAX_LOOSE = 1_000  # sources that are no documents, remembered by name
@@ -77,7 +69,7 @@ class _State:
     """The graph's own node."""
 
     version: int = 0
-    committing: str | None = None
+    committing: bool = False
     unfinished: bool = False
     sources: tuple[str, ...] = ()
 
@@ -97,12 +89,12 @@ class Neo4jStore:
         self._lock = RLock()
         self._types: dict[str, str] = {}  # of entities that are known to be there at version self._types_at
         self._types_at = 0
-        self._died: str | None = None  # the announcement of a commit that never came
         with self._translated():
             self._driver = _driver(url, auth)
         try:
-            with self._translated():
+            with self._translated(), _good_address(url):
                 self._driver.verify_connectivity()
+            with self._translated():
                 self._bookmarks = neo4j.GraphDatabase.bookmark_manager()
                 self._prepare()
         except BaseException:
@@ -198,7 +190,7 @@ class Neo4jStore:
             loose = {source} if _ANYWHERE in state.sources else set(state.sources)
             counts = neo4j_writing.retract(tx, source, loose)
             left = tuple(s for s in state.sources if s != source)
-            return counts, _State(state.version + bool(counts), None, state.unfinished, left)
+            return counts, _State(state.version + bool(counts), False, state.unfinished, left)
 
         with self._lock:
             self._types.clear()
@@ -228,7 +220,7 @@ class Neo4jStore:
             raised = last and bool(counts or (part and state.unfinished))
             unfinished = state.unfinished or bool(counts) if part and not last else state.unfinished and not part
             sources = _remembered({*state.sources, *plan.loose})
-            return counts, _State(state.version + raised, None, unfinished, sources)
+            return counts, _State(state.version + raised, False, unfinished, sources)
 
         with self._lock:
             counts = self._write(work)
@@ -246,12 +238,12 @@ class Neo4jStore:
         def job(tx: neo4j.ManagedTransaction) -> Counts:
             nonlocal announced, version
             tx.run(cypher.ACQUIRE, id=cypher.WRITER_ID).consume()
-            before = replace(_state(tx), committing=None)
+            before = replace(_state(tx), committing=False)
             counts, after = work(tx, before)
             version = after.version
             if counts or after != before:
                 announced = True
-                self._announce(secrets.token_hex(4))
+                self._announce(begins=True)
                 told: dict[str, Any] = {"version": after.version, "sources": list(after.sources)}
                 tx.run(cypher.FINISH, told | {"id": cypher.META_ID, "unfinished": after.unfinished or None})
             tx.run(cypher.RELEASE, id=cypher.WRITER_ID)
@@ -265,14 +257,14 @@ class Neo4jStore:
                 if announced:
                     # Where even this fails, readers wait a while and go on.
                     with suppress(driver_errors.DriverError, driver_errors.Neo4jError):
-                        self._announce(None)
+                        self._announce(begins=False)
         self._types_at = version
         return counts
 
-    def _announce(self, token: str | None) -> None:
+    def _announce(self, *, begins: bool) -> None:
         """Tell readers, outside the writer's transaction, that its commit is about to be applied, or has been."""
+        told: dict[str, Any] = {"id": cypher.META_ID, "format": FORMAT, "begins": begins}
         with self._session() as session:
-            told = {"id": cypher.META_ID, "format": FORMAT, "token": token}
             session.execute_write(lambda tx: tx.run(cypher.ANNOUNCE, told).consume())
 
     def _once(self, work: Callable[[Transaction], T]) -> T:
@@ -284,16 +276,16 @@ class Neo4jStore:
         """What ``work`` finds within one version of the graph, and that version.
 
         A commit that is announced or that came between the two looks means: look again. The announcement is made
-        before the commit and taken back after it, so no answer can lie across one.
+        before the commit and taken back after it, so no answer can lie across one. One that was made too long ago
+        died with its process.
         """
         began = time.monotonic()
         while True:
             before, value, after = self._once(lambda tx: (_state(tx), work(tx), _state(tx)))
-            if before == after and before.committing in (None, self._died):
+            if before == after and not before.committing:
                 return before.version, value
             if time.monotonic() - began > COMMIT_SECONDS:
-                log.warning("%s: commits kept coming, or one died; an answer may lie across two versions", self._url)
-                self._died = after.committing
+                log.warning("%s: commit after commit; an answer may lie across two versions", self._url)
                 return after.version, value
             time.sleep(_PAUSE)
 
@@ -319,7 +311,7 @@ class Neo4jStore:
     def _prepare(self) -> None:
         """Refuse what is not ours, make the constraints and indexes that are missing."""
         with self._session() as session:
-            graph = session.run(cypher.STATE, id=cypher.META_ID).single()
+            graph = session.run(cypher.STATE, _asked()).single()
             stranger = None if graph else session.run(cypher.FOREIGN).single()
             if stranger is not None:
                 raise FormatError(
@@ -349,7 +341,7 @@ class Neo4jStore:
 
 
 def _driver(url: str, auth: tuple[str, str] | None) -> neo4j.Driver:
-    try:
+    with _good_address(url):
         return neo4j.GraphDatabase.driver(
             url,
             auth=auth,
@@ -359,6 +351,12 @@ def _driver(url: str, auth: tuple[str, str] | None) -> neo4j.Driver:
             notifications_min_severity=neo4j.NotificationMinimumSeverity.OFF,
             user_agent="shopgraph",
         )
+
+
+@contextmanager
+def _good_address(url: str) -> Iterator[None]:
+    try:
+        yield
     except (ValueError, driver_errors.ConfigurationError) as error:
         raise StoreUrlError(f"{url!r} is no Neo4j address ({error}); write neo4j://host:7687") from error
 
@@ -380,16 +378,19 @@ def _our_error(url: str, error: Exception, writing: bool) -> StoreUnavailable:
     if "TimedOut" in code or "LockAcquisition" in code:
         told = f"{url}: gave up waiting ({code}); another writer or a heavy query holds the server, wait for its end"
         return StoreLocked(told) if writing else StoreUnavailable(told)
-    return StoreUnavailable(
-        f"{url}: {str(error).strip() or code} ({code}); is Neo4j running there, is the port its Bolt port?"
-    )
+    told = " ".join(str(error).split()) or code
+    return StoreUnavailable(f"{url}: {told} ({code}); is Neo4j running there, is the port its Bolt port?")
 
 
 def _state(tx: Transaction) -> _State:
-    row = next(iter(tx.run(cypher.STATE, id=cypher.META_ID)), None)
+    row = next(iter(tx.run(cypher.STATE, _asked())), None)
     if row is None:
         return _State()
-    return _State(row["version"], row["committing"], bool(row["unfinished"]), tuple(row["sources"]))
+    return _State(row["version"], row["committing"], row["unfinished"], tuple(row["sources"]))
+
+
+def _asked() -> dict[str, Any]:
+    return {"id": cypher.META_ID, "patience": round(COMMIT_SECONDS * 1_000)}
 
 
 def _remembered(sources: set[str]) -> tuple[str, ...]:

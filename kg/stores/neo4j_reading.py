@@ -13,7 +13,7 @@ from kg.validation import is_unicode
 
 T = TypeVar("T")
 
-BATCH = 5_000  # rows of one statement
+BATCH = 1_000  # rows of one statement: small enough that packing one overlaps with writing another
 PAGE = 5_000  # facts or entities read at once
 _TEXTS = 500  # documents read at once
 _ALL = 2**62

@@ -82,8 +82,13 @@ def document_of(row: Properties) -> Document:
 
 
 def fact_row(triple: Triple, evidence: Sequence[Evidence]) -> Properties:
-    fact = Fact(*triple, tuple(evidence))
-    row: Properties = {"key": fact_key(triple), "confidence": fact.confidence, "support": len(evidence)}
+    return {"key": fact_key(triple), **told(evidence)}
+
+
+def told(evidence: Sequence[Evidence]) -> Properties:
+    """What lies on a relationship beside its key."""
+    fact = Fact("", "", "", tuple(evidence))
+    row: Properties = {"confidence": fact.confidence, "support": len(evidence)}
     for name, value in fact.counts.items():
         if name.isidentifier() and (name == "support" or name not in _FACT_OWN):
             row[name] = value
@@ -105,7 +110,7 @@ def _add_said(row: Properties, evidence: Sequence[Evidence]) -> None:
         "runs": [e.run or "" for e in evidence],
         "counts": [_counts(e.counts) for e in evidence],
     }
-    row.update({name: told for name, told in lists.items() if any(told)})
+    row.update({name: values for name, values in lists.items() if any(values)})
     if "quotes" in row:
         row["starts"] = [-1 if e.start is None else e.start for e in evidence]
         row["ends"] = [-1 if e.end is None else e.end for e in evidence]
@@ -135,11 +140,11 @@ def evidence_of(row: Properties) -> tuple[Evidence, ...]:
     sources, methods, confidences = row["sources"], row["methods"], row["confidences"]
     size = len(sources)
     none, empty = (None,) * size, ("",) * size
-    told = zip(
+    lists = zip(
         sources, methods, confidences, row.get("ats", none), row.get("runs", empty), row.get("fields", empty),
         row.get("quotes", empty), row.get("starts", none), row.get("ends", none), row.get("counts", empty), strict=True,
     )  # fmt: skip
-    return tuple([_evidence(*values) for values in told])
+    return tuple([_evidence(*values) for values in lists])
 
 
 def _evidence(

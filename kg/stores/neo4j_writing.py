@@ -14,7 +14,7 @@ from kg.errors import SchemaError, StoreUnavailable
 from kg.schema import SHOP
 from kg.stores import cypher
 from kg.stores.neo4j_reading import Transaction, batches, document_rows, entities_by_id, types_of
-from kg.stores.neo4j_rows import document_of, document_row, entity_row, evidence_of, fact_of, fact_row
+from kg.stores.neo4j_rows import document_of, document_row, entity_row, evidence_of, fact_key, fact_of, fact_row, told
 from kg.types import Counts, Document, Entity, Evidence, Fact, Triple, merge_evidence
 from kg.validation import (
     check_about,
@@ -195,8 +195,9 @@ def _write_facts(tx: Transaction, plan: Plan) -> Counts:
     sent: list[tuple[list[Triple], Any]] = []
     for key, triples in groups.items():
         for part in batches(triples):
-            rows = [(t[0], t[2], fact_row(t, plan.evidence[t])) for t in part]
-            sent.append((part, tx.run(cypher.PUT_FACTS[key], rows=rows)))
+            properties, numbers = _told([plan.evidence[t] for t in part])
+            rows = [(t[0], t[2], fact_key(t), number) for t, number in zip(part, numbers, strict=True)]
+            sent.append((part, tx.run(cypher.PUT_FACTS[key], rows=rows, told=properties)))
     counts = Counts()
     for part, result in sent:
         known = list(result)
@@ -204,9 +205,25 @@ def _write_facts(tx: Transaction, plan: Plan) -> Counts:
         if created + len(known) != len(part):
             raise StoreUnavailable("entities vanished from Neo4j during the put; nothing was written, put it again")
         met = {part[row["i"]]: row for row in known}
-        told = sum([len(plan.evidence[t]) for t in part if t not in met])
-        counts += Counts(facts=created, evidence=told + _add_evidence(tx, met, plan.evidence))
+        new = sum([len(plan.evidence[t]) for t in part if t not in met])
+        counts += Counts(facts=created, evidence=new + _add_evidence(tx, met, plan.evidence))
     return counts
+
+
+def _told(evidence: Iterable[Evidences]) -> tuple[list[dict[str, Any]], list[int]]:
+    """Properties and, for each fact, their number. A catalogue says the same of thousands of pairs; it is sent once."""
+    properties: list[dict[str, Any]] = []
+    numbers: list[int] = []
+    same: dict[tuple[Evidences, tuple[str | None, ...]], int] = {}
+    for pieces in evidence:
+        plain = all(e.quote is None and not e.counts for e in pieces)  # quotes and counts hardly ever repeat
+        number = len(properties)
+        if plain:
+            number = same.setdefault((pieces, tuple([e.run for e in pieces])), number)  # evidence is equal across runs
+        if number == len(properties):
+            properties.append(told(pieces))
+        numbers.append(number)
+    return properties, numbers
 
 
 def _add_evidence(tx: Transaction, met: Mapping[Triple, Mapping[str, Any]], new: Mapping[Triple, Evidences]) -> int:
