@@ -11,9 +11,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from kg.events import EventLog
-
 from kg import ids
+from kg.events import EventLog
 from kg.store import GraphStore
 from kg.types import Counts, Evidence, Fact, Timestamp, Triple
 from mining.behavior.config import BehaviorConfig

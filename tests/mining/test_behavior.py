@@ -250,7 +250,7 @@ EVENTS = st.lists(
 LEAVES = [("a", "category:x > y"), ("b", "category:x > y"), ("c", "category:x > z"), ("口红", "category:x"), ("é", "w")]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(events=EVENTS, shuffle=st.randoms(use_true_random=False))
 def test_mining_is_its_definition(events, shuffle):
     compatible = [("z", "a"), ("b", "a")]
