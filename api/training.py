@@ -20,8 +20,8 @@ from kg.types import Entity, Fact, Timestamp
 from mining.behavior.miner import mine_behavior
 from mining.bots import bots
 from recommender import artifact, choosing
-from recommender.evaluation import Row, compare
-from recommender.models.base import Model
+from recommender.comparing import Row, compare
+from recommender.model import Model
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
 from recommender.models.lightgcn import LightGCN

@@ -26,7 +26,7 @@ import scipy.sparse as sp
 from kg.types import ACTIONS, Action
 from recommender.errors import ArtifactError
 from recommender.histories import NO_IDS, HistoryWeights, Ids
-from recommender.models.base import Scorer
+from recommender.model import Scorer
 from recommender.scorers import FactorScorer, ItemItemScorer, PopularityScorer, RelationScorer, WeightedSumScorer
 
 FORMAT = 1

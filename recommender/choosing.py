@@ -17,9 +17,10 @@ from recommender.artifact import Artifact
 from recommender.dataset import Dataset
 from recommender.errors import ModelFitError
 from recommender.evaluation import blocks, mask, rank_cases
+from recommender.explanation import relation_terms
 from recommender.histories import HistoryWeights
 from recommender.metrics import metrics_at, target_ranks
-from recommender.models.base import Model, Scorer, Tunable
+from recommender.model import Model, Scorer, Tunable
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
 from recommender.models.relations import Relations
@@ -94,7 +95,7 @@ def _with_relations(base: Model, scorer: Scorer, data: Dataset, cases: Cases, k:
     """One relation term after the other, each with the weight that ranks best beside those before it."""
     parts: list[tuple[float, Model]] = [(1.0, base)]
     scorers: list[Scorer] = [scorer]
-    for term in _terms(data, getattr(base, "decay", 1.0)):
+    for term in () if any(relation_terms(scorer)) else _terms(data, getattr(base, "decay", 1.0)):
         scorers.append(term.fit(data))
         unit = _spread(scorer, cases) / max(_spread(scorers[-1], cases), 1e-12)
         known = [weight for weight, _ in parts]
@@ -145,7 +146,8 @@ def with_decay(scorer: Scorer, decay: float) -> Scorer:
 
 
 def _decays(model: Model) -> bool:
-    return is_dataclass(model) and any(f.name == "decay" for f in fields(model))
+    """Whether the decay can still be chosen: a trained model has learned with the one it was given."""
+    return not isinstance(model, Tunable) and is_dataclass(model) and any(f.name == "decay" for f in fields(model))
 
 
 def _decayed(model: Model, decay: float) -> Model:

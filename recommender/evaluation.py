@@ -1,125 +1,17 @@
-"""How good is a model, measured the same way for all: every item ranked, for every user of a cut.
+"""How good is a scorer, measured alike for all: every item ranked, for every user of a cut, in bounded memory."""
 
-Flow: ``compare(models, cut)`` fits each model on ``cut.train`` with its relations, without, and with shuffled ones, and
-measures it on ``cut.cases``: rows of a report, baselines among them. ``choosing.choose`` decides what is served.
-"""
-
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from recommender.arrays import Bools, Floats, Ints
-from recommender.dataset import Dataset
-from recommender.errors import ModelFitError, ScoreError
+from recommender.errors import ScoreError
 from recommender.histories import Histories
 from recommender.metrics import Metrics, metrics_at, target_ranks
-from recommender.models.base import Model, Scorer
-from recommender.models.mixture import Mixture
-from recommender.splits import Cases, Cut, taken
+from recommender.model import Scorer
+from recommender.splits import Cases, taken
 
 _BLOCK_BYTES = 64 << 20
-
-WITH, WITHOUT, SHUFFLED = "with", "without", "shuffled"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One model on one cut. ``relations`` says what it was given; ``coverage`` is the share of all items that stand
-    in at least one list; ``failed`` names what kept it from learning."""
-
-    model: str
-    relations: str
-    seed: int | None
-    metrics: Metrics | None
-    coverage: float = 0.0
-    fit_seconds: float = 0.0
-    score_seconds: float = 0.0
-    failed: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """All items ranked at ``k`` for ``users`` users over ``items`` items; rows in the order in which they were run."""
-
-    k: int
-    users: int
-    items: int
-    rows: tuple[Row, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return asdict(self)
-
-    def best(self) -> Row:
-        """The row of highest NDCG; of equals the first. Raises ModelFitError where no model learned anything."""
-        measured = [row for row in self.rows if row.metrics is not None]
-        if not measured:
-            raise ModelFitError("no model learned anything: " + "; ".join(str(row.failed) for row in self.rows))
-        return max(measured, key=_ndcg)
-
-
-def _ndcg(row: Row) -> float:
-    return row.metrics.ndcg if row.metrics else -1.0
-
-
-def compare(
-    models: Sequence[Model],
-    cut: Cut,
-    *,
-    k: int = 10,
-    seeds: Sequence[int] = (0,),
-    shuffle_seed: int = 0,
-    on_row: Callable[[Row], None] | None = None,
-) -> Report:
-    """Every model on the same cases: those that use relations with them, without them, and with shuffled ones.
-
-    A model that has a seed is trained once for each of ``seeds``. A model that cannot learn here becomes a row that
-    says why. ``on_row`` hears of each row as it is done.
-    """
-    variants: dict[str, Dataset] = {WITHOUT: cut.train.without_relations()}
-    if cut.train.links or cut.train.attributes:
-        variants = {WITH: cut.train, **variants, SHUFFLED: cut.train.shuffled(shuffle_seed)}
-    rows: list[Row] = []
-    for model in models:
-        for name, data in variants.items():
-            if not model.uses_relations and name != WITHOUT:
-                continue
-            for seed in seeds if has_seed(model) else (None,):
-                row = _measured(model if seed is None else reseeded(model, seed), name, seed, Cut(data, cut.cases), k)
-                rows.append(row)
-                if on_row:
-                    on_row(row)
-    return Report(k, len(cut.cases), len(cut.train.items), tuple(rows))
-
-
-def _measured(model: Model, relations: str, seed: int | None, cut: Cut, k: int) -> Row:
-    begun = time.perf_counter()
-    try:
-        scorer = model.fit(cut.train)
-    except ModelFitError as error:
-        return Row(model.name, relations, seed, None, failed=str(error))
-    fitted = time.perf_counter()
-    metrics, coverage = measure_with_coverage(scorer, cut.cases, k)
-    return Row(model.name, relations, seed, metrics, coverage, fitted - begun, time.perf_counter() - fitted)
-
-
-def has_seed(model: Model) -> bool:
-    if isinstance(model, Mixture):
-        return any(has_seed(part) for _, part in model.parts)
-    return is_dataclass(model) and any(f.name == "seed" for f in fields(model))
-
-
-def reseeded(model: Model, seed: int) -> Model:
-    """The same model with another seed, in all its parts."""
-    if isinstance(model, Mixture):
-        return Mixture(tuple((weight, reseeded(part, seed)) for weight, part in model.parts))
-    return replace(model, seed=seed) if has_seed(model) else model  # type: ignore[type-var]
 
 
 def measure(scorer: Scorer, cases: Cases, k: int = 10, *, exclude_seen: bool = True) -> Metrics:

@@ -17,7 +17,7 @@ from kg.store import GraphReader
 from kg.types import Fact, GraphPath, Interaction, Reason, Timestamp
 from recommender.arrays import Sparse
 from recommender.histories import Histories, UserState
-from recommender.models.base import Scorer
+from recommender.model import Scorer
 from recommender.naming import is_named_by, naming_of
 from recommender.reading import NAMED
 from recommender.scorers import RelationScorer, WeightedSumScorer

@@ -20,7 +20,7 @@ from recommender.errors import LeakageError, UnknownProduct
 from recommender.explanation import Explainer
 from recommender.filters import Filters
 from recommender.histories import Histories, Ids, UserState
-from recommender.models.base import Scorer
+from recommender.model import Scorer
 from recommender.retrieval import top_k
 from recommender.splits import taken
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from recommender.arrays import Bools, Floats, Ints, Sparse
 from recommender.histories import DEFAULT_WEIGHTS, NO_IDS, Histories, HistoryWeights, Ids
-from recommender.models.base import Scorer
+from recommender.model import Scorer
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,27 @@ class RelationScorer(Scorer):
     def scores_batch(self, histories: Histories) -> Floats:
         x = self.weights.matrix(histories, len(self.items)) * self.scale[None, :]
         total = np.zeros(x.shape, np.float32)
-        for name, matrix in self.links.items():
-            total += np.float32(self.strengths[name]) * _dense(x @ matrix + x @ self.turned[name])
-        for name, matrix in self.attributes.items():
-            through = ((x @ matrix) * self.rarity[name][None, :]) @ self._back[name]
-            total += np.float32(self.strengths[name]) * _dense(through - x * self._returns[name][None, :])
+        for name in self.strengths:
+            total += np.float32(self.strengths[name]) * _dense(self._carried(name, x, slice(None)))
         return total * self.scale
+
+    def said(self, name: str, histories: Histories, targets: Ints, others: Ints) -> tuple[Floats, Floats]:
+        """x · R_r of one relation, without its strength: for each row's target (n,), and for ``others`` (n, m)."""
+        x = self.weights.matrix(histories, len(self.items)) * self.scale[None, :]
+        near, place = np.unique(targets, return_inverse=True)
+        own = _dense(self._carried(name, x, near))[np.arange(len(targets)), place] * self.scale[targets]
+        return own, _dense(self._carried(name, x, others)) * self.scale[others]
+
+    def _carried(self, name: str, x: Sparse, columns: Ints | slice) -> Sparse:
+        """x · S_r in some columns."""
+        turned = self.turned[name]
+        if name in self.links:
+            matrix = self.links[name]
+            carried: Sparse = x @ matrix[:, columns] + x @ turned[:, columns]
+        else:
+            through = ((x @ self.attributes[name]) * self.rarity[name][None, :]) @ turned[:, columns]
+            carried = through - x[:, columns] * self._returns[name][columns][None, :]
+        return carried
 
     @cached_property
     def turned(self) -> Mapping[str, Sparse]:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from recommender.errors import ConfigurationError, ModelFitError
 from recommender.evaluation import measure
-from recommender.models.base import Scorer
+from recommender.model import Scorer
 from recommender.splits import Cases
 
 Device = Literal["cpu", "cuda"]
@@ -238,13 +238,23 @@ def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def sampled_softmax(query: Tensor, items: Tensor, bias: Tensor, target: Tensor, negatives: Tensor) -> Tensor:
+def sampled_softmax(
+    query: Tensor,
+    items: Tensor,
+    bias: Tensor,
+    target: Tensor,
+    negatives: Tensor,
+    more: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
     """Mean of -log softmax of the target's score among it and the negatives; a negative that is the target is void.
 
-    Shapes: ``query`` (b, d) and ``items`` (n, d), already scaled; ``bias`` (n,); ``target`` (b,); ``negatives`` (m,).
-    Holds b·m numbers: keep the batch modest rather than the negatives few.
+    Shapes: ``query`` (b, d) and ``items`` (n, d), already scaled; ``bias`` (n,); ``target`` (b,); ``negatives`` (m,);
+    ``more`` is added to the scores of the targets (b,) and of the negatives (b, m). Holds b·m numbers: keep the batch
+    modest rather than the negatives few.
     """
     right = (query * items[target]).sum(1) + bias[target]
     wrong = query @ items[negatives].T + bias[negatives]
+    if more is not None:
+        right, wrong = right + more[0], wrong + more[1]
     wrong = wrong.masked_fill(negatives[None, :] == target[:, None], -torch.inf)
     return (torch.logsumexp(torch.cat([right[:, None], wrong], dim=1), dim=1) - right).mean()

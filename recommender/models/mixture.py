@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from recommender.dataset import Dataset
 from recommender.errors import ModelFitError
-from recommender.models.base import Model
+from recommender.model import Model
 from recommender.scorers import WeightedSumScorer
 
 

@@ -16,13 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recommender.arrays import Sparse
+from recommender.arrays import Ints, Sparse
 from recommender.dataset import Dataset
 from recommender.errors import ModelFitError
-from recommender.histories import HistoryWeights
+from recommender.histories import Histories, HistoryWeights
 from recommender.models.lightgcn import draw
+from recommender.models.relations import Relations
 from recommender.propagation import Adjacency, Propagation, balanced, unit_rows
-from recommender.scorers import FactorScorer
+from recommender.scorers import FactorScorer, RelationScorer, WeightedSumScorer
 from recommender.splits import Cases, Cut, first_takes, leave_random_out, taking_actions
 from recommender.training import HERE, Run, Schedule, Trained, checked, generator, sampled_softmax, train
 
@@ -36,7 +37,11 @@ class Relational:
     z are item vectors; A_r is the balanced matrix of a relation between items, or carries entity vectors to items (and
     item vectors to entities); A_t is how often two items were taken together; A_u carries user vectors to items, with
     u^0 = e_u learned and u^l = x̂ z^(l-1); x̂ is the history weighted by action and age, of length 1. The weights w^l
-    of a layer, and a, are softmaxes of learned numbers. Score = cosine(u, z) / temperature + bias of the item.
+    of a layer, and a, are softmaxes of learned numbers.
+
+    score = cosine(u, z) / temperature + bias + Σ_r λ_r x · R_r. The last sum is the linear relation term (see
+    ``relations``) with a learned λ_r ≥ 0 for each relation: what a fact says about two products must not be lost in
+    vectors of few dimensions, and its share of the score stays exact. ``direct=False`` leaves it out.
 
     A user's own vector e_u is a correction to what the history says; who has none is folded in by the history alone,
     by the same formula. Items that nobody took have no vector of their own: theirs is what their relations send.
@@ -53,6 +58,7 @@ class Relational:
     weight_decay: float = 1e-6
     item_dropout: float = 0.1
     together: bool = True
+    direct: bool = True
     batch: int = 2048
     negatives: int = 1024
     epochs: int = 60
@@ -68,14 +74,14 @@ class Relational:
     def name(self) -> str:
         return "relational"
 
-    def fit(self, data: Dataset) -> FactorScorer:
+    def fit(self, data: Dataset) -> WeightedSumScorer:
         return self._trained(data, None).scorer
 
-    def tune(self, cut: Cut) -> tuple[FactorScorer, "Relational"]:
+    def tune(self, cut: Cut) -> tuple[WeightedSumScorer, "Relational"]:
         trained = self._trained(cut.train, cut.cases)
         return trained.scorer, replace(self, epochs=max(1, trained.epoch))
 
-    def _trained(self, data: Dataset, cases: Cases | None) -> Trained[FactorScorer]:
+    def _trained(self, data: Dataset, cases: Cases | None) -> Trained[WeightedSumScorer]:
         if data.matrix().nnz == 0:
             raise ModelFitError("a relational model needs at least one interaction; the training set holds none")
         schedule = Schedule(self.seed, self.epochs, self.every, self.patience)
@@ -108,7 +114,12 @@ class _Network(nn.Module):
         self.strengths = nn.Parameter(torch.zeros(model.layers, len(relations) + len(OTHER_MESSAGES)))
         self.mix = nn.Parameter(torch.zeros(model.layers + 1))
         self.correction = nn.Parameter(torch.tensor(0.1))
+        self.direct = nn.Parameter(torch.zeros(len(relations)))
         self.propagation = Propagation()
+
+    def worth(self) -> Tensor:
+        """λ, one number a relation."""
+        return F.softplus(self.direct)
 
     def forward(self, graph: _Graph, own: Tensor) -> tuple[Tensor, Tensor]:
         """Users (n_users, d) and items (n_items, d). ``own`` (n_items, 1) is 0 where an item's own vector is hidden."""
@@ -148,6 +159,7 @@ class _Learner:
         self._attributes = {
             name: self._both_ways(balanced(e.matrix((n_items, n_entities)))) for name, e in data.attributes.items()
         }
+        self._term = self._relation_term()
         self._whole = self._graph(data)
         self._own = torch.zeros(n_items, 1)
         self._own[self._warm] = 1.0
@@ -158,11 +170,16 @@ class _Learner:
 
     def _groups(self) -> list[dict[str, Any]]:
         net, model = self.module, self._model
-        few = [net.strengths, net.mix, net.bias, net.correction]
+        few = [net.strengths, net.mix, net.bias, net.correction, net.direct]
         return [
             {"params": [net.items, net.entities, net.users], "weight_decay": model.weight_decay},
             {"params": few, "lr": 3 * model.learning_rate},
         ]
+
+    def _relation_term(self) -> RelationScorer | None:
+        if not self._model.direct or not (self._links or self._attributes):
+            return None
+        return Relations(decay=self._model.decay).fit(self._data)
 
     def _symmetric(self, matrix: Sparse) -> Adjacency:
         both = sp.csr_array(matrix + matrix.T)
@@ -189,6 +206,7 @@ class _Learner:
         order = random.permutation(len(cases))
         for start in range(0, len(order), self._model.batch):
             rows = order[start : start + self._model.batch]
+            targets, negatives = cases.targets[rows], draw(self._warm, self._model.negatives, random)
             shown = self._own.numpy() * (random.random((len(self._own), 1)) >= self._model.item_dropout)
             users, items = self.module(graph, torch.from_numpy(shown.astype(np.float32)).to(self._device))
             query = F.normalize(users[self._tensor(cases.histories.users[rows])], dim=1) / self._model.temperature
@@ -196,17 +214,30 @@ class _Learner:
                 query,
                 F.normalize(items, dim=1),
                 self.module.bias,
-                self._tensor(cases.targets[rows]),
-                self._tensor(draw(self._warm, self._model.negatives, random)),
+                self._tensor(targets),
+                self._tensor(negatives),
+                self._said(cases.histories.take(rows), targets, negatives),
             )
+
+    def _said(self, histories: Histories, targets: Ints, negatives: Ints) -> tuple[Tensor, Tensor] | None:
+        """Σ_r λ_r x · R_r of each target (b,) and of the negatives (b, m)."""
+        if self._term is None:
+            return None
+        right, wrong = torch.zeros(1, device=self._device), torch.zeros(1, device=self._device)
+        for name, strength in zip(self.module.relations, self.module.worth(), strict=True):
+            if name in self._term.strengths:
+                own, others = self._term.said(name, histories, targets, negatives)
+                right = right + strength * torch.from_numpy(own).to(self._device)
+                wrong = wrong + strength * torch.from_numpy(others).to(self._device)
+        return right, wrong
 
     def _tensor(self, places: np.ndarray[Any, np.dtype[np.int64]]) -> Tensor:
         return torch.from_numpy(places).to(self._device)
 
     @torch.no_grad()
-    def scorer(self) -> FactorScorer:
+    def scorer(self) -> WeightedSumScorer:
         users, items = self.module(self._whole, self._own.to(self._device))
-        return FactorScorer(
+        factors = FactorScorer(
             self._data.items,
             (F.normalize(items, dim=1) / self._model.temperature).cpu().numpy(),
             items.cpu().numpy(),
@@ -217,6 +248,10 @@ class _Learner:
             normalise=True,
             bias=self.module.bias.cpu().numpy().copy(),
         )
+        if self._term is None:
+            return WeightedSumScorer(((1.0, factors),))
+        worth = dict(zip(self.module.relations, self.module.worth().tolist(), strict=True))
+        return WeightedSumScorer(((1.0, factors), (1.0, replace(self._term, strengths=worth))))
 
 
 def _fingerprint(data: Dataset) -> str:
