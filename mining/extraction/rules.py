@@ -5,6 +5,7 @@ No trained model is needed. Each component is a registered spaCy factory with on
 pipelines can take it: ``nlp.add_pipe("shop_gazetteer")`` after importing this module.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,6 +71,8 @@ _TEXT = "shopgraph.text"
 _ASIDE = "shopgraph.set_aside"
 _TITLE_END = "shopgraph.title_end"
 _BRAND = "shopgraph.brand"
+
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, left by a broken decoder
 
 _INFIXES = (
     r"[\u2e80-\u2fdf\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]",  # Chinese, one by one
@@ -245,7 +248,7 @@ class RuleExtractor:
         writing = _Writing(document, self._schema)
         if body_end > MAX_TEXT:
             writing.set_aside("*", document.text[MAX_TEXT : MAX_TEXT + 80], "text too long")
-        text = document.text[: min(body_end, MAX_TEXT)]
+        text = _SURROGATE.sub("\ufffd", document.text[: min(body_end, MAX_TEXT)])  # spaCy hashes UTF-8
         doc = self._nlp.make_doc(text)
         title_end = _title_end(document)
         doc.user_data.update({_TEXT: text, _TITLE_END: title_end, _BRAND: _brand_words(document)})
@@ -297,6 +300,9 @@ class _Writing:
         surface = self.document.text[start:end]
         kind = _TAIL_TYPES[relation]
         if not ids.normal_form(surface):
+            return
+        if _SURROGATE.search(surface):
+            self.set_aside(relation, _SURROGATE.sub("\ufffd", surface), "broken text")
             return
         entity = Entity(ids.named(kind, surface), kind, _one_line(surface), lang=_lang(surface))
         self._fact(relation, entity, start, end, rule)

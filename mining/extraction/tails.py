@@ -44,7 +44,7 @@ def proposals(words: Words, rule: str, start: int, end: int) -> Iterator[Proposa
         if first >= last:
             continue
         relation, reason = judge(words, rule, words.lower[end - 1], first, last)
-        if before == "act" or (before == "name" and all_capitals(words, first, last)):
+        if before == "act" or (before == "name" and _names_another(words, first, last)):
             # "sealing cartons and envelopes", "for the Spark and Spark Pro": what the first is, the others are
             relation, reason = ("USED_FOR" if before == "act" else "COMPATIBLE_WITH"), ""
         if _praised(words, whole_first, first, last):
@@ -57,6 +57,12 @@ def proposals(words: Words, rule: str, start: int, end: int) -> Iterator[Proposa
             act = rule == "use-to" or (rule not in _NAMING and is_gerund(words, first))
             before = "other" if reason else "act" if act else "name" if relation == "COMPATIBLE_WITH" else "other"
         yield Proposal(relation, first, last, rule, reason)
+
+
+def _names_another(words: Words, first: int, last: int) -> bool:
+    """Whether a phrase after a name is a name too: capitals, or the number alone of "Officejet 6812, 6815"."""
+    number = last - first == 1 and words.text[first].isdigit() and len(words.text[first]) > 2
+    return number or all_capitals(words, first, last)
 
 
 def _settled(words: Words, rule: str, start: int) -> str:
@@ -108,7 +114,9 @@ def _phrases(words: Words, at: int, rule: str) -> list[tuple[int, int]]:
     at = _skip(words, at, cue=":")
     while words.holds(at, sentence):
         end = _phrase_end(words, at, sentence)
-        counted = words.in_title[at] and words.text[at].isdigit() and rule not in _NAMING  # "for pens, 12 sheets"
+        counted = (
+            words.in_title[at] and words.text[at].isdigit() and end > at + 1 and rule not in _NAMING
+        )  # "for pens, 12 sheets"
         if (found and (counted or not _continues(words, at, end))) or (closed and not is_model(words, end - 1)):
             break
         following = words.lower[end] if words.holds(end, sentence) else ""
@@ -162,13 +170,26 @@ def _phrase_end(words: Words, at: int, sentence: int) -> int:
         if word == "&" and at < end and all(capitalised(words, i, i + 1) for i in (end - 1, end + 1)):
             end += 1  # Moln & Aske
             continue
-        if word in _HARD_STOPS or word == "," or word in _JOINS or word == "/" or not word.strip():
+        if (
+            word in _HARD_STOPS
+            or word == ","
+            or word in _JOINS
+            or word == "/"
+            or not word.isprintable()
+            or not word.strip()
+        ):
             break
         after_gerund = end == at + 1 and words.lower[at].endswith("ing")
-        if word in p.ENDS and not (after_gerund and (word in p.PARTICLES or word in ("with", "on"))):
+        effect = end == at and word in p.EFFECT_GERUNDS  # to be set aside as praise
+        if word in p.ENDS and not effect and not (after_gerund and (word in p.PARTICLES or word in ("with", "on"))):
             break
         end += 1
     return end
+
+
+def _counts(words: Words, at: int, end: int) -> bool:
+    """Whether a title goes on with what is in the pack: "for pens, 12 sheets"."""
+    return words.in_title[at] and words.text[at].isdigit() and end > at + 1
 
 
 def _continues(words: Words, at: int, end: int) -> bool:

@@ -1,0 +1,162 @@
+"""What extraction claims, measured.
+
+``--fixtures DIR`` scores published predictions with our scorer beside the published values; ``--office DIR`` counts
+the facts that rules find in real catalogue text and looks every quote up again.
+"""
+
+import argparse
+import gzip
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kg.types import Document
+from mining.catalog import document_of
+from mining.evaluation import Score, lenient_attributes, strict_attributes
+from mining.sources.products import read_products
+from mining.types import Extraction, Reject
+
+Percent = tuple[float, float, float]
+
+# The scores of the authors' prediction files, by the start of the file's name and the share of training data:
+# precision, recall and F1, lenient and strict.
+EXPECTED: dict[tuple[str, str], tuple[Percent, Percent]] = {
+    ("list-ae-110k-10-shots", ""): ((86.58, 78.17, 82.16), (54.84, 78.12, 64.44)),
+    ("schema_ae_110k_gpt_4_0613_shots_10_SemanticSimilarity_0_2", ""): ((90.05, 81.38, 85.50), (63.45, 81.25, 71.26)),
+    ("schema_ae_110k_gpt_4_0613_10_SemanticSimilarity_0_2", "ensembling"): (
+        (89.91, 82.26, 85.92),
+        (63.19, 82.13, 71.43),
+    ),
+    ("schema_ae_110k_gpt_4_0613_shots_10_SemanticSimilarity_1_0", ""): ((91.07, 84.27, 87.54), (66.16, 84.13, 74.07)),
+    ("schema_ae_110k_gpt_4_0613_10_SemanticSimilarity_1_0", "ensembling"): (
+        (91.23, 84.27, 87.61),
+        (66.00, 84.13, 73.97),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FixtureRow:
+    """One prediction file: our scores and the published ones, in percent, to two decimals."""
+
+    name: str
+    lenient: Percent
+    strict: Percent
+    expected_lenient: Percent
+    expected_strict: Percent
+
+
+def score_fixtures(folder: Path) -> list[FixtureRow]:
+    """The rows of every known prediction file in a folder. Raises FileNotFoundError where one is missing."""
+    rows = []
+    for (start, holds), (lenient, strict) in EXPECTED.items():
+        path = next((p for p in sorted(folder.glob(f"{start}*.gz")) if holds in p.name), None)
+        if path is None:
+            raise FileNotFoundError(f"{folder}: no file begins with {start!r}; expected the five scorer fixtures")
+        records = list(_records(path))
+        rows.append(
+            FixtureRow(
+                path.name,
+                _percent(lenient_attributes(records)),
+                _percent(strict_attributes(records)),
+                lenient,
+                strict,
+            )
+        )
+    return rows
+
+
+def _records(path: Path) -> Iterator[tuple[dict[str, list[str]], dict[str, str | None]]]:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        examples = json.load(file)["examples"]
+    for example in examples:
+        try:
+            said = json.loads(example["post_pred"])
+        except json.JSONDecodeError:  # an unparsable reply says nothing
+            said = {}
+        gold = {attribute: list(values) for attribute, values in example["target_scores"].items()}
+        yield gold, said if isinstance(said, dict) else {}
+
+
+def _percent(score: Score) -> Percent:
+    return round(100 * score.precision, 2), round(100 * score.recall, 2), round(100 * score.f1, 2)
+
+
+def print_fixtures(folder: Path) -> bool:
+    equal = True
+    for row in score_fixtures(folder):
+        print(row.name)
+        for name, ours, theirs in (
+            ("A lenient", row.lenient, row.expected_lenient),
+            ("B strict ", row.strict, row.expected_strict),
+        ):
+            same = ours == theirs
+            equal &= same
+            print(f"  {name}  P/R/F1 {_show(ours)}   published {_show(theirs)}   {'equal' if same else 'DIFFERENT'}")
+    return equal
+
+
+def _show(values: Percent) -> str:
+    return " ".join(f"{value:6.2f}" for value in values)
+
+
+def print_office(folder: Path) -> bool:
+    from mining.extraction.rules import RuleExtractor  # spaCy: seconds that the fixtures need not wait for
+
+    rejects: list[Reject] = []
+    path = folder / "items.parquet" if folder.is_dir() else folder
+    documents = [document_of(product) for product in read_products(path, on_reject=rejects.append)]
+    extractor = RuleExtractor()
+    list(extractor.extract(documents[:50]))  # the vocabulary fills, the units are compiled
+    wall, cpu = time.perf_counter(), time.process_time()
+    extractions = list(extractor.extract(documents))
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    facts, failing = _count(documents, extractions)
+    aside = Counter(row.reason for extraction in extractions for row in extraction.set_aside)
+    print(f"{len(documents)} documents, {len(rejects)} rows rejected, {sum(facts.values())} quoted facts")
+    for relation, count in facts.most_common():
+        print(f"  {relation:16} {count:6}")
+    print(f"set aside: {', '.join(f'{count} {reason}' for reason, count in aside.most_common())}")
+    print(f"quotes that are not in their text: {failing}")
+    print(f"{len(documents) / wall:.0f} documents/s by the clock, {len(documents) / cpu:.0f} a CPU second, one thread")
+    return failing == 0
+
+
+def _count(documents: list[Document], extractions: list[Extraction]) -> tuple[Counter[str], int]:
+    facts: Counter[str] = Counter()
+    failing = 0
+    for document, extraction in zip(documents, extractions, strict=True):
+        for fact in extraction.facts:
+            facts[fact.relation] += 1
+            failing += any(document.text[e.start : e.end] != e.quote or not e.quote for e in fact.evidence)
+    return facts, failing
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fixtures", type=Path, help="folder of published prediction files")
+    parser.add_argument("--office", type=Path, help="folder with items.parquet, or a catalogue file")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str]) -> int:
+    arguments = _arguments(argv)
+    right = True
+    if arguments.fixtures:
+        right &= print_fixtures(arguments.fixtures)
+    if arguments.office:
+        right &= print_office(arguments.office)
+    return 0 if right else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
