@@ -1,18 +1,22 @@
 """What the routes are given: the open graph, the log and the model that is served now."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 
+from api.errors import NotTrained
 from api.metrics import Metrics
-from api.serving import ModelHolder
+from api.schemas import iso
+from api.serving import ModelHolder, Served
 from api.workspace import Workspace
+from kg import ids
 from kg.errors import UnknownEntity
 from kg.events import EventLog
 from kg.store import GraphReader
-from kg.types import Fact
+from kg.types import Entity, Fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,30 +29,65 @@ class Services:
     workspace: Workspace
     metrics: Metrics
 
-    def stamp(self) -> dict[str, Any]:
-        """The three things that every answer names."""
-        from api.schemas import iso
+    def served(self) -> Served:
+        """The model to answer with. Raises NotTrained."""
+        served = self.models.current
+        if served is None:
+            raise NotTrained(f"{self.workspace.root} holds no model yet: run `shopgraph train` first")
+        return served
 
-        current = self.models.current
+    def stamp(self, served: Served | None = None) -> dict[str, Any]:
+        """The three things that every answer names.
+
+        Taken before anything is read, so that an answer knows at least what its stamp says. ``served`` is the model
+        that speaks, which may be replaced while it does; the current one where none is given.
+        """
+        speaks = served or self.models.current
         return {
-            "model": current.name if current else None,
+            "model": speaks.name if speaks else None,
             "graph_version": self.reader.version,
             "as_of": iso(self.log.last_at),
         }
 
-    def names(self, facts: "list[Fact] | tuple[Fact, ...]", extra: tuple[str, ...] = ()) -> dict[str, str]:
-        """The names of all entities that these facts touch."""
-        wanted = {i for f in facts for i in (f.head, f.tail)}.union(extra)
-        found: dict[str, str] = {}
-        for entity_id in wanted:
+    def resolve(self, product_or_entity: str) -> Entity:
+        """A product by its shop key, which may hold a colon, or else an entity by its id. Raises UnknownEntity."""
+        try:
+            return self.reader.entity(ids.product(product_or_entity))
+        except UnknownEntity:
+            return self.reader.entity(product_or_entity)
+
+    def entities(self, facts: Iterable[Fact], extra: Iterable[str] = ()) -> dict[str, Entity]:
+        """The entities that these facts touch, and ``extra`` ids, as far as they exist; one look-up each.
+
+        Callers bound their facts first: some hundred entities are a page, not a graph.
+        """
+        found: dict[str, Entity] = {}
+        for entity_id in {i for f in facts for i in (f.head, f.tail)}.union(extra):
             try:
-                found[entity_id] = self.reader.entity(entity_id).name
+                found[entity_id] = self.reader.entity(entity_id)
             except UnknownEntity:
                 continue
         return found
 
-    def last_report(self) -> Mapping[str, Any] | None:
-        return self.workspace.last_report()
+    def names(self, facts: Iterable[Fact], extra: Iterable[str] = ()) -> dict[str, str]:
+        """The names of ``entities``."""
+        return {entity_id: entity.name for entity_id, entity in self.entities(facts, extra).items()}
+
+    def reports(self) -> dict[str, Mapping[str, Any]]:
+        """The report of each stage that has run, by the name of its run folder, oldest first.
+
+        One that is being replaced or is no report is passed over: a page is not the place to fail about it.
+        """
+        found: dict[str, Mapping[str, Any]] = {}
+        paths = self.workspace.runs.glob("*/report.json")
+        for path in sorted(paths, key=lambda p: (p.stat().st_mtime_ns, p.as_posix())):
+            try:
+                report = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            if isinstance(report, dict):
+                found[path.parent.name] = report
+        return found
 
 
 def services(request: Request) -> Services:

@@ -11,6 +11,7 @@ from kg.errors import (
     EventError,
     EvidenceError,
     FormatError,
+    KGError,
     SchemaError,
     StoreAuthError,
     StoreLocked,
@@ -19,6 +20,7 @@ from kg.errors import (
     UnknownDocument,
     UnknownEntity,
 )
+from recommender.errors import RecommenderError, UnknownProduct
 
 
 class FrontDoorError(Exception):
@@ -41,17 +43,24 @@ class MissingExtra(FrontDoorError):
     """An optional part is not installed."""
 
 
-# exception → (status, code, title); the first class in order that matches speaks
+# exception → (status, code, title); the most specific class speaks, the three roots for all that is not named here
 PROBLEMS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (UnknownEntity, 404, "unknown_entity", "There is no such entity"),
     (UnknownDocument, 404, "unknown_document", "There is no such document"),
+    (UnknownProduct, 404, "unknown_product", "The model knows no such product"),
     (EventError, 422, "invalid_event", "The event cannot be taken"),
     (SchemaError, 422, "schema", "The schema does not allow this"),
     (EvidenceError, 422, "evidence", "The evidence does not hold"),
-    (StoreUrlError, 422, "store_url", "The store URL is not understood"),
+    (StoreUrlError, 500, "store_url", "The store URL is not understood"),
     (StoreAuthError, 503, "store_auth", "The graph store refused the credentials"),
     (StoreLocked, 503, "store_locked", "Another writer holds the graph store"),
     (StoreUnavailable, 503, "store_unavailable", "The graph store cannot be reached"),
     (FormatError, 500, "format", "The data has another format version"),
     (NotTrained, 503, "not_trained", "There is no model yet"),
+    (WorkspaceLocked, 503, "workspace_locked", "Another process writes the workspace"),
+    (WorkspaceError, 500, "workspace", "The workspace cannot be used"),
+    (MissingExtra, 501, "missing_extra", "An optional part is not installed"),
+    (KGError, 500, "graph", "The graph cannot answer"),
+    (RecommenderError, 500, "recommender", "The model cannot answer"),
+    (FrontDoorError, 500, "service", "The service cannot answer"),
 )

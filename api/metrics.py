@@ -1,16 +1,31 @@
 """What the service counts about itself, for Prometheus."""
 
+from collections.abc import Iterable, Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 
 class Metrics:
-    """Requests by route and status, and how long they took. One registry an app, so that tests do not share counts."""
+    """Requests by route and status, how long they took, events by verdict, recommendations by who spoke.
+
+    One registry an app, so that tests do not share counts.
+    """
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._requests = Counter("shopgraph_requests", "requests answered", ["route", "status"], registry=self.registry)
-        self._seconds = Histogram("shopgraph_request_seconds", "time to answer", ["route"], registry=self.registry)
+        self.registry = registry = CollectorRegistry()
+        self._requests = Counter("shopgraph_requests", "requests answered", ["route", "status"], registry=registry)
+        self._seconds = Histogram("shopgraph_request_seconds", "time to answer", ["route"], registry=registry)
+        self._events = Counter("shopgraph_events", "events received", ["verdict"], registry=registry)
+        self._shown = Counter("shopgraph_recommendations", "products recommended", ["origin"], registry=registry)
 
     def observe(self, route: str, status: int, seconds: float) -> None:
         self._requests.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
+
+    def events(self, verdicts: Mapping[str, int]) -> None:
+        for verdict, count in verdicts.items():
+            self._events.labels(verdict).inc(count)
+
+    def shown(self, origins: Iterable[str]) -> None:
+        for origin in origins:
+            self._shown.labels(origin).inc()

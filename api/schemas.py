@@ -1,66 +1,97 @@
-"""What the service says and accepts. Domain objects never leave by themselves: they are turned into these."""
+"""What the service says and accepts. Domain objects never leave by themselves: they are turned into these.
 
+Every number that leaves is finite or null, every time is ISO 8601 in UTC, every example is checked against its schema.
+"""
+
+import math
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from api import examples
 from kg import ids
-from kg.types import Document, Entity, Evidence, Fact, Interaction, Reason, Recommendation
+from kg.errors import EventError
+from kg.types import ACTIONS, Action, Document, Entity, Evidence, Fact, Interaction, Reason, Recommendation, Scalar
+from mining.sources.values import MAX_ID, BadRow, action_of, number_of, optional_id, time_of
+
+MAX_EVENTS = 1000  # of one call
+REFERENCE = "#/components/schemas/"
+
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799  # the years 1 and 9999: what ISO 8601 can say
 
 
 def iso(at: int | None) -> str | None:
-    """Unix seconds as ISO 8601 in UTC."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
+    """Unix seconds as ISO 8601 in UTC; what lies outside the years 1 to 9999 is told as the nearest end."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(min(max(at, _FIRST_SECOND), _LAST_SECOND), UTC).isoformat().replace("+00:00", "Z")
 
 
-class Out(BaseModel):
-    model_config = ConfigDict(frozen=True)
+def finite(value: Any) -> Any:
+    """The value itself, or None for a number that JSON cannot say."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-class Answer(Out):
+def described(example: dict[str, Any], extra: Literal["ignore", "forbid"] = "ignore") -> ConfigDict:
+    """The configuration of a schema with its example."""
+    return ConfigDict(frozen=True, json_schema_extra={"examples": [example]}, extra=extra)
+
+
+class Answer(BaseModel):
     """What every answer names: the model that spoke, the graph it saw and the time of the last event it knew."""
 
-    model: str | None
-    graph_version: int
-    as_of: str | None
+    model: str | None = Field(description="the served model; null where none has been trained")
+    graph_version: int = Field(description="rises with each write to the graph")
+    as_of: str | None = Field(description="the time of the newest event; null where there is none")
 
 
-class EvidenceOut(Out):
-    source: str
-    method: str
+class EvidenceOut(BaseModel):
+    """Why a fact is believed: a quote in a text, or counts over a log."""
+
+    model_config = described(examples.EVIDENCE)
+
+    source: str = Field(description="the document's id, or the log window")
+    method: str = Field(description="who found it: catalog, rules, llm, behavior, ...")
     confidence: float
     at: str | None = None
-    field: str | None = None
+    field: str | None = Field(default=None, description="the field of the source row, for readers")
     quote: str | None = None
-    start: int | None = Field(None, description="code points into the document's text, half-open")
+    start: int | None = Field(default=None, description="code points into the document's text, half-open")
     end: int | None = None
-    counts: dict[str, float] = {}
+    counts: dict[str, float | None] = Field(default={}, description="support, lift, users, ... of behaviour")
 
     @classmethod
     def of(cls, e: Evidence) -> "EvidenceOut":
         return cls(
             source=e.source, method=e.method, confidence=e.confidence, at=iso(e.at), field=e.field,
-            quote=e.quote, start=e.start, end=e.end, counts=dict(e.counts),
+            quote=e.quote, start=e.start, end=e.end, counts={name: finite(n) for name, n in e.counts.items()},
         )  # fmt: skip
 
 
-class EntityOut(Out):
+class EntityOut(BaseModel):
+    """A thing of the graph: a product, a brand, a category, a value, a use, ..."""
+
+    model_config = described(examples.ENTITY)
+
     id: str
     type: str
     name: str
     aliases: list[str] = []
     lang: str | None = None
-    properties: dict[str, Any] = {}
+    properties: dict[str, Scalar | None] = {}
 
     @classmethod
     def of(cls, e: Entity) -> "EntityOut":
-        return cls(
-            id=e.id, type=e.type, name=e.name, aliases=list(e.aliases), lang=e.lang, properties=dict(e.properties)
-        )
+        properties = {name: finite(value) for name, value in e.properties.items()}
+        return cls(id=e.id, type=e.type, name=e.name, aliases=list(e.aliases), lang=e.lang, properties=properties)
 
 
-class FactOut(Out):
+class FactOut(BaseModel):
+    """One fact with everything that proves it."""
+
+    model_config = described(examples.FACT)
+
     head: str
     relation: str
     tail: str
@@ -78,9 +109,13 @@ class FactOut(Out):
         )  # fmt: skip
 
 
-class DocumentOut(Out):
+class DocumentOut(BaseModel):
+    """One text of a product. Quotes are code points of ``text``."""
+
+    model_config = described(examples.DOCUMENT)
+
     id: str
-    kind: str
+    kind: str = Field(description="product or review")
     text: str
     at: str | None = None
 
@@ -89,10 +124,14 @@ class DocumentOut(Out):
         return cls(id=d.id, kind=d.kind, text=d.text, at=iso(d.at))
 
 
-class EventOut(Out):
+class EventOut(BaseModel):
+    """Something that was done."""
+
+    model_config = described(examples.EVENT)
+
     event_id: str
     product_id: str
-    product: str | None = Field(None, description="the product's title, where the graph knows it")
+    product: str | None = Field(default=None, description="the product's title, where the graph knows it")
     action: str
     at: str | None
 
@@ -104,8 +143,12 @@ class EventOut(Out):
         )  # fmt: skip
 
 
-class ReasonOut(Out):
-    text: str = Field(description="the reason in one sentence, made of the events and facts below")
+class ReasonOut(BaseModel):
+    """Why a product is shown: what was done, the facts that lead from there to it, and what they add."""
+
+    model_config = described(examples.REASON)
+
+    text: str = Field(description="the reason in one sentence, made of nothing but the events and facts below")
     contribution: float | None = Field(description="what exactly it adds to the score, or null where none is computed")
     events: list[EventOut]
     facts: list[FactOut]
@@ -113,127 +156,259 @@ class ReasonOut(Out):
     @classmethod
     def of(cls, reason: Reason, text: str, names: dict[str, str]) -> "ReasonOut":
         return cls(
-            text=text, contribution=reason.contribution,
+            text=text, contribution=finite(reason.contribution),
             events=[EventOut.of(e, names) for e in reason.events],
             facts=[FactOut.of(f, names) for f in reason.path.facts],
         )  # fmt: skip
 
 
-class RecommendationOut(Out):
-    id: str
+class RecommendationOut(BaseModel):
+    """One ranked product."""
+
+    model_config = described(examples.RECOMMENDATION)
+
+    id: str = Field(description="the shop's own id of the product")
     title: str | None
-    score: float
+    score: float | None = Field(description="comparable within one origin")
     rank: int
     origin: str = Field(description="the model or fallback that spoke")
     reasons: list[ReasonOut]
-    explained: bool = Field(description="false where no path of facts carries this score")
+    explained: bool = Field(description="false where no path of facts carries this score, or none was asked for")
 
     @classmethod
     def of(cls, r: Recommendation, reasons: list[ReasonOut], names: dict[str, str]) -> "RecommendationOut":
         return cls(
-            id=r.product_id, title=names.get(ids.product(r.product_id)), score=r.score, rank=r.rank, origin=r.origin,
-            reasons=reasons, explained=bool(reasons),
+            id=r.product_id, title=names.get(ids.product(r.product_id)), score=finite(r.score), rank=r.rank,
+            origin=r.origin, reasons=reasons, explained=bool(reasons),
         )  # fmt: skip
 
 
 class RecommendationsAnswer(Answer):
-    recommendation_id: str
+    """What to show, best first."""
+
+    model_config = described(examples.RECOMMENDATIONS)
+
+    recommendation_id: str = Field(description="names this answer, to be sent along with what came of it")
     user_id: str | None
     session_id: str | None
     items: list[RecommendationOut]
 
 
 class ProductAnswer(Answer):
+    """One product with its facts and texts."""
+
+    model_config = described(examples.PRODUCT)
+
     id: str
     product: EntityOut
-    facts: dict[str, list[FactOut]] = Field(description="the product's facts by relation")
-    documents: list[DocumentOut]
+    facts: dict[str, list[FactOut]] = Field(description="by relation, the most confident first, at most `limit` each")
+    fact_counts: dict[str, int] = Field(description="how many facts there are by relation, shown or not")
+    documents: list[DocumentOut] = Field(description="the product's own text first; at most `limit`")
+    document_count: int
 
 
-class RelatedOut(Out):
+class RelatedOut(BaseModel):
+    """A related product and the fact that says so."""
+
+    model_config = described(examples.RELATED_ITEM)
+
     product: EntityOut
     fact: FactOut
 
 
 class RelatedAnswer(Answer):
+    """Products that a relation joins to one, most confident first."""
+
+    model_config = described(examples.RELATED)
+
     id: str
     relation: str
     items: list[RelatedOut]
 
 
-class PathOut(Out):
+class PathOut(BaseModel):
+    """A chain of facts in which neighbours share an entity."""
+
+    model_config = described(examples.PATH)
+
     facts: list[FactOut]
 
 
 class PathsAnswer(Answer):
-    source: str
-    target: str
+    """How two things hang together, shortest first."""
+
+    model_config = described(examples.PATHS)
+
+    source: str = Field(description="an entity id")
+    target: str = Field(description="an entity id")
     paths: list[PathOut]
 
 
-class HitOut(Out):
+class HitOut(BaseModel):
+    """An entity whose name matches."""
+
+    model_config = described(examples.HIT)
+
     entity: EntityOut
-    score: float
+    score: float = Field(description="in (0, 1]; 1 is the very name")
 
 
 class SearchAnswer(Answer):
+    """Entities that match, best first."""
+
+    model_config = described(examples.SEARCH)
+
     query: str
     items: list[HitOut]
 
 
-class InterestOut(Out):
+class InterestOut(BaseModel):
+    """Something that several of a user's products share."""
+
+    model_config = described(examples.INTEREST)
+
     entity: EntityOut
-    weight: float
-    events: list[EventOut] = Field(description="the events this interest comes from")
+    weight: float = Field(description="the user's events on products that state it, weighed by action and confidence")
+    events: list[EventOut] = Field(description="the newest events this interest comes from")
     facts: list[FactOut]
 
 
 class ProfileAnswer(Answer):
+    """What a user seems to care about."""
+
+    model_config = described(examples.PROFILE)
+
     user_id: str
-    events: int
+    events: int = Field(description="events looked at, the newest 200 at most; 0 for someone unknown")
     interests: list[InterestOut]
 
 
+class LiveAnswer(BaseModel):
+    """The process answers."""
+
+    model_config = described(examples.LIVE)
+
+    status: Literal["live"] = "live"
+
+
+class ReadyAnswer(Answer):
+    """The graph and the log answer and a model is loaded."""
+
+    model_config = described(examples.READY)
+
+    status: Literal["ready"] = "ready"
+
+
+def _id(value: object) -> str | None:
+    """Ids as files are read too: text or a whole number, without white space around it."""
+    try:
+        return optional_id(value, "the id")
+    except BadRow as error:
+        raise ValueError(str(error)) from error
+
+
+def _needed_id(value: object) -> str:
+    read = _id(value)
+    if read is None:
+        raise ValueError("the id is missing")
+    return read
+
+
+def _moment(value: object) -> int | None:
+    if isinstance(value, bool | list | dict):
+        raise ValueError("expected ISO 8601 or Unix seconds")
+    try:
+        return None if value is None else time_of(value)
+    except BadRow as error:
+        raise ValueError(f"{error}; expected ISO 8601 or Unix seconds") from error
+
+
+def _action(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected one of {', '.join(ACTIONS)}")
+    try:
+        return action_of(value)
+    except EventError as error:
+        raise ValueError(str(error)) from error
+
+
+ActorId = Annotated[str | None, BeforeValidator(_id)]
+NeededId = Annotated[str, BeforeValidator(_needed_id), Field(min_length=1, max_length=MAX_ID)]
+
+
 class EventIn(BaseModel):
-    """One thing a visitor did. Unknown fields are refused, so that a typo is not lost."""
+    """One thing a visitor did. Unknown fields are refused, so that a typo is not lost.
 
-    model_config = ConfigDict(extra="forbid")
+    One of ``user_id`` and ``session_id`` is needed: an event of nobody teaches nothing.
+    """
 
-    event_id: Annotated[str, Field(min_length=1, max_length=200, description="sending it twice changes nothing")]
-    product_id: Annotated[str, Field(min_length=1, max_length=500)]
-    action: Annotated[str, Field(description="view, click, cart, purchase or rating")]
-    user_id: str | None = None
-    session_id: str | None = None
-    at: datetime | None = Field(None, description="ISO 8601 or Unix seconds; now, where it is missing")
-    value: float | None = None
+    model_config = described(examples.EVENT_IN, extra="forbid")
+
+    event_id: NeededId = Field(description="sending it twice changes nothing")
+    product_id: NeededId
+    action: Annotated[Action, BeforeValidator(_action)] = Field(
+        description="also under the names of other systems, such as `detail-page-view` or `add-to-cart`"
+    )
+    user_id: ActorId = None
+    session_id: ActorId = None
+    at: Annotated[int | None, BeforeValidator(_moment, json_schema_input_type=str | int | float | None)] = Field(
+        default=None, description="ISO 8601 or Unix seconds, at most a day ahead of our clock; now, where it is missing"
+    )
+    value: float | None = Field(default=None, description="a rating or a quantity")
+
+    @field_validator("value", mode="before")
+    @classmethod
+    def _finite(cls, value: object) -> float | None:
+        return number_of(value)
+
+    @model_validator(mode="after")
+    def _somebody(self) -> "EventIn":
+        if self.user_id is None and self.session_id is None:
+            raise ValueError("neither user_id nor session_id is given; one of them is needed")
+        return self
 
 
 class EventsIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    """Up to 1000 events. Each is judged by itself: a bad one does not stop the others."""
 
-    events: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1000)]
+    model_config = described(examples.EVENTS_IN, extra="forbid")
+
+    events: Annotated[
+        list[Any],  # each one is held against EventIn by itself
+        Field(min_length=1, max_length=MAX_EVENTS, json_schema_extra={"items": {"$ref": f"{REFERENCE}EventIn"}}),
+    ]
 
 
-class EventReport(Out):
-    index: int
+class EventReport(BaseModel):
+    """What became of one event."""
+
+    model_config = described(examples.EVENT_REPORT)
+
+    index: int = Field(description="its place in the request, from 0")
     event_id: str | None
-    status: str = Field(description="accepted, duplicate or rejected")
-    reason: str | None = None
+    status: Literal["accepted", "duplicate", "rejected"]
+    reason: str | None = Field(default=None, description="why it was rejected")
 
 
-class EventsAnswer(Out):
+class EventsAnswer(Answer):
+    """What became of each event. ``accepted + duplicates + rejected`` is the number of events sent."""
+
+    model_config = described(examples.EVENTS)
+
     accepted: int
     duplicates: int
     rejected: int
     events: list[EventReport]
 
 
-class Problem(Out):
-    """RFC 9457 problem details."""
+class Problem(BaseModel):
+    """RFC 9457 problem details, with a stable ``code``."""
+
+    model_config = described(examples.PROBLEM)
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str
     code: str
-    field: str | None = None
+    field: str | None = Field(default=None, description="the part of the request that is not understood")

@@ -12,6 +12,7 @@ from recommender.recommender import Recommender
 log = logging.getLogger("shopgraph.api.serving")
 
 LOOK_EVERY = 1.0  # seconds between looks at models/current
+TRY_AGAIN = 30.0  # seconds before a model that could not be loaded is tried again: its store may have been away
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,44 +26,53 @@ class Served:
 class ModelHolder:
     """Holds the current model; loads a newer one in the request that first sees it, never half-way.
 
-    A model that cannot be loaded leaves the old one in place and is logged once.
+    While one request loads, the others are answered by the model before. One that cannot be loaded leaves the old one
+    in place and is logged once.
     """
 
-    def __init__(self, models: Path, load: Callable[[Path], Recommender]) -> None:
-        self._pointer = models / "current"
+    def __init__(self, models: Path, load: Callable[[Path], Recommender], *, look_every: float = LOOK_EVERY) -> None:
         self._models = models
         self._load = load
+        self._look_every = look_every
         self._current: Served | None = None
-        self._refused: str | None = None
+        self._refused: tuple[str, float] = ("", 0.0)
         self._looked = float("-inf")
         self._lock = threading.Lock()
 
     @property
     def current(self) -> Served | None:
-        """The model to answer with, or None where nothing has been trained."""
-        now = time.monotonic()
-        if now - self._looked >= LOOK_EVERY and self._lock.acquire(blocking=self._current is None):
+        """The model to answer with, or None where none could be loaded yet."""
+        if time.monotonic() - self._looked < self._look_every:
+            return self._current
+        if self._lock.acquire(blocking=self._current is None):  # the first model is waited for
             try:
-                self._looked = now
                 self._refresh()
+                self._looked = time.monotonic()
             finally:
                 self._lock.release()
         return self._current
 
     def _refresh(self) -> None:
-        name = current_model(self._pointer)
-        if name is None or name == self._refused or (self._current and self._current.name == name):
-            return
+        stays = self._current.name if self._current else None
+        name: str | None = None
         try:
-            self._current = Served(name, self._load(self._models / name))
+            name = current_model(self._models)
+            refused, until = self._refused
+            if name in (None, stays) or (name == refused and time.monotonic() < until):
+                return
+            self._current = Served(str(name), self._load(self._models / str(name)))
+            self._refused = ("", 0.0)
+            log.info("serving %s instead of %s", name, stays)
         except Exception:  # whatever is wrong with the new model, the old one goes on answering
-            self._refused = name
-            log.exception("model %s cannot be loaded; %s stays", name, self._current.name if self._current else "none")
+            wrong = name or "models/current"
+            if wrong != self._refused[0]:
+                log.exception("model %s cannot be loaded; %s stays", wrong, stays or "none")
+            self._refused = (wrong, time.monotonic() + TRY_AGAIN)
 
 
-def current_model(pointer: Path) -> str | None:
+def current_model(models: Path) -> str | None:
     """The id in ``models/current``, or None where nothing was promoted yet."""
     try:
-        return pointer.read_text(encoding="utf-8").strip() or None
+        return (models / "current").read_text(encoding="utf-8").strip() or None
     except FileNotFoundError:
         return None

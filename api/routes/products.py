@@ -1,79 +1,128 @@
 """Products with their facts, what they are related to, paths between things, and search."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
+from fastapi.routing import APIRoute
+from pydantic import AfterValidator
+from starlette.routing import Match
+from starlette.types import Scope
 
-from api import schemas
+from api import knowledge, schemas
 from api.deps import Services, ServicesDep
-from kg import ids, queries
-from kg.types import Fact
+from api.problems import responses
+from api.schemas import EntityOut, FactOut
+from kg import ids
+from kg.schema import LABELS
+from kg.types import Entity
 
 router = APIRouter(prefix="/v1", tags=["knowledge"])
 
-Limit = Annotated[int, Query(ge=1, le=100)]
+Limit = Annotated[int, Query(ge=1, le=100, examples=[20])]
+ProductKey = Annotated[str, Path(examples=["cof-01"], description="the shop's own id of the product, percent-encoded")]
+Anything = Annotated[str, Query(min_length=1, examples=["cof-01"], description="a product's id or an entity id")]
 
 
-def entity_id(product_or_entity: str) -> str:
-    """Shop keys and entity ids are both accepted: ``B00X`` is ``product:B00X``."""
-    return product_or_entity if ":" in product_or_entity else ids.product(product_or_entity)
+def _label(word: str | None) -> str | None:
+    if word is not None and word not in LABELS:
+        raise ValueError(f"{word!r} is no type of entity; expected one of {', '.join(LABELS)}")
+    return word
 
 
-def _product_id(services: Services, shop_id: str) -> str:
-    """The entity id of a product by its shop key, which may itself hold a colon. Raises UnknownEntity."""
-    return services.reader.entity(ids.product(shop_id)).id
+def _product(services: Services, shop_id: str) -> Entity:
+    """Raises UnknownEntity."""
+    return services.reader.entity(ids.product(shop_id))
 
 
-@router.get("/products/{product_id:path}/related", summary="Products related to this one, with the fact that says so")
+class RelatedRoute(APIRoute):
+    """An id may end in ``/related`` itself: percent-encoded it is a part of the id, and the next route's business."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        raw: Any = scope.get("raw_path") or b""
+        if raw and not raw.partition(b"?")[0].endswith(b"/related"):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
 def related(
-    services: ServicesDep, product_id: str, relation: Annotated[str, Query()] = "BOUGHT_WITH", limit: Limit = 20
+    services: ServicesDep,
+    product_id: ProductKey,
+    relation: Annotated[
+        str,
+        Query(examples=["BOUGHT_WITH"], json_schema_extra={"enum": list(knowledge.PRODUCT_RELATIONS)}),
+    ] = "BOUGHT_WITH",
+    limit: Limit = 20,
 ) -> schemas.RelatedAnswer:
-    found = queries.related(services.reader, _product_id(services, product_id), relation, limit=limit)
-    names = services.names([r.fact for r in found])
-    items = [
-        schemas.RelatedOut(product=schemas.EntityOut.of(r.entity), fact=schemas.FactOut.of(r.fact, names)) for r in found
-    ]
-    return schemas.RelatedAnswer(**services.stamp(), id=product_id, relation=relation, items=items)
+    """In either direction; the fact beside each product says which, and proves it."""
+    stamp = services.stamp()
+    found = knowledge.related(services.reader, _product(services, product_id), relation, limit=limit)
+    names = services.names([fact for _, fact in found])
+    items = [schemas.RelatedOut(product=EntityOut.of(e), fact=FactOut.of(f, names)) for e, f in found]
+    return schemas.RelatedAnswer(**stamp, id=product_id, relation=relation, items=items)
 
 
-@router.get("/products/{product_id:path}", summary="One product: its facts with their quotes, its texts")
-def product(services: ServicesDep, product_id: str) -> schemas.ProductAnswer:
-    known = _product_id(services, product_id)
-    profile = queries.profile(services.reader, known)
-    facts: list[Fact] = [f for group in profile.facts.values() for f in group]
-    names = services.names(facts)
+router.add_api_route(
+    "/products/{product_id:path}/related",
+    related,
+    route_class_override=RelatedRoute,
+    summary="Products related to this one, with the fact that says so",
+    responses=responses(404, 422, 503),
+)
+
+
+@router.get(
+    "/products/{product_id:path}",
+    summary="One product: its facts with their quotes, its texts",
+    responses=responses(404, 422, 503),
+)
+def product(
+    services: ServicesDep,
+    product_id: ProductKey,
+    limit: Annotated[int, Query(ge=1, le=1000, examples=[50], description="facts a relation, and texts")] = 50,
+) -> schemas.ProductAnswer:
+    """Facts that the product heads and facts that others state about it. What the limit cuts off is counted."""
+    stamp = services.stamp()
+    known = knowledge.about(services.reader, _product(services, product_id), limit=limit)
+    names = services.names(known.every_fact())
     return schemas.ProductAnswer(
-        **services.stamp(),
+        **stamp,
         id=product_id,
-        product=schemas.EntityOut.of(profile.entity),
-        facts={r: [schemas.FactOut.of(f, names) for f in group] for r, group in profile.facts.items()},
-        documents=[schemas.DocumentOut.of(d) for d in profile.documents],
+        product=EntityOut.of(known.entity),
+        facts={relation: [FactOut.of(f, names) for f in group] for relation, group in known.facts.items()},
+        fact_counts=known.fact_counts,
+        documents=[schemas.DocumentOut.of(d) for d in known.documents],
+        document_count=known.document_count,
     )
 
 
-@router.get("/paths", summary="How two things hang together, fact by fact")
+@router.get("/paths", summary="How two things hang together, fact by fact", responses=responses(404, 422, 503))
 def paths(
     services: ServicesDep,
-    source: Annotated[str, Query(description="a product's shop key or an entity id")],
-    target: Annotated[str, Query(description="a product's shop key or an entity id")],
-    max_hops: Annotated[int, Query(ge=1, le=4)] = 3,
+    source: Anything,
+    target: Anything,
+    max_hops: Annotated[int, Query(ge=1, le=4, examples=[3])] = 3,
     limit: Limit = 10,
 ) -> schemas.PathsAnswer:
-    start, goal = entity_id(source), entity_id(target)
-    services.reader.entity(start), services.reader.entity(goal)
+    """Facts are walked in either direction; the shortest chains come first, then the most confident."""
+    stamp = services.stamp()
+    start, goal = services.resolve(source).id, services.resolve(target).id
     found = services.reader.paths(start, goal, max_hops=max_hops, limit=limit)
     names = services.names([f for path in found for f in path.facts])
-    out = [schemas.PathOut(facts=[schemas.FactOut.of(f, names) for f in path.facts]) for path in found]
-    return schemas.PathsAnswer(**services.stamp(), source=start, target=goal, paths=out)
+    out = [schemas.PathOut(facts=[FactOut.of(f, names) for f in path.facts]) for path in found]
+    return schemas.PathsAnswer(**stamp, source=start, target=goal, paths=out)
 
 
-@router.get("/search", summary="Entities whose name matches")
+@router.get("/search", summary="Entities whose name or other names match", responses=responses(422, 503))
 def search(
     services: ServicesDep,
-    q: Annotated[str, Query(min_length=1, max_length=200)],
-    type: Annotated[str | None, Query(description="Product, Brand, Category, Value, Use, ...")] = None,
+    q: Annotated[str, Query(min_length=1, max_length=200, examples=["lirra capsules"])],
+    type: Annotated[
+        str | None, AfterValidator(_label), Query(examples=["Product"], json_schema_extra={"enum": list(LABELS)})
+    ] = None,
     limit: Limit = 20,
 ) -> schemas.SearchAnswer:
+    """English and Chinese words; those that match every word come first."""
+    stamp = services.stamp()
     hits = services.reader.search(q, type=type, limit=limit)
-    items = [schemas.HitOut(entity=schemas.EntityOut.of(e), score=score) for e, score in hits]
-    return schemas.SearchAnswer(**services.stamp(), query=q, items=items)
+    items = [schemas.HitOut(entity=EntityOut.of(entity), score=score) for entity, score in hits]
+    return schemas.SearchAnswer(**stamp, query=q, items=items)

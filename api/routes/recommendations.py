@@ -1,61 +1,76 @@
 """Recommendations with their reasons, and what a user's history says about them."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
-from api import profiles, schemas
+from api import phrases, profiles, schemas
 from api.deps import Services, ServicesDep
-from api.errors import NotTrained
-from api.phrases import sentence
+from api.problems import responses
+from api.schemas import ActorId
 from kg import ids
-from kg.types import Interaction, Recommendation
+from kg.types import Recommendation
 
 router = APIRouter(prefix="/v1", tags=["recommendations"])
 
 
-@router.get("/recommendations", summary="What to show this user or session, best first, with reasons")
+@router.get(
+    "/recommendations",
+    summary="What to show this user or session, best first, with reasons",
+    responses=responses(422, 503),
+)
 def recommendations(
     services: ServicesDep,
-    user_id: Annotated[str | None, Query(max_length=500, description="an unknown user gets the named fallback")] = None,
-    session_id: Annotated[str | None, Query(max_length=500)] = None,
-    k: Annotated[int, Query(ge=1, le=100)] = 10,
-    exclude_seen: Annotated[bool, Query(description="leave out what the user has bought")] = True,
-    reasons: Annotated[int, Query(ge=0, le=10, description="reasons an item, at most")] = 3,
+    user_id: Annotated[ActorId, Query(examples=["u0421"], description="someone unknown gets a named fallback")] = None,
+    session_id: Annotated[ActorId, Query(examples=["s-7c1e"], description="with or instead of a user")] = None,
+    k: Annotated[int, Query(ge=1, le=100, examples=[10])] = 10,
+    exclude_seen: Annotated[bool, Query(examples=[True], description="leave out what was taken before")] = True,
+    reasons: Annotated[int, Query(ge=0, le=10, examples=[3], description="of an item, at most")] = 3,
 ) -> schemas.RecommendationsAnswer:
-    served = services.models.current
-    if served is None:
-        raise NotTrained("there is no model: run `shopgraph train`")
+    """An answer with fewer than `k` items says that nobody has more to say. `origin` names who spoke for each."""
+    served = services.served()
+    stamp = services.stamp(served)
     found = served.recommender.recommend(
         user_id=user_id, session_id=session_id, k=k, exclude_seen=exclude_seen, max_reasons=reasons
     )
+    services.metrics.shown(r.origin for r in found)
     return schemas.RecommendationsAnswer(
-        **services.stamp(), recommendation_id=uuid4().hex, user_id=user_id, session_id=session_id,
-        items=told(services, found),
-    )  # fmt: skip
+        **stamp, recommendation_id=uuid4().hex, user_id=user_id, session_id=session_id, items=told(services, found)
+    )
 
 
-def told(services: Services, found: list[Recommendation]) -> list[schemas.RecommendationOut]:
+def told(services: Services, found: Sequence[Recommendation]) -> list[schemas.RecommendationOut]:
     """Recommendations with names and sentences."""
     facts = [f for r in found for reason in r.reasons for f in reason.path.facts]
-    events: list[Interaction] = [e for r in found for reason in r.reasons for e in reason.events]
-    products = {r.product_id for r in found} | {e.product_id for e in events}
-    names = services.names(facts, tuple(map(ids.product, products)))
-    titles = {p: names[ids.product(p)] for p in products if ids.product(p) in names}
+    products = {r.product_id for r in found} | {e.product_id for r in found for p in r.reasons for e in p.events}
+    entities = services.entities(facts, map(ids.product, products))
+    names = {i: entity.name for i, entity in entities.items()}
+    spoken = {i: phrases.spoken(entity) for i, entity in entities.items()}
     out = []
     for r in found:
-        reasons = [schemas.ReasonOut.of(reason, sentence(reason, names, titles), names) for reason in r.reasons]
+        reasons = [schemas.ReasonOut.of(reason, phrases.sentence(reason, spoken), names) for reason in r.reasons]
         out.append(schemas.RecommendationOut.of(r, reasons, names))
     return out
 
 
-@router.get("/users/{user_id:path}/profile", summary="A user's interests, each with the events behind it")
-def profile(services: ServicesDep, user_id: str, limit: Annotated[int, Query(ge=1, le=50)] = 10) -> schemas.ProfileAnswer:
-    history = services.log.history(user_id)
+@router.get(
+    "/users/{user_id:path}/profile",
+    summary="A user's interests, each with the events behind it",
+    responses=responses(422, 503),
+)
+def profile(
+    services: ServicesDep,
+    user_id: Annotated[str, Path(examples=["u0421"])],
+    limit: Annotated[int, Query(ge=1, le=50, examples=[10])] = 10,
+) -> schemas.ProfileAnswer:
+    """Someone unknown has no events and no interests: that is an answer, not an error."""
+    stamp = services.stamp()
+    history = services.log.history(user_id, limit=profiles.RECENT)
     found = profiles.interests(services.reader, history, limit=limit)
     facts = [f for i in found for f in i.facts]
-    names = services.names(facts, tuple(ids.product(e.product_id) for i in found for e in i.events))
+    names = services.names(facts, (ids.product(e.product_id) for i in found for e in i.events))
     items = [
         schemas.InterestOut(
             entity=schemas.EntityOut.of(i.entity), weight=i.weight,
@@ -64,4 +79,4 @@ def profile(services: ServicesDep, user_id: str, limit: Annotated[int, Query(ge=
         )
         for i in found
     ]  # fmt: skip
-    return schemas.ProfileAnswer(**services.stamp(), user_id=user_id, events=len(history), interests=items)
+    return schemas.ProfileAnswer(**stamp, user_id=user_id, events=len(history), interests=items)

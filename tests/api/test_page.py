@@ -1,0 +1,328 @@
+"""The page without a browser: what it gathers, how it is mounted; then in a real one, with names that attack it."""
+
+import json
+import re
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import uvicorn
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from api.page import entity, graph, people, report_tables, search
+from api.page.frame import link, price
+from api.page.frame import people as people_link
+from api.page.mount import mount
+from api.page.proof import AROUND, proofs_of
+from api.workspace import write_json
+from kg.stores.memory import MemoryStore
+from kg.types import Document, Entity, Evidence, Fact
+
+HOSTILE = "🎧 a b"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def test_a_product_shows_each_fact_with_its_quote_in_its_text(trained: Any) -> None:
+    shown = entity.gather(trained.services, "product:vb")
+    proof = shown.proofs["product:vb", "COMPATIBLE_WITH", "thing:velkin k5"][0]
+    text = trained.store.document("doc:vb").text
+    assert proof.before + proof.quote + proof.after == text
+    assert [c.name for c in shown.breadcrumbs] == ["Photo", "Power"]
+    assert set(shown.proofs) == {f.triple for f in shown.known.every_fact()}
+
+
+def test_a_quote_in_a_long_text_keeps_some_of_it_around() -> None:
+    text = "x" * 1000 + "quote" + "y" * 1000
+    evidence = Evidence("d", "rules", 0.5, quote="quote", start=1000, end=1005)
+    fact = Fact("product:a", "USED_FOR", "use:b", (evidence,))
+    with MemoryStore() as store:
+        store.put([Entity("product:a", "Product", "a")], documents=[Document("d", "product:a", "product", text)])
+        (proof,) = proofs_of(store, [fact])[fact.triple]
+    assert proof.before == "…" + "x" * AROUND
+    assert proof.after == "y" * AROUND + "…"
+
+
+def test_the_drawing_shows_every_relation_and_knows_where_a_click_goes(trained: Any) -> None:
+    drawn = entity.gather(trained.services, "product:k5").chart["series"][0]  # type: ignore[index]
+    ids = {node["id"]: node for node in drawn["data"]}
+    assert all(node["value"] == node_id for node_id, node in ids.items())
+    assert {"product:k5", "product:vb", "use:travel", "brand:velkin", "category:photo"} <= set(ids)
+    assert ids["product:k5"]["symbolSize"] > ids["use:travel"]["symbolSize"]
+    assert {(e["source"], e["target"]) for e in drawn["links"]} >= {("product:vb", "product:k5")}
+
+
+def test_a_crowded_drawing_gives_each_relation_its_turn() -> None:
+    evidence = (Evidence("log", "behavior", 0.5),)
+    many = [Fact("product:a", "BOUGHT_WITH", f"product:{n}", evidence) for n in range(500)]
+    few = [Fact("product:a", "MADE_BY", "brand:b", evidence)]
+    drawn = graph.chosen({"BOUGHT_WITH": many, "MADE_BY": few}, "product:a")
+    assert len(drawn) == graph.MOST
+    assert few[0] in drawn
+
+
+def test_names_cannot_be_read_as_a_template() -> None:
+    centre = Entity("product:a", "Product", "{b} {c}")
+    node = graph.options(centre, [], {})["series"][0]["data"][0]
+    assert "{" not in node["label"]["formatter"]
+
+
+def test_a_person_is_shown_with_history_interests_and_reasons(trained: Any) -> None:
+    person = people.gather(trained.services, "用户/a:b")
+    assert [e.event_id for e in person.history] == ["e8", "e7"]
+    assert {i.entity.id for i in person.interests} >= {"brand:velkin"}
+    assert person.model == trained.services.models.current.name
+    assert any(r.reasons for r in person.found)
+    stranger = people.gather(trained.services, "")
+    assert (stranger.history, stranger.interests) == ([], [])
+    assert {r.origin for r in stranger.found} == {"popularity"}
+
+
+def test_before_training_the_page_says_so(bare: Any) -> None:
+    person = people.gather(bare.services, "u1")
+    assert (person.model, person.found) == (None, [])
+    assert person.history
+
+
+def test_the_first_page_counts_and_offers_topmost_categories(trained: Any) -> None:
+    shown = search.overview(trained.services)
+    assert shown.counts["Product"] == 8
+    assert [c.id for c in shown.beginnings] == ["category:photo"]
+    assert [e.id for e in search.find(trained.services, "维尔金")] == ["brand:velkin"]
+
+
+def test_addresses_hold_any_id() -> None:
+    assert link("product:咖啡/机:1?#%") == f"/product/{quote('咖啡/机:1?#%', safe='')}"
+    assert link("category:a > b") == "/entity/category%3Aa%20%3E%20b"
+    assert people_link("用户/a:b&c") == f"/recommendations?user={quote('用户/a:b&c', safe='')}"
+
+
+@pytest.mark.parametrize(
+    ("properties", "told"),
+    [({"price": 1234.5, "currency": "CNY"}, "1,234.50 CNY"), ({"price": 9.0}, "9.00"), ({}, ""), ({"price": "?"}, "")],
+)
+def test_prices(properties: dict[str, Any], told: str) -> None:
+    assert price(Entity("product:a", "Product", "a", properties=properties)) == told
+
+
+LOAD = {
+    "stage": "load",
+    "catalog": {
+        "read": {"file": "/x/catalog.csv", "read": 10, "made": 9, "set_aside": 1, "rejected": {"id missing": 1}},
+        "cleaned": {"seen": 9, "kept": 7, "set_aside": 2, "rules": {"duplicate_row": {"count": 2, "examples": ["a"]}}},
+        "set_aside": {"unknown product": 3},
+        "written": {"documents": 4, "entities": 5, "facts": 6, "evidence": 7},
+        "unchanged": 0,
+    },
+    "relations": None,
+}
+MINE = {
+    "facts": {"USED_FOR": {"rules": {"0.8-0.9": 3, "0.9-1.0": 1}}, "BOUGHT_WITH": {"behavior": {"0.0-0.1": 2}}},
+    "text": {
+        "documents": 12,
+        "extractors": {
+            "llm": {
+                "documents": 12, "cached": 4, "unread": 2, "facts": 9, "set_aside": {"not in the text": 5},
+                "usage": {"calls": 8, "cost": {"usd": 0.25}, "replayed": 4},
+            }
+        },
+    },
+    "behavior": {"events": 100, "sessions": 7, "set_aside": {"bot": 9}},
+    "bots": 1,
+    "health": {"orphans": 3, "coverage": {"quoted": 0.75}},
+}  # fmt: skip
+TRAIN = {
+    "model": "ease-1",
+    "serves": "ease",
+    "validation": {
+        "users": 5,
+        "tried": [
+            {"model": "popularity", "decay": 1.0, "weights": [1.0], "ndcg@10": 0.1, "failed": None},
+            {"model": "ease", "decay": 0.8, "weights": [1.0, 0.5], "ndcg@10": 0.2, "failed": None},
+        ],
+    },
+    "data": {"users": 3, "newest_event": 1772323200, "relations": {"USED_FOR": 2}},
+}
+EVALUATE = {
+    "k": 10,
+    "rows": [
+        {"model": "ease", "relations": "with", "seed": None, "metrics": {"recall": 0.2, "ndcg": 0.1}, "coverage": 0.5},
+        {"model": "gnn", "relations": "with", "seed": 1, "metrics": None, "failed": "learned nothing"},
+    ],
+}
+
+
+def _table(section: report_tables.Section, title: str) -> report_tables.Table:
+    return next(table for table in section.tables if table.title == title)
+
+
+def test_the_report_of_a_load_adds_up() -> None:
+    shown = report_tables.section("load", LOAD)
+    (row,) = _table(shown, "Files").rows
+    told = dict(zip(_table(shown, "Files").columns, row, strict=True))
+    assert (told["Rows read"], told["Kept"], told["Set aside"], told["New facts"]) == (10, 4, 6, 6)
+    assert _table(shown, "Set aside, and why").rows == [
+        ("catalog", "reading", "id missing", 1),
+        ("catalog", "cleaning", "duplicate row", 2),
+        ("catalog", "loading", "unknown product", 3),
+    ]
+
+
+def test_the_report_of_mining_counts_facts_and_cost() -> None:
+    shown = report_tables.section("mine", MINE)
+    facts = _table(shown, "Facts by relation, method and confidence")
+    assert [row[:3] for row in facts.rows] == [("USED_FOR", "rules", 4), ("BOUGHT_WITH", "behavior", 2)]
+    assert facts.rows[0][3:] == (None,) * 8 + (3, 1)
+    assert _table(shown, "Who read the texts").rows == [("llm", 12, 4, 2, 9, 5)]
+    assert ("llm", "cost: usd", 0.25) in _table(shown, "What it cost").rows
+    assert ("behaviour", "bot", 9) in _table(shown, "Left out, and why").rows
+    assert ("health: coverage: quoted", 0.75) in shown.figures
+
+
+def test_the_reports_of_models_mark_the_best() -> None:
+    shown = report_tables.section("train", TRAIN)
+    compared = _table(shown, "Models compared on the validation cut")
+    assert compared.best == 1
+    assert compared.rows[1] == ("ease", 0.8, "1, 0.5", 0.2, None)
+    assert ("newest event", "2026-03-01T00:00:00Z") in shown.figures
+    shown = report_tables.section("evaluate", EVALUATE)
+    assert _table(shown, "Models compared").best == 0
+    assert _table(shown, "Models compared").rows[1][-1] == "learned nothing"
+
+
+@pytest.mark.parametrize("stage", ["load", "mine", "train", "evaluate", "something new"])
+@pytest.mark.parametrize(
+    "report", [{}, {"a": 1, "b": {"c": [1, 2]}, "rows": [{"x": 1}]}, {"facts": 3, "text": [], "data": None, "rows": 7}]
+)
+def test_no_shape_of_report_breaks_the_page(stage: str, report: dict[str, Any]) -> None:
+    shown = report_tables.section(stage, report)
+    assert shown.stage == stage
+    assert stage != "something new" or not report.get("a") or ("a", 1) in shown.figures
+
+
+def test_what_is_no_report_is_passed_over(untrained: Any) -> None:
+    workspace = untrained.services.workspace
+    write_json(workspace.report("load"), LOAD)
+    for name, text in (("torn", "{"), ("list", "[]")):
+        path = workspace.report(name)
+        path.parent.mkdir()
+        path.write_text(text, encoding="utf-8")
+    assert list(untrained.services.reports()) == ["load"]
+
+
+def test_the_page_is_mounted_beside_the_api_and_again_in_one_process(trained: Any, bare: Any) -> None:
+    for shop, model in ((trained, trained.services.models.current.name), (bare, "none yet"), (trained, "itemknn")):
+        app = create_app(shop.services)
+        assert mount(app, shop.services)
+        with TestClient(app) as client:
+            page = client.get("/")
+            assert page.status_code == 200
+            assert f"Model {model}" in page.text
+            assert client.get("/product/k5").status_code == 200
+            assert "no entity has the id" in client.get("/product/nope").text
+            for path in ("/v1/nothing", "/health/nothing"):
+                assert client.get(path).headers["content-type"] == "application/problem+json"
+            assert client.delete("/v1/search").status_code == 405
+            assert client.get("/nothing").status_code == 404
+            assert client.get("/openapi.json").json()["info"]["title"] == "shopgraph"
+            assert "default-src 'self'" in page.headers["content-security-policy"]
+
+
+@pytest.fixture(scope="module")
+def site(trained: Any) -> Iterator[str]:
+    """The page of the small shop on a port of its own."""
+    app = create_app(trained.services)
+    assert mount(app, trained.services)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    end = time.monotonic() + 30
+    while not server.started:
+        assert thread.is_alive()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(30)
+
+
+@pytest.fixture(scope="module")
+def browse(site: str) -> Iterator[Callable[[str], Any]]:
+    """Open an address in Chromium; other hosts are out of reach, and a script that fails or asks fails the test."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: tests/run installs it where it may")
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    outside: list[str] = []
+    failures: list[str] = []
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=quiet)
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+
+        def refuse(route: Any) -> None:
+            outside.append(route.request.url)
+            route.abort()
+
+        page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), refuse)
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.on("dialog", lambda dialog: (failures.append(dialog.message), dialog.dismiss()))
+
+        def go(path: str) -> Any:
+            page.goto(site + path)
+            return page
+
+        yield go
+        browser.close()
+    assert outside == []
+    assert failures == []
+
+
+def test_hostile_names_are_shown_as_text(browse: Any) -> None:
+    page = browse(f"/product/{quote(HOSTILE, safe='')}")
+    title = page.get_by_test_id("title")
+    title.wait_for()
+    assert title.inner_text() == "Headphones <img src=x onerror=alert(1)></script>"
+    assert page.locator("img[src=x]").count() == 0
+    page = browse("/?q=headphones")
+    assert "<img src=x" in page.get_by_test_id("hits").inner_text()
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_a_search_typed_in_leads_to_a_product_and_its_quote(browse: Any) -> None:
+    page = browse("/")
+    page.get_by_test_id("search").fill("VB-20")
+    page.get_by_test_id("search").press("Enter")
+    page.get_by_test_id("hits").get_by_role("link").first.click()
+    page.get_by_test_id("title").wait_for()
+    page.locator("[data-relation=COMPATIBLE_WITH]").filter(has_text="Velkin K5 Camera").hover()
+    quoted = page.get_by_test_id("quote").first
+    quoted.wait_for()
+    assert quoted.inner_text() == "适用于 K5"
+
+
+def test_a_user_is_chosen_and_reasons_are_read(browse: Any) -> None:
+    page = browse("/recommendations")
+    page.get_by_test_id("user").click()
+    page.get_by_role("option", name="用户/a:b").click()
+    page.wait_for_url("**/recommendations?user=*")
+    page.get_by_test_id("reason").first.wait_for()
+    assert "You viewed and bought “Velkin K5 Camera”" in page.get_by_test_id("reason").first.inner_text()
+
+
+def test_a_report_is_read_as_tables(browse: Any, trained: Any) -> None:
+    for stage, report in (("load", LOAD), ("mine", MINE), ("train", TRAIN), ("evaluate", EVALUATE)):
+        write_json(trained.services.workspace.report(stage), report)
+    page = browse("/report")
+    page.get_by_test_id("table").first.wait_for()
+    text = page.inner_text("body")
+    for told in ("duplicate row", "not in the text", "Models compared", "NDCG@10", "learned nothing"):
+        assert told in text
+    assert json.dumps(LOAD)[:20] not in text  # the whole of it is there, folded away
