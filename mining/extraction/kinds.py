@@ -51,11 +51,28 @@ def judge(words: Words, rule: str, cue: str, start: int, end: int) -> Verdict:
         return _fitted(words, rule, start, end)
     if rule in ("accessory-of", "belongs-to"):
         return _owner(words, rule, start, end)
+    if rule == "acts":
+        return "USED_FOR", _doubt_of_act(words, start, end)
     if rule == "use-to":
         return "USED_FOR", "praise" if words.lower[start] in p.EFFECT_VERBS else ""
     if rule in ("suits", "for-use"):
         return _setting(words, rule, cue, start, end)
     return _purpose(words, rule, start, end)
+
+
+def _doubt_of_act(words: Words, start: int, end: int) -> str:
+    """A verb alone, or one that acts on a number or on nothing in particular, is no purpose."""
+    rest = [word for word in words.lower[start + 1 : end] if word not in p.DETERMINERS]
+    if not rest or not rest[0][0].isalpha() or rest[-1] in p.VAGUE:
+        return "names nothing"
+    if (
+        words.lower[start] in p.MAYBE_VERBS
+        and len(rest) == end - start - 1
+        and not (len(rest) < 3 and rest[-1][-1] == "s")
+    ):
+        return "unsure"  # "label holder", "file pockets fold"
+    adverb = rest[0].endswith("ly") or rest[0] in p.PARTICLES or rest[0] in p.NOT_OBJECTS
+    return "unsure" if adverb or end - start > 5 else ""
 
 
 def is_model(words: Words, at: int) -> bool:
@@ -93,7 +110,7 @@ def _is_named(words: Words, start: int, end: int) -> bool:
     """Whether a phrase holds a model number or the name of a brand, line, app or standard."""
     return any(
         is_model(words, i)
-        or (words.lower[i] in p.BRANDS and not words.text[i].islower())
+        or (words.lower[i] in p.BRANDS and (not words.text[i].islower() or words.text[min(i + 1, end - 1)].isdigit()))
         or words.lower[i] in words.brand
         or (
             i > start
@@ -168,8 +185,8 @@ def _purpose(words: Words, rule: str, start: int, end: int) -> Verdict:
     if is_gerund(words, start):
         mood = first == "creating" and any(word in p.MOOD for word in words.lower[start + 1 : start + 8])
         return "USED_FOR", "praise" if mood or first in p.EFFECT_GERUNDS else ""
-    if head in p.BARE_PLACES and end - start == 1 and not sure:
-        return "SUITS", "names nothing"
+    if end - start == 1 and ((head in p.BARE_PLACES and not sure) or head in p.VAGUE):
+        return "USED_FOR", "names nothing"
     if _is_audience(head) or (sure and _is_person(head)):
         return "SUITS", ""
     if head in p.VAGUE and (end - start == 1 or not sure or first in p.GENERIC):

@@ -23,6 +23,13 @@ MAKING_WORDS = _list("""
     suitable suited well-suited recommended designed intended meant made built engineered optimized optimised crafted
     created formulated tailored sized cut developed
 """)
+# Verbs of which a product is the subject, or its buyer the one told, and which act on another thing.
+ACT_VERBS = _list("""
+    removes clean cleans repair repairs mend mends soften softens protect protects dissolve dissolves organize organizes
+    sharpen sharpens polish polishes seal bind binds laminate laminates shred shreds cut trim punch punches staple store
+    stores display record records erase erases extract extracts secure secures mount hang bond bonds join fasten
+    fastens tame tames calm calms sort sorts file mail ship wrap decorate decorates label build builds
+""")
 PURPOSE_WORDS = [*PRAISE_WORDS, *MAKING_WORDS]
 _FILLERS = _list("""
     choice choices option tool tools accessory gift gifts addition solution size specifically especially also even
@@ -44,7 +51,7 @@ CUES: dict[str, list[list[dict[str, Any]]]] = {
          {"LOWER": "with"}],
         [{"LOWER": "for"}, {"LOWER": "use"}, {"LOWER": "with"}],
         [{"LOWER": {"IN": PURPOSE_WORDS}}, {"LOWER": "for"}, {"LOWER": "use"}, {"LOWER": "with"}],
-        [{"LOWER": {"IN": _list("screw screws clip clips slide slides snap snaps attach attaches")}},
+        [{"LOWER": {"IN": _list("connect connects screw screws clip clips slide slides snap snaps attach attaches")}},
          {"LOWER": "it", "OP": "?"}, {"LOWER": {"IN": ["onto", "into", "on", "to"]}}],
     ],
     "fits": [
@@ -56,7 +63,10 @@ CUES: dict[str, list[list[dict[str, Any]]]] = {
         [{"LOWER": {"IN": ["run", "runs", "operates"]}}, {"LOWER": "on"}],
         [{"LOWER": "refillable"}, {"LOWER": "with"}],
     ],
-    "ideal-for": [[{"LOWER": {"IN": PRAISE_WORDS}}, {"LOWER": {"IN": _FILLERS}, "OP": "*"}, {"LOWER": "for"}]],
+    "ideal-for": [
+        [{"LOWER": {"IN": PRAISE_WORDS}}, {"LOWER": {"IN": _FILLERS}, "OP": "*"}, {"LOWER": "for"}],
+        [{"LOWER": {"IN": ["gift", "gifts"]}}, {"LOWER": {"IN": ["to", "for"]}}],
+    ],
     "made-for": [
         [{"LOWER": {"IN": MAKING_WORDS}}, {"LOWER": {"IN": _FILLERS}, "OP": "*"}, {"LOWER": "for"}],
         [{"LOWER": {"IN": ["useful", "used", "use", "usable"]}}, {"LOWER": {"IN": ["it", "them"]}, "OP": "?"},
@@ -71,6 +81,11 @@ CUES: dict[str, list[list[dict[str, Any]]]] = {
     "use-to": [
         [{"LOWER": {"IN": ["use", "used"]}}, {"LOWER": {"IN": ["it", "them", "this", "these"]}, "OP": "?"},
          {"LOWER": "to"}],
+    ],
+    "acts": [
+        [{"IS_SENT_START": True, "LOWER": {"IN": ACT_VERBS}}],
+        [{"LOWER": {"IN": ["lets", "let", "allows", "allow", "enables", "helps", "help"]}}, {"LOWER": "you"},
+         {"LOWER": {"IN": ["to", "easily", "quickly"]}, "OP": "*"}, {"LOWER": {"IN": ACT_VERBS}}],
     ],
     "suits": [
         [{"LOWER": "suited"}, {"LOWER": "to"}],
@@ -142,6 +157,7 @@ EFFECTS = _set("""
     security selection setup stability storage strength support transport transportation versatility viewing
     visibility wear writing cleaning clarity carrying coverage accuracy adhesion assembly balance effect elegance
     enjoyment appeal strokes finish experience impact stance touch value capacity display retrieval cleanup refilling
+    aesthetics saturation
 """)
 # Gerunds that say how well something is done, or add charm, rather than what for.
 EFFECT_GERUNDS = _set("""
@@ -154,7 +170,8 @@ NOT_GERUNDS = _set("""
     evening evenings string strings ring rings king spring morning wedding weddings clothing building buildings
     ceiling meeting meetings greeting greetings setting wing thing everything anything something nothing bedding
     earring earrings jewelry living sling outing outings gathering gatherings settings lightning viking pudding
-    housing ping long-lasting exciting amazing stunning demanding interesting opening lining
+    housing ping long-lasting exciting amazing stunning demanding interesting opening lining aspiring budding growing
+    hardworking caring loving discerning enterprising running-shoe running-shoes
 """)
 PLACES = _set("""
     home homes house office offices workplace workspace school schools classroom classrooms college university dorm
@@ -165,7 +182,8 @@ PLACES = _set("""
     boardroom lobby lobbies hallway hallways entryway entryways backyard outdoors indoors outdoor indoor beach car
     cars vehicle vehicles truck rv boat gym poolside interiors interior centers center lockers locker cubicle
     cubicles dining mantels mantelpieces windowsills shelves bookshelf nightstand corner corners area areas city
-    cities lake flats windowsill businesses business government households household
+    cities lake flats windowsill businesses business government households household street streets trail trails road
+    roads wilderness park parks terrain terrains environment environments setting settings
 """)
 SEASONS = _set("""
     winter summer spring autumn fall winters summers
@@ -264,7 +282,7 @@ EFFECT_VERBS = _set("""
 """)
 # "A wide range of taping tasks" names taping tasks.
 AMOUNTS = _set("""
-    range variety kinds types sorts lot lots array number multitude hours years host kind type
+    range variety kinds types sorts lot lots array number multitude hours years host kind type model models
 """)
 # Places that name nothing without a word before them.
 BARE_PLACES = _set("""
@@ -273,3 +291,13 @@ BARE_PLACES = _set("""
 MOOD = _set("""
     atmosphere ambiance ambience look touch mood vibe vibes aesthetic feel statement charm
 """)
+# What follows a verb that is none here: "labels are white", "cuts easily", "clean lines".
+NOT_OBJECTS = _set("""
+    strong flush tight away
+    easily quickly neatly smoothly cleanly perfectly securely and or that which edge edges line lines look design
+    include included come comes feature features measure stick peel work works allow allows provide provides
+""")
+# Words that are nouns and adjectives as often as verbs: they act where an article or a plural follows.
+MAYBE_VERBS = _set(
+    "label file mail display hang clean secure mount record seal bond cut trim store punch staple wrap ship"
+)

@@ -48,6 +48,7 @@ CONFIDENCE = {
     "ideal-for": 0.8,
     "made-for": 0.8,
     "for-use": 0.75,
+    "acts": 0.6,
     "use-to": 0.7,
     "suits": 0.75,
     "for": 0.65,

@@ -15,6 +15,7 @@ MAX_WORDS = 6
 _HARD_STOPS = frozenset('.!?;()[]{}|—–…:"“”•*') | {"--", "...", ".."}
 _NAMING = ("compatible-with", "works-with", "fits", "takes", "accessory-of", "belongs-to")
 _JOINS = frozenset({"and", "or", "&", "and/or", "plus"})
+_ARTICLES = frozenset({"the", "a", "an", "your"})
 _CLAUSE = frozenset({"is", "are", "was", "has", "have", "can", "will", "features", "makes", "it", "you"})
 
 
@@ -35,7 +36,7 @@ def proposals(words: Words, rule: str, start: int, end: int) -> Iterator[Proposa
     if not rule:
         return
     negated = _negated(words, start)
-    phrases = _phrases(words, end, rule)
+    phrases = _phrases(words, end - 1 if rule == "acts" else end, rule, words.sentence[start])
     if rule == "for" and _stands_alone(words, start, phrases):
         rule = "made-for"
     before = ""
@@ -46,7 +47,10 @@ def proposals(words: Words, rule: str, start: int, end: int) -> Iterator[Proposa
         relation, reason = judge(words, rule, words.lower[end - 1], first, last)
         if before == "act" or (before == "name" and _names_another(words, first, last)):
             # "sealing cartons and envelopes", "for the Spark and Spark Pro": what the first is, the others are
-            relation, reason = ("USED_FOR" if before == "act" else "COMPATIBLE_WITH"), ""
+            named = "ACCESSORY_OF" if rule == "accessory-of" else "COMPATIBLE_WITH"
+            relation, reason = "USED_FOR" if before == "act" else named, ""
+        if before == "praise" and relation == "USED_FOR" and (rule == "for" or not is_gerund(words, first)):
+            reason = reason or "praise"  # "for comfort and style"
         if _praised(words, whole_first, first, last):
             reason = "praise"
         if negated:
@@ -54,15 +58,26 @@ def proposals(words: Words, rule: str, start: int, end: int) -> Iterator[Proposa
         elif last - first > MAX_WORDS:
             reason = "too long"
         if not before:
-            act = rule == "use-to" or (rule not in _NAMING and is_gerund(words, first))
-            before = "other" if reason else "act" if act else "name" if relation == "COMPATIBLE_WITH" else "other"
+            before = _character(words, rule, first, relation, reason)
         yield Proposal(relation, first, last, rule, reason)
+
+
+def _character(words: Words, rule: str, first: int, relation: str, reason: str) -> str:
+    """What the first phrase of a list says about the others."""
+    if reason:
+        return "praise" if relation == "USED_FOR" and reason in ("praise", "unsure") else "other"
+    if rule in ("use-to", "acts") or (rule not in _NAMING and is_gerund(words, first)):
+        return "act"
+    return "name" if relation in ("COMPATIBLE_WITH", "ACCESSORY_OF") else "other"
 
 
 def _names_another(words: Words, first: int, last: int) -> bool:
     """Whether a phrase after a name is a name too: capitals, or the number alone of "Officejet 6812, 6815"."""
-    number = last - first == 1 and words.text[first].isdigit() and len(words.text[first]) > 2
-    return number or all_capitals(words, first, last)
+    return _is_number(words, first, last) or all_capitals(words, first, last)
+
+
+def _is_number(words: Words, first: int, last: int) -> bool:
+    return last - first == 1 and words.text[first].isdigit() and len(words.text[first]) > 2
 
 
 def _settled(words: Words, rule: str, start: int) -> str:
@@ -106,11 +121,11 @@ def _negated(words: Words, start: int) -> bool:
     return False
 
 
-def _phrases(words: Words, at: int, rule: str) -> list[tuple[int, int]]:
+def _phrases(words: Words, at: int, rule: str, sentence: int) -> list[tuple[int, int]]:
     """The coordinated phrases from token ``at``: one, or more where commas, "and", "or" or a slash list them."""
     found: list[tuple[int, int]] = []
     closed = joined = False
-    cue, sentence = words.lower[at - 1], words.sentence[at - 1]
+    cue = words.lower[at - 1] if at else ""
     at = _skip(words, at, cue=":")
     while words.holds(at, sentence):
         end = _phrase_end(words, at, sentence)
@@ -147,7 +162,7 @@ def _listed(words: Words, found: list[tuple[int, int]], *, closed: bool) -> list
         kept = found[:1]
         for start, end in found[1:]:
             known = is_known(words.lower[end - 1]) and (not words.in_title[start] or end - start == 1)
-            if not (is_model(words, end - 1) or known):
+            if not (is_model(words, end - 1) or known or _is_number(words, start, end)):
                 break
             kept.append((start, end))
         found = kept
@@ -167,7 +182,7 @@ def _phrase_end(words: Words, at: int, sentence: int) -> int:
     end = at
     while words.holds(end, sentence):
         word = words.lower[end]
-        if word == "&" and at < end and all(capitalised(words, i, i + 1) for i in (end - 1, end + 1)):
+        if word == "&" and at < end and _in_a_name(words, end):
             end += 1  # Moln & Aske
             continue
         if (
@@ -181,10 +196,17 @@ def _phrase_end(words: Words, at: int, sentence: int) -> int:
             break
         after_gerund = end == at + 1 and words.lower[at].endswith("ing")
         effect = end == at and word in p.EFFECT_GERUNDS  # to be set aside as praise
+        if word in _ARTICLES and end > at + 1 and words.lower[end - 1] not in p.DETERMINERS | p.PARTICLES:
+            break  # "record your thoughts the moment they come"
         if word in p.ENDS and not effect and not (after_gerund and (word in p.PARTICLES or word in ("with", "on"))):
             break
         end += 1
     return end
+
+
+def _in_a_name(words: Words, at: int) -> bool:
+    around = [i for i in (at - 1, at + 1) if i < len(words.text)]
+    return all(capitalised(words, i, i + 1) and not is_model(words, i) for i in around)
 
 
 def _counts(words: Words, at: int, end: int) -> bool:
@@ -205,6 +227,8 @@ def _trimmed(words: Words, start: int, end: int) -> tuple[int, int]:
         if words.lower[i] == "of" and words.lower[i - 1] in p.AMOUNTS:
             start = i + 1
     while start < end and (words.lower[start] in p.DETERMINERS or words.lower[start] in p.LEADING):
+        if start + 1 < end and words.lower[start + 1] in _JOINS:  # "contemporary or mid-century rooms"
+            break
         start += 1
     while end > start and (words.lower[end - 1] in p.TRAILING or words.lower[end - 1][-1] in ".,-'’®™©"):
         end -= 1
