@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from kg import ids
+from kg import ids, queries
 from kg.errors import SchemaError
 from kg.schema import SHOP
 from kg.store import GraphReader
@@ -34,11 +34,10 @@ class Knowledge:
 
 def about(reader: GraphReader, entity: Entity, *, limit: int) -> Knowledge:
     """Everything that touches the entity: the facts it heads and those it is the tail of."""
-    found: dict[str, list[Fact]] = {}
-    for fact in _touching(reader, entity.id):
-        found.setdefault(fact.relation, []).append(fact)
+    profile = queries.profile(reader, entity.id)
+    found = profile.facts
     known = [*SHOP.relations, *sorted(found.keys() - SHOP.relations.keys())]
-    documents = sorted(reader.documents(about=entity.id), key=lambda d: (d.kind != "product", d.id))
+    documents = sorted(profile.documents, key=lambda d: (d.kind != "product", d.id))
     return Knowledge(
         entity=entity,
         facts={r: most_confident(found[r])[:limit] for r in known if r in found},
@@ -49,12 +48,13 @@ def about(reader: GraphReader, entity: Entity, *, limit: int) -> Knowledge:
 
 
 def most_confident(facts: Iterable[Fact]) -> list[Fact]:
-    return sorted(facts, key=lambda fact: (-fact.confidence, fact.triple))
+    """As ``kg.queries`` orders them: by confidence, then lift, then support."""
 
+    def strength(fact: Fact) -> tuple[float, float, float]:
+        counts = fact.counts
+        return -fact.confidence, -counts.get("lift", 0.0), -counts.get("support", 0.0)
 
-def _touching(reader: GraphReader, entity_id: str) -> Iterator[Fact]:
-    yield from reader.facts(head=entity_id)
-    yield from (fact for fact in reader.facts(tail=entity_id) if fact.head != entity_id)
+    return sorted(facts, key=lambda fact: (*strength(fact), fact.triple))
 
 
 def related(reader: GraphReader, product: Entity, relation: str, *, limit: int) -> list[tuple[Entity, Fact]]:

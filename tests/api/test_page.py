@@ -271,9 +271,13 @@ def browse(site: str) -> Iterator[Callable[[str], Any]]:
             outside.append(route.request.url)
             route.abort()
 
+        def alarm(dialog: Any) -> None:
+            failures.append(dialog.message)
+            dialog.dismiss()
+
         page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), refuse)
         page.on("pageerror", lambda error: failures.append(str(error)))
-        page.on("dialog", lambda dialog: (failures.append(dialog.message), dialog.dismiss()))
+        page.on("dialog", alarm)
 
         def go(path: str) -> Any:
             page.goto(site + path)
