@@ -7,6 +7,7 @@ sentence, 2 wrong usage, 130 interrupted.
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Callable
 from enum import StrEnum
 from functools import wraps
@@ -268,5 +269,6 @@ def export(
 
 def main() -> None:
     """The console script."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module="torch")  # what its own libraries deprecate
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     app()

@@ -1,4 +1,4 @@
-"""What the service says and accepts. Domain objects never leave by themselves: they are turned into these.
+"""What the service says. Domain objects never leave by themselves: they are turned into these.
 
 Every number that leaves is finite or null, every time is ISO 8601 in UTC, every example is checked against its schema.
 """
@@ -297,86 +297,6 @@ class ReadyAnswer(Answer):
     model_config = described(examples.READY)
 
     status: Literal["ready"] = "ready"
-
-
-def _id(value: object) -> str | None:
-    """Ids as files are read too: text or a whole number, without white space around it."""
-    try:
-        return optional_id(value, "the id")
-    except BadRow as error:
-        raise ValueError(str(error)) from error
-
-
-def _needed_id(value: object) -> str:
-    read = _id(value)
-    if read is None:
-        raise ValueError("the id is missing")
-    return read
-
-
-def _moment(value: object) -> int | None:
-    if isinstance(value, bool | list | dict):
-        raise ValueError("expected ISO 8601 or Unix seconds")
-    try:
-        return None if value is None else time_of(value)
-    except BadRow as error:
-        raise ValueError(f"{error}; expected ISO 8601 or Unix seconds") from error
-
-
-def _action(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"expected one of {', '.join(ACTIONS)}")
-    try:
-        return action_of(value)
-    except EventError as error:
-        raise ValueError(str(error)) from error
-
-
-ActorId = Annotated[str | None, BeforeValidator(_id)]
-NeededId = Annotated[str, BeforeValidator(_needed_id), Field(min_length=1, max_length=MAX_ID)]
-
-
-class EventIn(BaseModel):
-    """One thing a visitor did. Unknown fields are refused, so that a typo is not lost.
-
-    One of ``user_id`` and ``session_id`` is needed: an event of nobody teaches nothing.
-    """
-
-    model_config = described(examples.EVENT_IN, extra="forbid")
-
-    event_id: NeededId = Field(description="sending it twice changes nothing")
-    product_id: NeededId
-    action: Annotated[Action, BeforeValidator(_action)] = Field(
-        description="also under the names of other systems, such as `detail-page-view` or `add-to-cart`"
-    )
-    user_id: ActorId = None
-    session_id: ActorId = None
-    at: Annotated[int | None, BeforeValidator(_moment, json_schema_input_type=str | int | float | None)] = Field(
-        default=None, description="ISO 8601 or Unix seconds, at most a day ahead of our clock; now, where it is missing"
-    )
-    value: float | None = Field(default=None, description="a rating or a quantity")
-
-    @field_validator("value", mode="before")
-    @classmethod
-    def _finite(cls, value: object) -> float | None:
-        return number_of(value)
-
-    @model_validator(mode="after")
-    def _somebody(self) -> "EventIn":
-        if self.user_id is None and self.session_id is None:
-            raise ValueError("neither user_id nor session_id is given; one of them is needed")
-        return self
-
-
-class EventsIn(BaseModel):
-    """Up to 1000 events. Each is judged by itself: a bad one does not stop the others."""
-
-    model_config = described(examples.EVENTS_IN, extra="forbid")
-
-    events: Annotated[
-        list[Any],  # each one is held against EventIn by itself
-        Field(min_length=1, max_length=MAX_EVENTS, json_schema_extra={"items": {"$ref": f"{REFERENCE}EventIn"}}),
-    ]
 
 
 class EventReport(BaseModel):

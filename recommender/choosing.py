@@ -110,9 +110,9 @@ def _with_relations(base: Model, scorer: Scorer, data: Dataset, cases: Cases, k:
 def _terms(data: Dataset, decay: float) -> list[Relations]:
     terms = []
     if any(len(edges) for edges in data.links.values()):
-        terms.append(Relations(dict.fromkeys(data.links, 1.0), decay, name="relations"))
+        terms.append(Relations(decay=decay, through="items", name="relations"))
     if any(len(edges) for edges in data.attributes.values()):
-        terms.append(Relations(dict.fromkeys(data.attributes, 1.0), decay, name="shared entities"))
+        terms.append(Relations(decay=decay, through="entities", name="shared entities"))
     return terms
 
 

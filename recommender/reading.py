@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kg import ids
 from kg.store import GraphReader
@@ -44,16 +45,21 @@ def read_dataset(
     until: Timestamp | None = None,
     allow_undated: bool = False,
     relations: Collection[str] | None = None,
+    excluded: Collection[str] = (),
     sessions: bool = True,
     weights: HistoryWeights | None = None,
 ) -> Dataset:
     """Everything known before ``until``: facts by the time of their evidence, events by their own.
 
     ``relations`` names the relations to read, all but ``NOT_A_TASTE`` where it is None. A table of events must be cut
-    already; an event log is asked for the part before ``until``. Products without an entity, known from the log alone,
-    become items without relations. Raises LeakageError for facts without a time unless ``allow_undated``.
+    already; an event log is asked for the part before ``until``. ``excluded`` users (bots) teach nothing. Products
+    without an entity, known from the log alone, become items without relations. Raises LeakageError for facts without
+    a time unless ``allow_undated``.
     """
     table = events if isinstance(events, pa.Table) else events.table(until=until)
+    if excluded:
+        robots = pc.is_in(table["user"], value_set=pa.array(sorted(excluded), pa.string()))
+        table = table.filter(pc.invert(pc.fill_null(robots, False)))
     products = {e.id: e for e in reader.entities(type="Product")}
     items = Ids.sorted([*map(_shop_id, products), *table["product"].to_pylist()])
     unknown = len(items) - len(products)

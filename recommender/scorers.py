@@ -110,29 +110,34 @@ class RelationScorer(Scorer):
     users: Ids = NO_IDS
 
     def scores_batch(self, histories: Histories) -> Floats:
-        x = self.weights.matrix(histories, len(self.items)) * self.scale[None, :]
+        x = self._scaled(histories)
         total = np.zeros(x.shape, np.float32)
-        for name in self.strengths:
-            total += np.float32(self.strengths[name]) * _dense(self._carried(name, x, slice(None)))
+        for name, strength in self.strengths.items():
+            total += np.float32(strength) * self._carried(name, x, None)
         return total * self.scale
 
     def said(self, name: str, histories: Histories, targets: Ints, others: Ints) -> tuple[Floats, Floats]:
         """x · R_r of one relation, without its strength: for each row's target (n,), and for ``others`` (n, m)."""
-        x = self.weights.matrix(histories, len(self.items)) * self.scale[None, :]
+        x = self._scaled(histories)
         near, place = np.unique(targets, return_inverse=True)
-        own = _dense(self._carried(name, x, near))[np.arange(len(targets)), place] * self.scale[targets]
-        return own, _dense(self._carried(name, x, others)) * self.scale[others]
+        own = self._carried(name, x, near)[np.arange(len(targets)), place]
+        return own * self.scale[targets], self._carried(name, x, others) * self.scale[others]
 
-    def _carried(self, name: str, x: Sparse, columns: Ints | slice) -> Sparse:
-        """x · S_r in some columns."""
-        turned = self.turned[name]
+    def _scaled(self, histories: Histories) -> Sparse:
+        """x · D^-1/2."""
+        x: Sparse = (self.weights.matrix(histories, len(self.items)) * self.scale[None, :]).tocsr()
+        return x
+
+    def _carried(self, name: str, x: Sparse, columns: Ints | None) -> Floats:
+        """x · S_r in some columns, dense; a relation may join items with each other and with entities."""
+        total = np.zeros((x.shape[0], len(self.items) if columns is None else len(columns)), np.float32)
         if name in self.links:
-            matrix = self.links[name]
-            carried: Sparse = x @ matrix[:, columns] + x @ turned[:, columns]
-        else:
-            through = ((x @ self.attributes[name]) * self.rarity[name][None, :]) @ turned[:, columns]
-            carried = through - x[:, columns] * self._returns[name][columns][None, :]
-        return carried
+            total += _dense(x @ _columns(self.links[name], columns) + x @ _columns(self.turned[name], columns))
+        if name in self.attributes:
+            through = ((x @ self.attributes[name]) * self.rarity[name][None, :]) @ _columns(self._back[name], columns)
+            back = self._returns[name] if columns is None else self._returns[name][columns]
+            total += _dense(through - _columns(x, columns) * back[None, :])
+        return total
 
     @cached_property
     def turned(self) -> Mapping[str, Sparse]:
@@ -177,6 +182,13 @@ class WeightedSumScorer(Scorer):
     def speaks(self, histories: Histories) -> Bools:
         spoken: Bools = np.any([part.speaks(histories) for _, part in self.parts], axis=0)
         return spoken
+
+
+def _columns(matrix: Sparse, columns: Ints | None) -> Sparse:
+    if columns is None:
+        return matrix
+    chosen: Sparse = matrix[:, columns]
+    return chosen
 
 
 def _dense(product: object) -> Floats:

@@ -1,7 +1,10 @@
 """Fixtures that every room shares."""
 
 import os
+import runpy
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,3 +18,14 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data is not here: set SHOPGRAPH_TEST_DATA (looked in {folder})")
     return folder
+
+
+@pytest.fixture(scope="session")
+def neo4j_server() -> Iterator[Any]:
+    """A real server for the whole session; its tests are skipped by name where there can be none."""
+    server = runpy.run_path(str(Path(__file__).parent / "neo4j_server.py"))
+    try:
+        with server["running_server"]() as running:
+            yield running
+    except server["NoServerError"] as error:
+        pytest.skip(str(error))

@@ -12,7 +12,9 @@ from mining.extraction import patterns as p
 _MODEL = re.compile(
     r"(?=.*\d)(?:[A-Za-z]+[-/.]?\d[\w\-/.+]*|\d+[-]?[A-Z][A-Za-z]*[\w\-]*|[A-Z][A-Za-z]*-[\w\-]*\d[\w\-]*)|[A-Z]{2,}-[A-Z]+"
 )
-_NOT_MODEL = re.compile(r"\d+(?:D|K|G|st|nd|rd|th|[Xx]\d.*|-?(?i:inch|in|pack|hole|ring|count|ct|pk|oz|ml|mm|cm|lb)s?)")
+_NOT_MODEL = re.compile(
+    r"\d+-[A-Z][a-z]+|\d+(?:D|K|G|st|nd|rd|th|[Xx]\d.*|-?(?i:inch|in|pack|hole|ring|count|ct|pk|oz|ml|mm|cm|lb)s?)"
+)
 _WORDY = re.compile(r"[a-z]{4,}$|xE\d")  # "4-drawer", and letters that were lost: "dxE9cor"
 _PERSON = re.compile(r"[a-z\-]{3,}(?:ers|ors|ists|ians|eers)")
 _ADJECTIVE = re.compile(
@@ -189,7 +191,7 @@ def _purpose(words: Words, rule: str, start: int, end: int) -> Verdict:
         return "USED_FOR", "names nothing"
     if _is_audience(head) or (sure and _is_person(head)):
         return "SUITS", ""
-    if head in p.VAGUE and (end - start == 1 or not sure or first in p.GENERIC):
+    if head in p.VAGUE and (end - start == 1 or not sure or (end - start == 2 and first in p.GENERIC)):
         return "USED_FOR", "names nothing"
     if head in p.ACTIVITIES:
         return "USED_FOR", ""

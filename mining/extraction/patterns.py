@@ -28,7 +28,7 @@ ACT_VERBS = _list("""
     removes clean cleans repair repairs mend mends soften softens protect protects dissolve dissolves organize organizes
     sharpen sharpens polish polishes seal bind binds laminate laminates shred shreds cut trim punch punches staple store
     stores display record records erase erases extract extracts secure secures mount hang bond bonds join fasten
-    fastens tame tames calm calms sort sorts file mail ship wrap decorate decorates label build builds
+    fastens send tame tames calm calms sort sorts file mail ship wrap decorate decorates label build builds
 """)
 PURPOSE_WORDS = [*PRAISE_WORDS, *MAKING_WORDS]
 _FILLERS = _list("""
@@ -151,6 +151,7 @@ VAGUE = _set("""
 """)
 # What a plain "for" names as the effect of a feature, never as a purpose.
 EFFECTS = _set("""
+    luxury height
     access comfort control convenience dispensing durability ease efficiency feel fit flexibility flow function grip
     handling hold identification installation legibility look loading longevity maneuverability mobility organization
     performance portability precision protection quality reading reference reliability removal results safety
@@ -161,6 +162,7 @@ EFFECTS = _set("""
 """)
 # Gerunds that say how well something is done, or add charm, rather than what for.
 EFFECT_GERUNDS = _set("""
+    enjoying
     adding making keeping giving bringing ensuring providing elevating enhancing achieving complementing having being
     getting maximizing minimizing reducing preventing looking ordering choosing buying purchasing completing
     transforming supporting improving easing allowing lasting going remanufacturing recycling helping becoming

@@ -62,7 +62,7 @@ def unstated(relation: str, text: str, start: int, end: int, title_end: int) -> 
         return None if _BELONGS.search(_sentence_at(text, start)) else "no cue"
     if relation == "COMPATIBLE_WITH":
         return None if _fits_named(text, start, end) else "names nothing"
-    if any(_MODEL.fullmatch(part) for part in quote.split()):
+    if all(_MODEL.fullmatch(part) for part in quote.split()):
         return "a model"
     return None if _is_purpose(relation, text, start, end) else "no cue"
 
@@ -89,7 +89,9 @@ def _is_purpose(relation: str, text: str, start: int, end: int) -> bool:
     before = _just_before(text, start, 60)
     if _PURPOSE.search(before) or _PURPOSE_AFTER.match(text, end):
         return True
-    return relation == "USED_FOR" and bool(_ACT.match(text, start, end) or _ACTS_ON.search(before))
+    if relation != "USED_FOR":
+        return False
+    return bool(_CJK.search(text[start:end]) or _ACT.match(text, start, end) or _ACTS_ON.search(before))
 
 
 def _just_before(text: str, start: int, reach: int) -> str:

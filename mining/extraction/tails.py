@@ -173,6 +173,8 @@ def _listed(words: Words, found: list[tuple[int, int]], *, closed: bool) -> list
 
 def _skip(words: Words, at: int, *, cue: str) -> int:
     """Past articles, and past the cue's own word where a list repeats it: "for dry skin and for oily skin"."""
+    if words.lower[at : at + 2] == ("not", "only"):
+        at += 2
     while at < len(words.lower) and (words.lower[at] in p.DETERMINERS or words.lower[at] in (cue, "those", "only")):
         at += 1
     return at

@@ -21,7 +21,7 @@ _SAMPLE_CHARACTERS = 1 << 16
 Record = list[str]
 
 
-class _Bad(ValueError):  # noqa: N818 - a verdict on one record
+class _Bad(ValueError):
     """(reason, the raw text)."""
 
 

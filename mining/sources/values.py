@@ -35,7 +35,7 @@ _CURRENCIES = {"€": "EUR", "£": "GBP", "₹": "INR", "₩": "KRW", "元": "CN
 _CODES = words("USD EUR GBP CNY RMB JPY INR KRW CAD AUD CHF SEK NOK DKK PLN BRL MXN RUB TRY HKD TWD SGD")
 
 
-class BadRow(ValueError):  # noqa: N818 - it is a verdict, caught in this package
+class BadRow(ValueError):
     """Why a row cannot be read. What stands before the first colon is counted, what stands behind it is detail."""
 
 

@@ -115,11 +115,12 @@ class _Network(nn.Module):
         self.mix = nn.Parameter(torch.zeros(model.layers + 1))
         self.correction = nn.Parameter(torch.tensor(0.1))
         self.direct = nn.Parameter(torch.zeros(len(relations)))
+        self.scale = 1.0 / model.temperature
         self.propagation = Propagation()
 
     def worth(self) -> Tensor:
         """λ, one number a relation."""
-        return F.softplus(self.direct)
+        return F.softplus(self.direct) * self.scale
 
     def forward(self, graph: _Graph, own: Tensor) -> tuple[Tensor, Tensor]:
         """Users (n_users, d) and items (n_items, d). ``own`` (n_items, 1) is 0 where an item's own vector is hidden."""
@@ -164,14 +165,15 @@ class _Learner:
         self._own = torch.zeros(n_items, 1)
         self._own[self._warm] = 1.0
         sizes = (len(data.users), n_items, n_entities)
-        self.module = _Network(sizes, [*self._links, *self._attributes], model).to(self._device)
+        self.module = _Network(sizes, sorted({*self._links, *self._attributes}), model).to(self._device)
         self.optimiser = torch.optim.Adam(self._groups(), lr=model.learning_rate, fused=True)
         self.fingerprint = f"{replace(model, epochs=0)!r} {sizes} {_fingerprint(data)}"
 
     def _groups(self) -> list[dict[str, Any]]:
         net, model = self.module, self._model
-        few = [net.strengths, net.mix, net.bias, net.correction, net.direct]
+        few = [net.strengths, net.mix, net.bias, net.correction]
         return [
+            {"params": [net.direct], "lr": 10 * model.learning_rate},
             {"params": [net.items, net.entities, net.users], "weight_decay": model.weight_decay},
             {"params": few, "lr": 3 * model.learning_rate},
         ]

@@ -5,7 +5,7 @@ Every contribution of a fact to a score can be read off exactly, which is what r
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,12 +23,15 @@ class Relations:
 
     ``strengths`` names the relations to use with their weights w_r; without it every relation of the dataset has
     weight 1. An entity shared by more than ``most_shared`` items (a category that is half the shop) is left out of
-    S_r: it tells nothing apart. Shapes: Q, R (n_items, n_items), never formed for relations through entities.
+    S_r: it tells nothing apart. ``through`` limits the term to relations between ``items``, or to those through
+    ``entities``; a relation that has both keeps one weight for both. Shapes: Q, R (n_items, n_items), never formed
+    for relations through entities.
     """
 
     strengths: Mapping[str, float] | None = field(default=None, hash=False)
     decay: float = 1.0
     most_shared: int = 2000
+    through: Literal["items", "entities"] | None = None
     name: str = "relations"
 
     uses_relations: ClassVar[bool] = True
@@ -36,11 +39,11 @@ class Relations:
     def fit(self, data: Dataset) -> RelationScorer:
         n = len(data.items)
         strengths = dict.fromkeys([*data.links, *data.attributes], 1.0) if self.strengths is None else self.strengths
-        links = {name: _apart(e.matrix((n, n))) for name, e in data.links.items() if strengths.get(name)}
+        named = {} if self.through == "entities" else {r: e for r, e in data.links.items() if strengths.get(r)}
+        shared = {} if self.through == "items" else {r: e for r, e in data.attributes.items() if strengths.get(r)}
+        links = {name: _apart(edges.matrix((n, n))) for name, edges in named.items()}
         attributes = {
-            name: _useful(edges.matrix((n, len(data.entities))), self.most_shared)
-            for name, edges in data.attributes.items()
-            if strengths.get(name)
+            name: _useful(edges.matrix((n, len(data.entities))), self.most_shared) for name, edges in shared.items()
         }
         if not links and not attributes:
             raise ModelFitError("the relation term needs a relation; the training set holds none that has a weight")

@@ -14,7 +14,7 @@ from ranking import split_a, split_b
 
 from recommender.evaluation import measure
 from recommender.histories import HistoryWeights
-from recommender.models.base import Scorer
+from recommender.model import Scorer
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
 from recommender.models.popularity import Popularity

@@ -1,7 +1,8 @@
 """What extraction claims, measured.
 
 ``--fixtures DIR`` scores published predictions with our scorer beside the published values; ``--office DIR`` counts
-the facts that rules find in real catalogue text and looks every quote up again.
+the facts that rules find in real catalogue text and looks every quote up again; ``--set NAME --train FILE --test FILE``
+scores a dictionary of the training values with the shapes of our measures: the floor that a model must beat.
 """
 
 import argparse
@@ -18,6 +19,8 @@ from typing import Any
 from kg.types import Document
 from mining.catalog import document_of
 from mining.evaluation import Score, lenient_attributes, strict_attributes
+from mining.grounding import is_boundary
+from mining.normalization import find_quantities, parse
 from mining.sources.products import read_products
 from mining.types import Extraction, Reject
 
@@ -137,6 +140,80 @@ def _count(documents: list[Document], extractions: list[Extraction]) -> tuple[Co
     return facts, failing
 
 
+class Dictionary:
+    """Values of the training titles, longest first; measures that the grammar reads where training had such values."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        labelled: Counter[tuple[str, str, str]] = Counter()  # category, attribute, value
+        measured: Counter[tuple[str, str, str]] = Counter()  # category, dimension, attribute
+        for row in rows:
+            for attribute, value in _gold_values(row):
+                labelled[row["category"], attribute, value] += 1
+                found = parse(value)
+                if found:
+                    measured[row["category"], found.dimension, attribute] += 1
+        titles: dict[str, list[str]] = {}
+        for row in rows:
+            titles.setdefault(row["category"], []).append(row["input"])
+        self._values: dict[str, list[tuple[str, str]]] = {}
+        for (category, attribute, value), count in labelled.items():
+            # A word that is usually no value ("Black" of a brand's name) would cost more than it finds.
+            if 2 * count > sum(_stands_in(value, title) for title in titles[category]):
+                self._values.setdefault(category, []).append((value, attribute))
+        for values in self._values.values():
+            values.sort(key=lambda pair: (-len(pair[0]), pair))
+        self._measured = {
+            (category, dimension): attribute
+            for (category, dimension, attribute), _ in sorted(measured.items(), key=lambda pair: pair[1])
+        }
+
+    def read(self, category: str, title: str) -> dict[str, str | None]:
+        said: dict[str, str | None] = {}
+        taken: list[tuple[int, int]] = []
+        for value, attribute in self._values.get(category, ()):
+            start = _stands_at(value, title)
+            if attribute not in said and start >= 0 and _free(taken, start, start + len(value)):
+                said[attribute] = value
+                taken.append((start, start + len(value)))
+        for found in find_quantities(title):
+            measure = self._measured.get((category, found.dimension))
+            if measure and measure not in said and _free(taken, found.start, found.end):
+                said[measure] = title[found.start : found.end]
+        return said
+
+
+def _gold_values(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for attribute, values in row["target_scores"].items():
+        yield from ((attribute, value) for value in values if value != "n/a")
+
+
+def _free(taken: list[tuple[int, int]], start: int, end: int) -> bool:
+    return all(end <= first or last <= start for first, last in taken)
+
+
+def _stands_at(value: str, title: str) -> int:
+    at = title.find(value)
+    while at >= 0 and not (is_boundary(title, at) and is_boundary(title, at + len(value))):
+        at = title.find(value, at + 1)
+    return at
+
+
+def _stands_in(value: str, title: str) -> bool:
+    return _stands_at(value, title) >= 0
+
+
+def print_set(name: str, train: Path, test: Path) -> bool:
+    dictionary = Dictionary(_rows(train))
+    records = [
+        ({a: list(v) for a, v in row["target_scores"].items()}, dictionary.read(row["category"], row["input"]))
+        for row in _rows(test)
+    ]
+    print(f"{name}: dictionary of {train.name} with measures, {len(records)} titles of {test.name}")
+    print(f"  A lenient  P/R/F1  {_show(_percent(lenient_attributes(records)))}")
+    print(f"  B strict   P/R/F1  {_show(_percent(strict_attributes(records)))}")
+    return True
+
+
 def _rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
@@ -145,6 +222,9 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fixtures", type=Path, help="folder of published prediction files")
     parser.add_argument("--office", type=Path, help="folder with items.parquet, or a catalogue file")
+    parser.add_argument("--set", default="set", help="the name of an attribute set, for the output")
+    parser.add_argument("--train", type=Path, help="its training file (JSON lines of input, category, target_scores)")
+    parser.add_argument("--test", type=Path, help="the file to score")
     return parser.parse_args(argv)
 
 
@@ -155,6 +235,8 @@ def main(argv: list[str]) -> int:
         right &= print_fixtures(arguments.fixtures)
     if arguments.office:
         right &= print_office(arguments.office)
+    if arguments.train and arguments.test:
+        right &= print_set(arguments.set, arguments.train, arguments.test)
     return 0 if right else 1
 
 

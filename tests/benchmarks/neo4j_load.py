@@ -5,8 +5,8 @@
 Both write the same nodes, relationships and properties into the same server (started for this run, -Xmx2g, emptied in
 between), with the same constraints and indexes, 5,000 rows a transaction. The bare loop gets its rows ready made and
 checks nothing; only its sending is timed. ``put`` gets entities and facts as mining hands them over, in batches of
-5,000, and checks, merges and encodes them inside its time. The order alternates from round to round. At the end the same put
-again: it must change nothing.
+5,000, and checks, merges and encodes them inside its time. The order alternates from round to round. At the end
+the same put again: it must change nothing.
 """
 
 import argparse

@@ -1,10 +1,7 @@
 """Every implementation that the laws of this folder are held against. A new store is one line in ``STORES``."""
 
-import runpy
 from collections.abc import Callable, Iterator
 from itertools import count
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -38,17 +35,6 @@ STORES: dict[str, Callable[[pytest.FixtureRequest], NewStore]] = {
     "sqlite": _sqlite,
     "neo4j": _neo4j,
 }
-
-
-@pytest.fixture(scope="session")
-def neo4j_server() -> Iterator[Any]:
-    """A real server for the whole session; its tests are skipped by name where there can be none."""
-    server = runpy.run_path(str(Path(__file__).parents[1] / "neo4j_server.py"))
-    try:
-        with server["running_server"]() as running:
-            yield running
-    except server["NoServerError"] as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -1,10 +1,5 @@
 """A small shop whose facts are known by heart."""
 
-import runpy
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from kg.stores.memory import MemoryStore
@@ -73,14 +68,3 @@ def shop() -> MemoryStore:
     documents.append(Document("review:1", "product:pot", "review", "Pours well ☕\r\nkein Tropfen"))
     store.put(entities, facts, documents)
     return store
-
-
-@pytest.fixture(scope="session")
-def neo4j_server() -> Iterator[Any]:
-    """A real server for the whole session; its tests are skipped by name where there can be none."""
-    server = runpy.run_path(str(Path(__file__).parents[1] / "neo4j_server.py"))
-    try:
-        with server["running_server"]() as running:
-            yield running
-    except server["NoServerError"] as error:
-        pytest.skip(str(error))

@@ -88,6 +88,12 @@ def test_an_event_log_is_asked_for_its_past(store, log):
     assert len(read_dataset(store, Log()).histories.items) == 2
 
 
+def test_bots_teach_nothing(store, log):
+    events = log([("u", "k5", 1), ("bot", "bag", 2), (None, "bag", 3, "view", "s")])
+    data = read_dataset(store, events, excluded={"bot"})
+    assert data.users.names == ("session:s", "u")
+
+
 def test_undated_facts_need_a_word(store, events):
     store.put(facts=[fact("bag", "MADE_BY", "brand:velkin", None)])
     with pytest.raises(LeakageError, match="allow_undated"):

@@ -1,4 +1,4 @@
-"""A stage that is killed with SIGKILL and typed again leaves the graph that an undisturbed run leaves, byte for byte."""
+"""A stage that is killed with SIGKILL and typed again leaves the graph of an undisturbed run, byte for byte."""
 
 import random
 import signal
@@ -53,7 +53,16 @@ def test_kill_in_each_stage(
     workspace = tmp_path / "shop"
     where = ["--workspace", str(workspace)]
     stages = {
-        "load": ["load", "--catalog", str(shop.catalog), "--events", str(events), "--reviews", str(shop.reviews), *where],
+        "load": [
+            "load",
+            "--catalog",
+            str(shop.catalog),
+            "--events",
+            str(events),
+            "--reviews",
+            str(shop.reviews),
+            *where,
+        ],
         "mine": ["mine", *where],
         "train": ["train", *where],
     }

@@ -1,6 +1,7 @@
-"""The sample shop, loaded and mined into each store, is the same graph byte for byte, and answers the same questions."""
+"""The sample shop, loaded and mined into each store, is the same graph byte for byte, with the same answers."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def mined(store: GraphStore, folder: Path, events: Path) -> GraphStore:
 def answers(store: GraphStore) -> dict[str, Any]:
     """What people ask, over every product: its profile, its neighbours, how it hangs together, what is found."""
     products = [e.id for e in store.entities(type="Product")]
-    near = list(zip(products, products[1:], strict=False))[::10]
+    near = list(pairwise(products))[::10]
     return {
         "search": {q: [(e.id, score) for e, score in store.search(q)] for q in QUESTIONS},
         "related": {
