@@ -9,8 +9,9 @@ from fastapi.routing import APIRoute
 from api import problems
 from api.deps import Services
 from api.door import Door
+from api.incoming import EventIn
 from api.routes import events, health, products, recommendations
-from api.schemas import EventIn, Problem
+from api.schemas import Problem
 
 DESCRIPTION = """Recommendations that are explained by facts, and facts that are proved by quotes.
 

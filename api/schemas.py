@@ -5,17 +5,14 @@ Every number that leaves is finite or null, every time is ISO 8601 in UTC, every
 
 import math
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from api import examples
 from kg import ids
-from kg.errors import EventError
-from kg.types import ACTIONS, Action, Document, Entity, Evidence, Fact, Interaction, Reason, Recommendation, Scalar
-from mining.sources.values import MAX_ID, BadRow, action_of, number_of, optional_id, time_of
+from kg.types import Document, Entity, Evidence, Fact, Interaction, Reason, Recommendation, Scalar
 
-MAX_EVENTS = 1000  # of one call
 REFERENCE = "#/components/schemas/"
 
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799  # the years 1 and 9999: what ISO 8601 can say

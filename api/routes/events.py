@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from api import schemas
 from api.deps import ServicesDep
+from api.incoming import EventIn, EventsIn
 from api.problems import printable, responses, told
-from api.schemas import EventIn, EventReport
+from api.schemas import EventReport
 from kg.types import Interaction
 
 router = APIRouter(prefix="/v1", tags=["events"])
@@ -24,7 +25,7 @@ AHEAD = 86_400  # seconds that a visitor's clock may be ahead of ours; a date of
     summary="Append events; each one gets its own verdict",
     responses=responses(400, 413, 415, 422, 503),
 )
-def append(services: ServicesDep, body: schemas.EventsIn) -> schemas.EventsAnswer:
+def append(services: ServicesDep, body: EventsIn) -> schemas.EventsAnswer:
     """What is good is appended in one transaction, what is not is rejected with its reason; nothing is lost silently.
 
     The same user's next recommendations know these events.

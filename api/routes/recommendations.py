@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query
 
 from api import phrases, profiles, schemas
 from api.deps import Services, ServicesDep
+from api.incoming import ActorId
 from api.problems import responses
-from api.schemas import ActorId
 from kg import ids
 from kg.types import Recommendation
 

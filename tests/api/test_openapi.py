@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from api import schemas
+from api import incoming, schemas
 from api.app import create_app
 from api.deps import Services
 from api.page.reference import curl
@@ -16,8 +16,9 @@ DESCRIBED = create_app(Services.__new__(Services)).openapi()
 OPERATIONS = [(m, p, o) for p, operations in DESCRIBED["paths"].items() for m, o in operations.items()]
 KINDS = [
     kind
-    for _, kind in inspect.getmembers(schemas, inspect.isclass)
-    if issubclass(kind, BaseModel) and kind not in (BaseModel, schemas.Answer)
+    for module in (schemas, incoming)
+    for _, kind in inspect.getmembers(module, inspect.isclass)
+    if issubclass(kind, BaseModel) and kind.__module__ == module.__name__ and kind is not schemas.Answer
 ]
 named = pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=[f"{m} {p}" for m, p, _ in OPERATIONS])
 
