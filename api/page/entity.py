@@ -143,7 +143,7 @@ def _section(shown: Shown, heading: str, relations: Mapping[str, tuple[str, str]
             _group(shown, backward, inward)
             hidden = shown.known.fact_counts[relation] - len(facts)
             if hidden:
-                muted(f"… and {hidden:,} more; the API tells them all")
+                muted(f"… and {hidden:,} more; the API tells them all").classes("pl-44")
 
 
 def _group(shown: Shown, heading: str, facts: list[Fact]) -> None:

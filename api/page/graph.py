@@ -8,7 +8,7 @@ from api.page.frame import COLORS, OTHER
 from api.phrases import SAYS, spoken
 from kg.types import Entity, Fact
 
-MOST = 36  # neighbours drawn; more is a hairball
+MOST = 30  # neighbours drawn; more is a hairball
 LONGEST = 26  # characters of a name in the drawing
 
 _BRACES = str.maketrans("{}", "()")
@@ -39,7 +39,7 @@ def options(centre: Entity, facts: Iterable[Fact], entities: Mapping[str, Entity
         "legend": [{"data": kinds, "bottom": 0, "icon": "circle", "textStyle": {"color": "#475569"}}],
         "series": [
             {
-                "type": "graph", "layout": "force", "roam": True, "draggable": True, "animation": False,
+                "type": "graph", "layout": "force", "roam": True, "draggable": True, "animation": False, "zoom": 0.85,
                 "force": {"repulsion": 380, "edgeLength": [70, 170], "gravity": 0.08, "layoutAnimation": False},
                 "top": 20, "bottom": 50, "left": 30, "right": 30,
                 "label": {

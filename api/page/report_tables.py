@@ -11,6 +11,8 @@ Cell: TypeAlias = str | int | float | None
 Report: TypeAlias = Mapping[str, Any]
 
 MOMENTS = frozenset({"until", "newest_event", "oldest_event", "first", "last", "as_of"})  # Unix seconds in a report
+LONG = 8  # values; more of them are a table
+LONGEST = 160  # characters of a figure; the whole report has the rest
 TENTHS = tuple(f"{t / 10:.1f}-{(t + 1) / 10:.1f}" for t in range(10))
 
 
@@ -38,9 +40,9 @@ def section(stage: str, report: Report) -> Section:
     known = {"load": _load, "mine": _mine, "train": _train, "evaluate": _evaluate}.get(stage)
     made, used = known(report) if known else (Section(stage), set[str]())
     rest = {name: value for name, value in report.items() if name not in used | {"stage"}}
-    made.figures.extend(_figures(rest))
-    made.tables.extend(_tables(rest))
-    return Section(stage, made.figures, [table for table in made.tables if table.rows])
+    figures, tables = _rest(rest)
+    shown = [table for table in (*made.tables, *tables) if table.rows]
+    return Section(stage, [*made.figures, *figures], shown)
 
 
 def _load(report: Report) -> tuple[Section, set[str]]:
@@ -50,6 +52,7 @@ def _load(report: Report) -> tuple[Section, set[str]]:
     for kind, part in files.items():
         read, cleaned, loading = map(_mapping, (part["read"], part.get("cleaned"), part.get("set_aside")))
         reasons = [("reading", n, c) for n, c in _mapping(read.get("rejected")).items()]
+        reasons += [("reading", n, _count(c)) for n, c in _mapping(read.get("notes")).items()]
         reasons += [("cleaning", n, _count(c)) for n, c in _mapping(cleaned.get("rules")).items()]
         reasons += [("loading", n, c) for n, c in loading.items()]
         aside = _number(read.get("set_aside")) + _number(cleaned.get("set_aside")) + sum(map(_number, loading.values()))
@@ -63,7 +66,10 @@ def _load(report: Report) -> tuple[Section, set[str]]:
         )  # fmt: skip
         why += [(kind, where, str(name).replace("_", " "), count) for where, name, count in reasons]
     columns = ("Kind", "File", "Rows read", "Kept", "Set aside", "Known before", *(f"New {n}" for n in _WRITTEN))
-    tables = [Table("Files", columns, rows), Table("Set aside, and why", ("Kind", "While", "Reason", "Rows"), why)]
+    tables = [
+        Table("Files", columns, rows),
+        Table("What was noticed, and in how many rows", ("Kind", "While", "What", "Rows"), why),
+    ]
     return Section("load", [], tables), set(files) | {k for k, v in report.items() if v is None}
 
 
@@ -83,14 +89,15 @@ def _mine(report: Report) -> tuple[Section, set[str]]:
         )
         if value is not None
     ]
-    tables = [facts_table(_mapping(report.get("facts"))), *_extractors(_mapping(text.get("extractors")))]
+    facts = facts_table(_mapping(report.get("facts")), "Facts by relation, method and confidence")
+    tables = [facts, *_extractors(_mapping(text.get("extractors")))]
     left_out = [("texts", n, c) for n, c in _mapping(text.get("left_out")).items()]
     left_out += [("behaviour", n, c) for n, c in _mapping(behavior.get("set_aside")).items()]
     tables.append(Table("Left out, and why", ("Of", "Reason", "Count"), left_out))
     return Section("mine", figures, tables), {"text", "behavior", "behavior_written", "facts", "bots"}
 
 
-def facts_table(facts: Report) -> Table:
+def facts_table(facts: Report, title: str) -> Table:
     """relation → method → tenth of confidence → count, as rows of (relation, method, all, each tenth)."""
     rows: list[tuple[Cell, ...]] = []
     for relation, methods in facts.items():
@@ -98,7 +105,7 @@ def facts_table(facts: Report) -> Table:
             counted = _mapping(counts)
             rows.append((relation, method, sum(map(_number, counted.values())), *(counted.get(t) for t in TENTHS)))
     columns = ("Relation", "Method", "Facts", *(t.replace("-", "–") for t in TENTHS))
-    return Table("Facts by relation, method and confidence", columns, rows)
+    return Table(title, columns, rows)
 
 
 def _extractors(extractors: Report) -> list[Table]:
@@ -110,7 +117,7 @@ def _extractors(extractors: Report) -> list[Table]:
         reasons = _mapping(told.get("set_aside"))
         rows.append((method, *(told.get(n) for n in _READING), sum(map(_number, reasons.values()))))
         aside += [(method, reason, count) for reason, count in reasons.items()]
-        usage += [(method, name, value) for name, value in _figures(_mapping(told.get("usage")))]
+        usage += [(method, name, value) for name, value in _rest(_mapping(told.get("usage")))[0]]
     columns = ("Method", "Documents", "Read before", "Unread", "Facts", "Set aside")
     return [
         Table("Who read the texts", columns, rows),
@@ -138,7 +145,7 @@ def _train(report: Report) -> tuple[Section, set[str]]:
         Table("Models compared on the validation cut", columns, rows, best),
         Table("Relations learned from", ("Relation", "Edges"), relations),
     ]
-    figures += _figures({name: value for name, value in data.items() if name != "relations"})
+    figures += _rest({name: value for name, value in data.items() if name != "relations"})[0]
     return Section("train", figures, tables), {"validation", "data", "model", "serves", "configuration"}
 
 
@@ -166,38 +173,50 @@ def _evaluate(report: Report) -> tuple[Section, set[str]]:
     return Section("evaluate", [], [Table("Models compared", columns, rows, best)]), {"rows"}
 
 
-def _figures(report: Report, prefix: str = "") -> list[tuple[str, Cell]]:
-    """Every single value, under its path."""
-    found: list[tuple[str, Cell]] = []
+def _rest(report: Report, prefix: str = "") -> tuple[list[tuple[str, Cell]], list[Table]]:
+    """Whatever a report holds: single values as figures, lists of objects and objects of objects as tables."""
+    figures: list[tuple[str, Cell]] = []
+    tables: list[Table] = []
     for name, value in report.items():
         path = f"{prefix}{str(name).replace('_', ' ')}"
-        if name in MOMENTS and isinstance(value, int):
-            found.append((path, iso(value)))
-        elif isinstance(value, str | int | float) and value != "":
-            found.append((path, value))
-        elif isinstance(value, Mapping) and len(value) <= 8:
-            found += _figures(value, f"{path}: ")
-        elif _is_short(value):
-            found.append((path, _listed(value)))
-    return found
+        if name == "facts" and _is_facts(value):
+            tables.append(facts_table(value, f"{path[:1].upper()}{path[1:]} by relation, method and confidence"))
+        elif isinstance(value, Mapping) and value:
+            plain = len(value) > LONG and not any(isinstance(v, Mapping | list) for v in value.values())
+            whole = plain or _are_records(value.values())
+            deeper = ([], [_records(path, value)]) if whole else _rest(value, f"{path}: ")
+            figures += deeper[0]
+            tables += deeper[1]
+        elif isinstance(value, list) and value and _are_records(value):
+            tables.append(_records(path, dict(enumerate(value, start=1))))
+        elif isinstance(value, list) and value and all(isinstance(v, list) and len(v) == 2 for v in value):
+            tables.append(_records(path, dict(value)))
+        elif (cell := _cell(value)) not in (None, ""):
+            told = iso(value) if name in MOMENTS and isinstance(value, int) else cell
+            figures.append((path, f"{told[:LONGEST]}…" if isinstance(told, str) and len(told) > LONGEST else told))
+    return figures, tables
 
 
-def _tables(report: Report) -> list[Table]:
-    """Lists of objects, and objects too long to be figures."""
-    found = []
-    for name, value in report.items():
-        title = str(name).replace("_", " ").capitalize()
-        if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value):
-            columns = tuple(dict.fromkeys(key for row in value for key in row))
-            rows = [tuple(_cell(row.get(c)) for c in columns) for row in value]
-            found.append(Table(title, tuple(c.replace("_", " ") for c in columns), rows))
-        elif isinstance(value, Mapping) and len(value) > 8:
-            found.append(Table(title, ("Name", "Value"), [(n, _cell(v)) for n, v in value.items()]))
-    return found
+def _records(title: str, records: Mapping[Any, Any]) -> Table:
+    """One row a name, one column a field; where there are no fields, the value."""
+    fields = tuple(dict.fromkeys(key for part in records.values() for key in _mapping(part)))
+    rows: list[tuple[Cell, ...]] = [
+        (str(name), *(_cell(_mapping(part).get(f)) for f in fields)) if fields else (str(name), _cell(part))
+        for name, part in records.items()
+    ]
+    columns = ("", *(str(f).replace("_", " ") for f in fields)) if fields else ("", "Value")
+    return Table(f"{title[:1].upper()}{title[1:]}", columns, rows)
 
 
-def _is_short(value: Any) -> bool:
-    return isinstance(value, list | tuple) and 0 < len(value) <= 8 and not any(isinstance(v, Mapping) for v in value)
+def _are_records(values: Iterable[Any]) -> bool:
+    """Objects of plain values."""
+    return all(isinstance(v, Mapping) and not any(isinstance(x, Mapping) for x in v.values()) for v in values)
+
+
+def _is_facts(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(by, Mapping) and by and _are_records(by.values()) for by in value.values()
+    )
 
 
 def _mapping(value: Any) -> Report:

@@ -134,7 +134,11 @@ MINE = {
     },
     "behavior": {"events": 100, "sessions": 7, "set_aside": {"bot": 9}},
     "bots": 1,
-    "health": {"orphans": 3, "coverage": {"quoted": 0.75}},
+    "health": {"orphans": 3, "coverage": {"quoted": 0.75}, "facts": {"SUITS": {"llm": {"0.5-0.6": 4}}}},
+    "graph": {
+        "central": [["use:tea", 0.5], ["brand:a", 0.25]],
+        "degrees": {"Use": {"most": 4, "busiest": "use:tea"}, "Brand": {"most": 9, "busiest": "brand:a"}},
+    },
 }  # fmt: skip
 TRAIN = {
     "model": "ease-1",
@@ -166,7 +170,7 @@ def test_the_report_of_a_load_adds_up() -> None:
     (row,) = _table(shown, "Files").rows
     told = dict(zip(_table(shown, "Files").columns, row, strict=True))
     assert (told["Rows read"], told["Kept"], told["Set aside"], told["New facts"]) == (10, 4, 6, 6)
-    assert _table(shown, "Set aside, and why").rows == [
+    assert _table(shown, "What was noticed, and in how many rows").rows == [
         ("catalog", "reading", "id missing", 1),
         ("catalog", "cleaning", "duplicate row", 2),
         ("catalog", "loading", "unknown product", 3),
@@ -182,6 +186,9 @@ def test_the_report_of_mining_counts_facts_and_cost() -> None:
     assert ("llm", "cost: usd", 0.25) in _table(shown, "What it cost").rows
     assert ("behaviour", "bot", 9) in _table(shown, "Left out, and why").rows
     assert ("health: coverage: quoted", 0.75) in shown.figures
+    assert _table(shown, "Health: facts by relation, method and confidence").rows[0][:3] == ("SUITS", "llm", 4)
+    assert _table(shown, "Graph: central").rows == [("use:tea", 0.5), ("brand:a", 0.25)]
+    assert _table(shown, "Graph: degrees").rows == [("Use", 4, "use:tea"), ("Brand", 9, "brand:a")]
 
 
 def test_the_reports_of_models_mark_the_best() -> None:
