@@ -1,5 +1,7 @@
 """Scripts tell the language of a shop text, and punctuation its sentences."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,5 +40,5 @@ def test_sentences(text: str, parts: list[str]) -> None:
 def test_sentences_leave_out_white_space_only(text: str) -> None:
     spans = list(sentences(text))
     assert "".join("".join(text[start:end].split()) for start, end in spans) == "".join(text.split())
-    assert all(left[1] <= right[0] for left, right in zip(spans, spans[1:], strict=False))
+    assert all(left[1] <= right[0] for left, right in pairwise(spans))
     assert 0 <= chinese_share(text) <= 1
