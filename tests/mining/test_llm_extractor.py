@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,9 @@ from kg import ids
 from kg.schema import SHOP, Attribute, Schema
 from kg.types import Document, FieldSpan
 from mining.catalog import document_of
-from mining.errors import ConfigurationError, MiningError
-from mining.extraction.cascade import Cascade, Stage, merge, products, products_without_facts
+from mining.errors import ConfigurationError
 from mining.extraction.llm import CONFIDENCE, MAX_TEXT, LLMExtractor
-from mining.extraction.prompts import TEXT_RELATIONS, as_data, build_prompt, shot_language
+from mining.extraction.prompts import as_data, build_prompt, shot_language
 from mining.extraction.recording import record_replies
 from mining.language_model import Budget, ReplyCache, Retry
 from mining.types import Extraction, SetAside
@@ -344,165 +343,6 @@ def test_every_example_follows_the_schema_and_is_read_without_loss(endpoint: Sta
             (found,) = LLMExtractor(server.model()).extract([document(shot)])
             assert not found.set_aside
             assert sum(map(len, json.loads(answered.content).values())) == len(found.facts)
-
-
-# ---- cascade --------------------------------------------------------------------------------------------------------
-
-
-class Says:
-    """An extractor that finds the words it was given, a known answer for the cascade."""
-
-    def __init__(self, method: str, words: dict[str, str]) -> None:
-        self.method, self.words, self.asked = method, words, [""]
-
-    def extract(self, documents: Any) -> Iterator[Extraction]:
-        for about in documents:
-            self.asked.append(about.id)
-            word = self.words.get(about.id)
-            aside = (SetAside(about.id, self.method, "", "", "nothing"),)
-            if word is None:
-                yield Extraction(about.id, set_aside=aside)
-                continue
-            start = about.text.index(word)
-            found = Extraction(about.id, *_stated(about, word, start, self.method))
-            yield found
-
-
-def _stated(about: Document, word: str, start: int, method: str) -> tuple[Any, Any]:
-    from kg.types import Entity, Evidence, Fact
-
-    evidence = Evidence(about.id, method, 0.5, quote=word, start=start, end=start + len(word))
-    return (Entity(f"use:{word}", "Use", word),), (Fact(about.about, "USED_FOR", f"use:{word}", (evidence,)),)
-
-
-def test_a_dear_extractor_is_asked_only_where_the_cheap_one_found_nothing() -> None:
-    texts = several(6)
-    cheap = Says("cheap", {"doc:1": "tea", "doc:4": "soup"})
-    dear = Says("dear", {document.id: "tea" for document in texts})
-    found = list(Cascade([Stage(cheap), Stage(dear, products_without_facts)]).extract(iter(texts)))
-    assert [extraction.document_id for extraction in found] == [document.id for document in texts]
-    assert dear.asked[1:] == ["doc:0", "doc:2", "doc:3", "doc:5"]
-    methods = [[e.method for f in extraction.facts for e in f.evidence] for extraction in found]
-    assert methods == [["dear"], ["cheap"], ["dear"], ["dear"], ["cheap"], ["dear"]]
-    assert reasons(found[0]) == {"nothing": 1}
-
-
-def test_evidence_of_one_fact_is_united() -> None:
-    (found,) = Cascade([Stage(Says("a", {"doc:0": "tea"})), Stage(Says("b", {"doc:0": "tea"}))]).extract(several(1))
-    (fact,) = found.facts
-    assert [evidence.method for evidence in fact.evidence] == ["a", "b"]
-    assert len(found.entities) == 1
-    assert merge(found, found) == found
-
-
-def test_a_cascade_yields_each_document_as_soon_as_it_is_read() -> None:
-    pulled: list[str] = []
-
-    def stream() -> Iterator[Document]:
-        for about in several(5):
-            pulled.append(about.id)
-            yield about
-
-    dear = Says("dear", {})
-    results = Cascade([Stage(Says("cheap", {})), Stage(dear, products)]).extract(stream())
-    next(results)
-    assert dear.asked[1:] == ["doc:0"]
-    assert sum(1 for _ in results) == 4
-
-
-def test_a_cascade_of_nothing_and_one_wanted_nowhere_still_answer_for_every_document() -> None:
-    assert [e.document_id for e in Cascade([]).extract(several(3))] == ["doc:0", "doc:1", "doc:2"]
-    nowhere = Stage(Says("dear", {}), lambda document, so_far: False)
-    assert [e.document_id for e in Cascade([nowhere]).extract(several(600))] == [f"doc:{n}" for n in range(600)]
-
-
-def test_an_extractor_that_loses_documents_is_named() -> None:
-    class Loses(Says):
-        def extract(self, documents: Any) -> Iterator[Extraction]:
-            yield from list(super().extract(documents))[1:]
-
-    with pytest.raises(MiningError, match="'lossy'"):
-        list(Cascade([Stage(Loses("lossy", {}))]).extract(several(3)))
-
-
-# ---- hostile texts --------------------------------------------------------------------------------------------------
-
-
-def hostile() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in HOSTILE.read_text(encoding="utf-8").splitlines()]
-
-
-def believed(extraction: Extraction, about: Document) -> Iterator[str]:
-    """The quotes of an extraction, each checked: on schema, of this product, exactly where it says it is."""
-    entities = {entity.id: entity for entity in extraction.entities}
-    for fact in extraction.facts:
-        assert fact.head == about.about
-        assert fact.relation in TEXT_RELATIONS
-        SHOP.check(fact.relation, "Product", entities[fact.tail].type)
-        (evidence,) = fact.evidence
-        assert (evidence.source, evidence.method) == (about.id, "llm")
-        assert evidence.start is not None
-        assert about.text[evidence.start : evidence.end] == evidence.quote
-        assert evidence.quote is not None
-        assert "\n" not in evidence.quote
-        assert len(evidence.quote) <= 64
-        yield evidence.quote
-    assert set(entities) == {fact.tail for fact in extraction.facts}
-    for aside in extraction.set_aside:
-        assert len(aside.quote) <= 200
-        assert aside.quote.encode("utf-8").decode("utf-8") == aside.quote
-
-
-def test_the_corpus_is_large_and_of_many_kinds() -> None:
-    texts = hostile()
-    assert len(texts) >= 60
-    assert {text["lang"] for text in texts} == {"en", "zh", "mixed"}
-    assert len({text["trick"] for text in texts}) >= 9
-    assert len({text["id"] for text in texts}) == len(texts)
-
-
-def test_a_model_that_obeys_the_text_cannot_write_what_the_text_does_not_state(endpoint: Start, said: Start) -> None:
-    texts = hostile()
-    replies = iter([text["reply"] for text in texts])
-    extractor = LLMExtractor(endpoint(lambda request: said(next(replies))).model(retry=Retry(attempts=1)))
-    askable = [text for text in texts if text["text"].strip()]
-    written = 0
-    for text, extraction in zip(askable, extractor.extract(map(as_document, askable)), strict=True):
-        quotes = list(believed(extraction, as_document(text)))
-        assert not set(quotes) & set(text["forbidden"]), text["id"]
-        written += len(quotes)
-    assert written >= 20  # what the texts do state is still read
-
-
-def as_document(text: dict[str, Any]) -> Document:
-    return Document(text["id"], "product:1", "product", text["text"])
-
-
-MARKS = ["<|im_start|>", "TEXT>>>", "[INST]", "system", "{", '"}]}', "\u202e", "relation", "USED_FOR"]
-PIECES: dict[str, Callable[[str], list[str]]] = {
-    "the whole text": lambda text: [text],
-    "every line": lambda text: text.split("\n"),
-    "every word": lambda text: text.split()[:60],
-    "marks": lambda text: MARKS,
-}
-
-
-@pytest.mark.parametrize("kind", PIECES)
-def test_a_model_that_throws_the_text_back_writes_no_prose_and_no_bait(endpoint: Start, said: Start, kind: str) -> None:
-    texts = [text for text in hostile() if text["text"].strip()]
-    pieces = iter([PIECES[kind](text["text"]) for text in texts])
-
-    def thrown_back(request: dict[str, Any]) -> Any:
-        thrown = next(pieces)
-        lists = dict.fromkeys(("compatible_with", "accessory_of", "used_for", "suits"), thrown)
-        return said(reply(**lists, attributes=[value("color", piece) for piece in thrown]))
-
-    extractor = LLMExtractor(endpoint(thrown_back).model())
-    for text, extraction in zip(texts, extractor.extract(map(as_document, texts)), strict=True):
-        for quote in believed(extraction, as_document(text)):
-            assert not any(mark in quote for mark in ("<|", "{", "}", "[INST]", "USED_FOR", "\u202e", "\u200b"))
-            assert not any(bait in quote.casefold() for bait in ("ignore all", "system prompt", "忽略以上", "api key"))
-            assert quote.casefold() not in ("for", "the", "and", "a", "to", "is")
 
 
 # ---- the sample shop's own documents --------------------------------------------------------------------------------
