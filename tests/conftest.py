@@ -34,10 +34,6 @@ def neo4j_server() -> Iterator[Any]:
 # Open faults, told by name in every run until they are mended. Remove a line with its fault.
 OPEN = {
     "test_a_commit_that_died_holds_readers_up_for_a_while_only": "fails on a busy machine; not yet understood",
-    "test_a_killed_training_goes_on_where_it_was[r]": "resumed relational training differs; not yet understood",
-    "test_kill_9_leaves_a_state_that_is_whole": "fails since the relational model changed; not yet understood",
-    "test_training_stops_where_validation_was_best": "fails since the relational model changed; not yet understood",
-    "test_an_empty_history_of_a_known_user_is_silent": "fails since the relational model changed; not yet understood",
     "test_memory_sqlite_and_neo4j_hold_the_same_sample_shop": "never run to its end yet",
 }
 

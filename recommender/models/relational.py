@@ -39,9 +39,10 @@ class Relational:
     u^0 = e_u learned and u^l = x̂ z^(l-1); x̂ is the history weighted by action and age, of length 1. The weights w^l
     of a layer, and a, are softmaxes of learned numbers.
 
-    score = cosine(u, z) / temperature + bias + Σ_r λ_r x · R_r. The last sum is the linear relation term (see
-    ``relations``) with a learned λ_r ≥ 0 for each relation: what a fact says about two products must not be lost in
-    vectors of few dimensions, and its share of the score stays exact. ``direct=False`` leaves it out.
+    score = cosine(u, z) / temperature + Σ_r λ_r x · R_r, and a learned bias of the item with ``bias``. The sum is the
+    linear relation term (see ``relations``) with a learned λ_r ≥ 0 for each relation: what a fact says about two
+    products must not be lost in vectors of few dimensions, and its share of the score stays exact. ``direct=False``
+    leaves it out.
 
     A user's own vector e_u is a correction to what the history says; who has none is folded in by the history alone,
     by the same formula. Items that nobody took have no vector of their own: theirs is what their relations send.
@@ -56,9 +57,10 @@ class Relational:
     temperature: float = 0.1
     learning_rate: float = 0.005
     weight_decay: float = 1e-6
-    item_dropout: float = 0.1
+    item_dropout: float = 0.3
     together: bool = True
     direct: bool = True
+    bias: bool = False
     batch: int = 2048
     negatives: int = 1024
     epochs: int = 60
@@ -110,7 +112,7 @@ class _Network(nn.Module):
         self.items = nn.Parameter(torch.randn(items, model.dimensions, generator=chance) * 0.1)
         self.entities = nn.Parameter(torch.randn(entities, model.dimensions, generator=chance) * 0.1)
         self.users = nn.Parameter(torch.zeros(users, model.dimensions))
-        self.bias = nn.Parameter(torch.zeros(items))
+        self.bias = nn.Parameter(torch.zeros(items), requires_grad=model.bias)
         self.strengths = nn.Parameter(torch.zeros(model.layers, len(relations) + len(OTHER_MESSAGES)))
         self.mix = nn.Parameter(torch.zeros(model.layers + 1))
         self.correction = nn.Parameter(torch.tensor(0.1))
@@ -171,7 +173,7 @@ class _Learner:
 
     def _groups(self) -> list[dict[str, Any]]:
         net, model = self.module, self._model
-        few = [net.strengths, net.mix, net.bias, net.correction]
+        few = [net.strengths, net.mix, net.correction, *([net.bias] if model.bias else [])]
         return [
             {"params": [net.direct], "lr": 10 * model.learning_rate},
             {"params": [net.items, net.entities, net.users], "weight_decay": model.weight_decay},
@@ -248,7 +250,7 @@ class _Learner:
             self._data.histories.last_at,
             self._weights,
             normalise=True,
-            bias=self.module.bias.cpu().numpy().copy(),
+            bias=self.module.bias.cpu().numpy().copy() if self._model.bias else None,
         )
         if self._term is None:
             return WeightedSumScorer(((1.0, factors),))

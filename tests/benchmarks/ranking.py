@@ -14,14 +14,18 @@ from recommender.splits import Cases, Cut, leave_last_out
 RELATIONS = ("also_bought", "also_viewed", "bought_together")
 
 
-def beauty(data: Path) -> Dataset:
-    """Amazon Beauty 2014 5-core: every interaction a purchase, in the published order of each user's history."""
-    return Dataset.build(_events(data), items=_items(data), links=_links(data))
+def beauty(data: Path, *, entities: bool = False) -> Dataset:
+    """Amazon Beauty 2014 5-core: every interaction a purchase, in the published order of each user's history.
+
+    ``entities`` adds brand and leaf category to the relations between items.
+    """
+    names, attributes = _attributes(data) if entities else (Ids(()), {})
+    return Dataset.build(_events(data), items=_items(data), links=_links(data), entities=names, attributes=attributes)
 
 
-def split_a(data: Path) -> tuple[Cut, Cut]:
+def split_a(data: Path, *, entities: bool = False) -> tuple[Cut, Cut]:
     """Leave-one-out: (the cut that chooses, asked for the second-last item; the cut that is reported, the last)."""
-    test = leave_last_out(beauty(data))
+    test = leave_last_out(beauty(data, entities=entities))
     return leave_last_out(test.train), test
 
 
@@ -64,3 +68,20 @@ def _links(data: Path) -> dict[str, Edges]:
         tails = np.array([items.places[str(item)] for item in rows["tail"].to_pylist()], np.int64)
         links[name] = Edges.of(heads, tails)
     return links
+
+
+def _attributes(data: Path) -> tuple[Ids, dict[str, Edges]]:
+    items, rows = _items(data), pq.read_table(data / "items.parquet").to_pylist()
+    pairs = {
+        "MADE_BY": [(str(row["item"]), f"brand:{row['brand']}") for row in rows if row["brand"]],
+        "IN_CATEGORY": [(str(row["item"]), f"category:{row['categories']}") for row in rows if row["categories"]],
+    }
+    names = Ids.sorted(entity for found in pairs.values() for _, entity in found)
+    edges = {
+        relation: Edges.of(
+            np.array([items.places[item] for item, _ in found], np.int64),
+            np.array([names.places[entity] for _, entity in found], np.int64),
+        )
+        for relation, found in pairs.items()
+    }
+    return names, edges

@@ -1,5 +1,7 @@
 """Each closed form against its formula, written out densely."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,25 @@ def test_relations_equal_their_definition(data):
     expected = data.matrix().toarray() @ (q / np.outer(root, root))
     found = Relations(strengths).fit(data).scores_batch(data.histories)
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_relation_may_join_products_and_entities(data):
+    """COMPATIBLE_WITH leads to a Product or to a Thing: one weight, both ways, and a term can be held to one."""
+    both = replace(data, attributes=data.attributes | {"BOUGHT": data.attributes["USED_FOR"]})
+    strengths = {"BOUGHT": 2.0, "VIEWED": 1.0}
+    whole = Relations(strengths).fit(both)
+    q = np.zeros((14, 14))
+    for name in strengths:
+        one = both.links[name].matrix((14, 14)).toarray()
+        q += strengths[name] * (one + one.T)
+    shared = both.attributes["BOUGHT"].matrix((14, 3)).toarray()
+    q += 2.0 * (shared / np.maximum(np.count_nonzero(shared, axis=0), 1)) @ shared.T
+    np.fill_diagonal(q, 0)
+    root = np.sqrt(q.sum(axis=1))
+    expected = data.matrix().toarray() @ (q / np.outer(root, root))
+    np.testing.assert_allclose(whole.scores_batch(data.histories), expected, atol=1e-5)
+    assert not Relations(strengths, through="items").fit(both).attributes
+    assert not Relations(strengths, through="entities").fit(both).links
 
 
 def test_an_entity_that_nearly_everything_shares_is_left_out(data):

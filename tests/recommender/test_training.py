@@ -1,6 +1,7 @@
 """The graph networks against PyTorch Geometric's own layers, and the loop that trains them."""
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -20,10 +21,11 @@ from recommender.errors import ConfigurationError, ModelFitError
 from recommender.evaluation import measure
 from recommender.hetero import to_hetero
 from recommender.histories import Histories, Ids, UserState
-from recommender.models import lightgcn
+from recommender.models import lightgcn, relational
 from recommender.models.lightgcn import LightGCN
 from recommender.models.relational import Relational
 from recommender.propagation import Adjacency, Propagation, balanced, unit_rows
+from recommender.scorers import WeightedSumScorer
 from recommender.splits import leave_last_out
 from recommender.training import Run, sampled_softmax
 
@@ -43,6 +45,11 @@ def shop(log) -> Dataset:
 @pytest.fixture
 def data(log):
     return shop(log)
+
+
+def factors(scorer):
+    """The learned vectors inside the sum that a model returns."""
+    return scorer.parts[0][1] if isinstance(scorer, WeightedSumScorer) else scorer
 
 
 def test_propagation_is_the_layer_of_pyg():
@@ -112,8 +119,8 @@ def test_a_killed_training_goes_on_where_it_was(model, data, tmp_path):
     assert heard[0].number == 5
     assert again == length
     assert not path.exists()
-    assert resumed.item_factors.tobytes() == undisturbed.item_factors.tobytes()
-    assert resumed.user_factors.tobytes() == undisturbed.user_factors.tobytes()
+    assert factors(resumed).item_factors.tobytes() == factors(undisturbed).item_factors.tobytes()
+    assert factors(resumed).user_factors.tobytes() == factors(undisturbed).user_factors.tobytes()
 
 
 def test_a_state_of_another_training_is_not_resumed(data, tmp_path):
@@ -130,36 +137,55 @@ def test_a_state_of_another_training_is_not_resumed(data, tmp_path):
     assert [epoch.number for epoch in heard] == list(range(1, 9))
 
 
-KILLED = """
-import sys
+SMALLEST = '''
+"""A learner of three numbers, in a file of its own so that another process can train it without loading networks."""
+import os, signal, sys
 from pathlib import Path
-sys.path[:0] = [{tests!r}]
-import os, signal
-import test_training
-from conftest import log
-from recommender.training import Run
-from dataclasses import replace
+import numpy as np
+import torch
+from recommender.histories import Ids
+from recommender.scorers import PopularityScorer
+from recommender.training import Run, Schedule, train
+
+class Learner:
+    fingerprint = "three numbers"
+
+    def __init__(self):
+        self.module = torch.nn.Linear(3, 1, bias=False)
+        torch.nn.init.ones_(self.module.weight)
+        self.optimiser = torch.optim.Adam(self.module.parameters(), lr=0.1)
+
+    def losses(self, random):
+        for _ in range(4):
+            yield (self.module(torch.from_numpy(random.standard_normal((8, 3), dtype=np.float32))) - 2).pow(2).mean()
+
+    def scorer(self):
+        return PopularityScorer(Ids(("a", "b", "c")), self.module.weight.detach().numpy()[0].copy())
+
+def learn(path, on_epoch):
+    return train(Learner(), Schedule(0, 9, 1, 1), Run(checkpoint=path, on_epoch=on_epoch)).scorer.popularity
 
 def die(epoch):
     if epoch.number == 4:
         os.kill(os.getpid(), signal.SIGKILL)
 
-run = Run(checkpoint=Path({path!r}), on_epoch=die)
-replace(test_training.SMALL, run=run).fit(test_training.shop(log.__wrapped__()))
-"""
+if __name__ == "__main__":
+    learn(Path(sys.argv[1]), die)
+'''
 
 
 @pytest.mark.slow
-def test_kill_9_leaves_a_state_that_is_whole(data, tmp_path):
-    path = tmp_path / "state.npz"
-    script = KILLED.format(tests=str(Path(__file__).parent), path=str(path))
+def test_kill_9_leaves_a_state_that_is_whole(tmp_path):
+    script, path = tmp_path / "learner.py", tmp_path / "state.npz"
+    script.write_text(SMALLEST)
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    died = subprocess.run([sys.executable, "-W", "ignore", "-c", script], env=env, capture_output=True, check=False)
+    command = [sys.executable, "-W", "ignore", str(script), str(path)]
+    died = subprocess.run(command, env=env, capture_output=True, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
-    heard = []
-    resumed = replace(SMALL, run=Run(checkpoint=path, on_epoch=heard.append)).fit(data)
+    learn, heard = runpy.run_path(str(script))["learn"], []
+    resumed = learn(path, heard.append)
     assert heard[0].number == 5  # the state of the fourth was written before its callback
-    assert resumed.item_factors.tobytes() == SMALL.fit(data).item_factors.tobytes()
+    assert resumed.tobytes() == learn(None, None).tobytes()
 
 
 def test_training_stops_where_validation_was_best(data):
@@ -172,15 +198,27 @@ def test_training_stops_where_validation_was_best(data):
     assert len(curve) < 60
     assert fixed == replace(model, epochs=best)
     assert measure(scorer, cut.cases, 10).ndcg == curve[best]
-    assert fixed.fit(cut.train).item_factors.tobytes() == scorer.item_factors.tobytes()
+    assert factors(fixed.fit(cut.train)).item_factors.tobytes() == factors(scorer).item_factors.tobytes()
 
 
 def test_cold_items_get_their_vectors_from_their_relations(data):
-    scorer = replace(SMALL, epochs=30).fit(data)
+    scorer = factors(replace(SMALL, epochs=30).fit(data))  # without the linear term, which would say it too
     scores = scorer.scores_batch(data.histories)
     even = np.array([name.startswith("u") and int(name[1:]) % 2 == 0 for name in data.users.names])
     assert (scores[even, 18] > scores[even, 19]).all()
     assert (scores[~even, 19] > scores[~even, 18]).all()
+
+
+def test_the_linear_term_is_trained_as_it_is_served(data):
+    """What the loss adds for targets and negatives is what the scorer adds for the same products."""
+    learner = relational._Learner(SMALL, data)
+    targets, negatives = np.arange(40) % 20, np.array([0, 5, 19])
+    with torch.no_grad():
+        right, wrong = (part.numpy() for part in learner._said(data.histories, targets, negatives))
+    served = learner.scorer().parts[1][1].scores_batch(data.histories)
+    np.testing.assert_allclose(right, served[np.arange(40), targets], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(wrong, served[:, negatives], rtol=1e-5, atol=1e-6)
+    assert served.any()
 
 
 def test_without_a_correction_a_new_user_is_a_known_one(data):
@@ -254,7 +292,7 @@ def test_hetero_data_holds_every_edge_and_its_reverse(data):
 
 
 def test_an_empty_history_of_a_known_user_is_silent(data):
-    scorer = replace(SMALL, epochs=1).fit(data)
+    scorer = factors(replace(SMALL, epochs=1).fit(data))
     forgotten = Histories.of([UserState("u00")], scorer.items, scorer.users)
     assert not scorer.speaks(forgotten)[0]
-    assert not scorer.user_vectors(forgotten).any()
+    assert not factors(scorer).user_vectors(forgotten).any()
