@@ -54,7 +54,7 @@ class Relational:
 
     dimensions: int = 64
     layers: int = 2
-    temperature: float = 0.1
+    temperature: float = 0.2
     learning_rate: float = 0.005
     weight_decay: float = 1e-6
     item_dropout: float = 0.3
@@ -67,7 +67,7 @@ class Relational:
     every: int = 5
     patience: int = 3
     seed: int = 0
-    decay: float = 0.6
+    decay: float = 0.8
     run: Run = field(default=HERE, repr=False, compare=False)
 
     uses_relations: ClassVar[bool] = True
