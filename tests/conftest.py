@@ -33,8 +33,6 @@ def neo4j_server() -> Iterator[Any]:
 
 # Open faults, told by name in every run until they are mended. Remove a line with its fault.
 OPEN = {
-    "test_a_commit_that_died_holds_readers_up_for_a_while_only": "fails on a busy machine; not yet understood",
-    "test_memory_sqlite_and_neo4j_hold_the_same_sample_shop": "never run to its end yet",
 }
 
 
