@@ -29,14 +29,3 @@ def neo4j_server() -> Iterator[Any]:
             yield running
     except server["NoServerError"] as error:
         pytest.skip(str(error))
-
-
-# Open faults, told by name in every run until they are mended. Remove a line with its fault.
-OPEN = {
-}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.name in OPEN:
-            item.add_marker(pytest.mark.skip(reason=f"open fault: {OPEN[item.name]}"))
