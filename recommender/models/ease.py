@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.linalg import lapack
 
-from recommender.arrays import Floats
+from recommender.arrays import Doubles, Floats
 from recommender.dataset import Dataset
 from recommender.errors import ModelFitError
 from recommender.histories import HistoryWeights
@@ -20,9 +20,9 @@ from recommender.scorers import ItemItemScorer
 class Ease:
     """G = XᵀX + λI; P = G⁻¹; B_ij = -P_ij / P_jj, B_jj = 0; score = x · B.
 
-    Shapes: X (n_users, n_items), B (n_items, n_items) dense. Time n_items³, memory 8 n_items² bytes while fitting
-    (in double precision, in place) and 4 n_items² after. ``decay`` weighs the history by age when scoring only; B is
-    always fitted on X without ages.
+    Shapes: X (n_users, n_items), B (n_items, n_items) dense. Time n_items³; memory 12 n_items² bytes while fitting (G
+    in double precision and in place, then B beside it) and 4 n_items² after. ``decay`` weighs a history by age when
+    scoring only; B is always fitted on X without ages.
     """
 
     regularisation: float = 100.0
@@ -38,33 +38,33 @@ class Ease:
         x = data.matrix()
         if x.nnz == 0:
             raise ModelFitError("EASE needs at least one interaction; the training set holds none")
-        gram = (x.T @ x).astype(np.float64).toarray().T  # symmetric, so its transpose is itself in LAPACK's order
+        gram = (x.T @ x).astype(np.float64).toarray(order="F")  # the order of LAPACK, which otherwise copies it
         gram[np.diag_indices_from(gram)] += self.regularisation
         weights = HistoryWeights(self.decay, data.weights.actions)
         return ItemItemScorer(data.items, _regression(_inverse_triangle(gram)), weights)
 
 
-def _inverse_triangle(gram: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Floats:
+def _inverse_triangle(gram: Doubles) -> Doubles:
     """The inverse of a positive definite matrix, in its place; only the lower triangle is valid."""
     factor, failed = lapack.dpotrf(gram, lower=1, overwrite_a=1, clean=0)
     if not failed:
         factor, failed = lapack.dpotri(factor, lower=1, overwrite_c=1)
     if failed:
         raise ModelFitError("the item matrix cannot be inverted; EASE needs a regularisation well above 0")
-    inverse: Floats = factor.astype(np.float32)
+    inverse: Doubles = factor
     return inverse
 
 
-def _regression(triangle: Floats) -> Floats:
+def _regression(triangle: Doubles) -> Floats:
     """B from the lower triangle of P, block by block so that nothing of its size is made twice."""
     n = len(triangle)
     result = np.empty((n, n), np.float32)
-    diagonal = triangle.diagonal().copy()
+    diagonal = triangle.diagonal().astype(np.float32)
     for start in range(0, n, 1024):
         stop = min(start + 1024, n)
         result[start:stop, :start] = triangle[start:stop, :start]
         result[:start, start:stop] = triangle[start:stop, :start].T
-        block = np.tril(triangle[start:stop, start:stop])
+        block = np.tril(triangle[start:stop, start:stop]).astype(np.float32)
         result[start:stop, start:stop] = block + np.tril(block, -1).T
     result /= -diagonal[None, :]
     np.fill_diagonal(result, 0.0)
