@@ -1,0 +1,156 @@
+"""The small model of the extraction cascade: an encoder fine-tuned to mark the values of a category's attributes.
+
+texts → ``Reader`` → ``TaggerNetwork`` → candidate spans → calibrated confidence. Trained by ``tagger_training``; saved
+as a folder of safetensors and JSON.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from mining.errors import ConfigurationError, SourceError
+from mining.extraction.calibration import Calibration
+from mining.extraction.encoders import Encoder, new_encoder
+from mining.extraction.examples import Example
+from mining.extraction.lexicon import Lexicon
+from mining.extraction.span_decoding import Candidate, candidates, chosen, place_of
+from mining.extraction.tagger_batches import Item, Reader, Vocabulary, bucketed
+from mining.extraction.tagger_network import Shape, TaggerNetwork
+
+FORMAT = 1
+MODEL, MANIFEST, LEXICON, TOKENIZER = "model.safetensors", "manifest.json", "lexicon.json", "tokenizer.json"
+READ_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A value of ``label`` at code points ``[start, end)``. ``odds``: log odds before calibration."""
+
+    label: str
+    start: int
+    end: int
+    odds: float
+    confidence: float
+
+
+class Tagger:
+    """A trained small model. ``once``: a text has at most one span a label."""
+
+    def __init__(self, network: TaggerNetwork, reader: Reader, *, once: bool, calibration: Calibration) -> None:
+        self.network, self.reader, self.once, self.calibration = network, reader, once, calibration
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    def read(self, examples: Sequence[Example], *, own: bool = False) -> list[Item]:
+        return [self.reader.item(example, own=own) for example in examples]
+
+    def find(self, examples: Sequence[Example]) -> list[list[Found]]:
+        """The spans of each text, best first, down to hopeless ones: a threshold on the confidence is the caller's.
+
+        Only text and context of an example are read.
+        """
+        return self.find_in(self.read([Example(example.text, example.context) for example in examples]))
+
+    def find_in(self, items: Sequence[Item]) -> list[list[Found]]:
+        found: list[list[Found]] = [[] for _ in items]
+        self.network.eval()
+        with torch.inference_mode():
+            for at in bucketed([len(item.tokens) for item in items], READ_AT_ONCE, None):
+                batch = self.reader.batch([items[i] for i in at], targets=False).to(self.device)
+                log = self.network.log_probabilities(self.network(batch)).double().cpu().numpy()
+                for row, i in enumerate(at):
+                    found[i] = self._found(items[i], log[row])
+        return found
+
+    def _found(self, item: Item, log: Any) -> list[Found]:
+        names = self.reader.vocabulary.of_context(item.example.context)
+        usable = log[: len(item.kept), : len(names)]
+        kept = chosen(candidates(usable), once=self.once, exclusive=self.network.shape.exclusive)
+        return [self._one(candidate, item, names) for candidate in kept]
+
+    def _one(self, candidate: Candidate, item: Item, names: Sequence[str]) -> Found:
+        label = names[candidate.label]
+        confidence = self.calibration.confidence(candidate.odds, label)
+        return Found(label, *place_of(candidate, item.kept), candidate.odds, confidence)
+
+    def save(self, folder: Path) -> None:
+        """Weights, tokenizer, lexicon and manifest; the manifest last, so that a folder without one is unfinished."""
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {key: value.detach().cpu().contiguous() for key, value in self.network.state_dict().items()}
+        save_file(state, folder / MODEL)
+        reader = self.reader
+        (folder / TOKENIZER).write_text(reader.encoder.tokenizer.to_str(), "utf-8")
+        (folder / LEXICON).write_text(_json(reader.lexicon.to_json()), "utf-8")
+        manifest = {
+            "format": FORMAT,
+            "encoder": reader.encoder.name,
+            "lowercase": reader.encoder.lowercase,
+            "config": _plain_config(reader.encoder),
+            "shape": asdict(self.network.shape),
+            "contexts": {context: list(labels) for context, labels in reader.vocabulary.contexts.items()},
+            "max_tokens": reader.max_tokens,
+            "once": self.once,
+            "calibration": asdict(self.calibration),
+        }
+        (folder / MANIFEST).write_text(_json(manifest), "utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str = "cpu") -> "Tagger":
+        """Raises SourceError where the folder holds no finished model of this format."""
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+            if manifest.get("format") != FORMAT:
+                seen = manifest.get("format")
+                raise SourceError(f"{folder}: a model of format {seen}, expected {FORMAT}; train anew")
+            tokenizer = (folder / TOKENIZER).read_text("utf-8")
+            lexicon = Lexicon.from_json(json.loads((folder / LEXICON).read_text("utf-8")))
+            encoder = new_encoder(
+                manifest["config"], tokenizer, name=manifest["encoder"], lowercase=manifest["lowercase"]
+            )
+            network = TaggerNetwork(encoder, Shape(**manifest["shape"]))
+            network.load_state_dict(load_file(folder / MODEL))
+            reader = Reader(encoder, Vocabulary.of(manifest["contexts"]), lexicon, manifest["max_tokens"])
+            calibration = Calibration(**manifest["calibration"])
+        except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+            if isinstance(error, SourceError):
+                raise
+            raise SourceError(f"{folder}: holds no finished small model ({error}); train it again") from error
+        return cls(network.to(device_of(device)), reader, once=manifest["once"], calibration=calibration)
+
+
+def device_of(name: str) -> torch.device:
+    """``cpu`` or ``cuda``. Raises ConfigurationError where there is no such device."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigurationError("--device cuda: PyTorch sees no CUDA device here; use --device cpu")
+    return torch.device(name)
+
+
+def surfaces(examples: Iterable[Example]) -> dict[tuple[str, str, str], str]:
+    """(context, label, text of a span) → the value that labels wrote for it, where that was mostly another text."""
+    written: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+    for example in examples:
+        for span in example.spans:
+            text = example.text[span.start : span.end]
+            written[example.context, span.label, text][span.value or text] += 1
+    best = {key: max(sorted(counts), key=lambda v, c=counts: c[v]) for key, counts in written.items()}  # type: ignore[misc]
+    return {key: value for key, value in best.items() if value != key[2]}
+
+
+def _plain_config(encoder: Encoder) -> Mapping[str, Any]:
+    config: dict[str, Any] = encoder.config.to_diff_dict()
+    kept = {key: value for key, value in config.items() if isinstance(value, (int, float, str, bool, type(None)))}
+    kept["model_type"] = encoder.config.model_type
+    return {k: v for k, v in kept.items() if k not in ("transformers_version", "_name_or_path", "dtype")}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,142 @@
+"""The network of the small model: words of a text in, scores of every label of its context at every word out.
+
+encoder → mean of a word's tokens, with its shape and what the lexicon knows of it → BiLSTM → per label B and I scores.
+A label's weights are shared by all contexts; each context may bend them a little.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from mining.extraction.encoders import Encoder
+from mining.extraction.lexicon import PLANES
+
+SHAPES, SPACES, SIZES = 8, 4, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Texts of one step, padded. B texts, S tokens, W words, L labels of a context."""
+
+    tokens: torch.Tensor
+    """[B, S] token ids."""
+    mask: torch.Tensor
+    """[B, S] 1 where there is a token."""
+    segments: torch.Tensor
+    """[B, S] 0 for the context, 1 for the text."""
+    first: torch.Tensor
+    """[B, W] first token of a word."""
+    last: torch.Tensor
+    """[B, W] last token of a word."""
+    shapes: torch.Tensor
+    """[B, W, 3] case, space around, length."""
+    words: torch.Tensor
+    """[B, W] True where there is a word."""
+    labels: torch.Tensor
+    """[B, L] label ids, 0 as padding."""
+    contextual: torch.Tensor
+    """[B, L] ids of (context, label), 0 where it was never seen."""
+    known: torch.Tensor
+    """[B, L] True where there is a label."""
+    lexicon: torch.Tensor
+    """[B, W, L, PLANES] strengths."""
+    target: torch.Tensor | None = None
+    """[B, W, L] 0 outside, 1 begin, 2 inside, -1 not counted."""
+
+    def to(self, device: torch.device) -> "Batch":
+        def moved(held: Any) -> Any:
+            return held if held is None else held.to(device)
+
+        return Batch(**{field.name: moved(getattr(self, field.name)) for field in fields(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the network is built from. ``labels`` and ``contextual`` count from 1; 0 is padding."""
+
+    labels: int
+    contextual: int
+    exclusive: bool
+    hidden: int = 160
+    known: int = 48
+    dropout: float = 0.2
+
+
+class TaggerNetwork(nn.Module):
+    """Scores as logits [B, W, L, 2] (begin, inside) against an outside of 0."""
+
+    def __init__(self, encoder: Encoder, shape: Shape) -> None:
+        super().__init__()
+        self.encoder = encoder.model
+        self.shape = shape
+        self.segmented = int(getattr(encoder.config, "type_vocab_size", 1) or 1) > 1
+        features = 32
+        self.case = nn.Embedding(SHAPES, features)
+        self.space = nn.Embedding(SPACES, features)
+        self.size = nn.Embedding(SIZES, features)
+        self.lexical = nn.Parameter(torch.randn(shape.labels + 1, PLANES, shape.known) * 0.1)
+        width = encoder.width + features + shape.known
+        self.dropout = nn.Dropout(shape.dropout)
+        self.lstm = nn.LSTM(width, shape.hidden, batch_first=True, bidirectional=True)
+        out = 2 * shape.hidden + encoder.width
+        self.weights = nn.Parameter(torch.randn(shape.labels + 1, 2, out) * out**-0.5)
+        self.bias = nn.Parameter(torch.full((shape.labels + 1, 2), -2.0))
+        self.bent = nn.Parameter(torch.zeros(shape.contextual + 1, 2, out))
+        self.bent_bias = nn.Parameter(torch.zeros(shape.contextual + 1, 2))
+        self.trust = nn.Parameter(torch.zeros(PLANES, 2))
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        given = {"input_ids": batch.tokens, "attention_mask": batch.mask}
+        if self.segmented:
+            given["token_type_ids"] = batch.segments
+        tokens = self.encoder(**given).last_hidden_state
+        words = (_pick(tokens, batch.first) + _pick(tokens, batch.last)) / 2
+        shapes = self.case(batch.shapes[..., 0]) + self.space(batch.shapes[..., 1]) + self.size(batch.shapes[..., 2])
+        lexical = torch.einsum("bwlp,blpk->bwk", batch.lexicon, self.lexical[batch.labels])
+        read = self._in_both_directions(self.dropout(torch.cat([words, shapes, lexical], dim=-1)), batch.words)
+        state = self.dropout(torch.cat([read, words], dim=-1))
+        weights = self.weights[batch.labels] + self.bent[batch.contextual]
+        bias = self.bias[batch.labels] + self.bent_bias[batch.contextual]
+        scores = torch.einsum("bwh,blch->bwlc", state, weights) + bias[:, None]
+        scores = scores + torch.einsum("bwlp,pc->bwlc", batch.lexicon, self.trust)
+        return scores.masked_fill(~batch.known[:, None, :, None], -30.0)
+
+    def _in_both_directions(self, words: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+        """Packed, so that the way back begins at a text's last word and not in its padding."""
+        lengths = real.sum(-1).clamp(min=1).cpu()
+        packed = pack_padded_sequence(words, lengths, batch_first=True, enforce_sorted=False)
+        read, _ = self.lstm(packed)
+        return pad_packed_sequence(read, batch_first=True, total_length=words.shape[1])[0]
+
+    def loss(self, scores: torch.Tensor, target: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+        """Mean negative log likelihood a counted word."""
+        if not self.shape.exclusive:
+            log = self.log_probabilities(scores)
+            counted = (target >= 0) & known[:, None, :]
+            picked = log.gather(-1, target.clamp(min=0)[..., None])[..., 0]
+            return -(picked * counted).sum() / counted.any(-1).sum().clamp(min=1)
+        # Labels are rivals: a word is outside of all of them, or begins or goes on with one.
+        counted = (target >= 0).all(-1)
+        part, label = target.clamp(min=0).max(-1)
+        one = torch.where(part > 0, 2 * label + part, 0)
+        picked = self._rivals(scores).gather(-1, one[..., None])[..., 0]
+        return -(picked * counted).sum() / counted.sum().clamp(min=1)
+
+    def log_probabilities(self, scores: torch.Tensor) -> torch.Tensor:
+        """[B, W, L, 3]: log probability that a word is outside of each label, begins or goes on with it."""
+        if not self.shape.exclusive:
+            return torch.cat([torch.zeros_like(scores[..., :1]), scores], dim=-1).log_softmax(-1)
+        inner = self._rivals(scores)[..., 1:].view_as(scores)
+        outside = torch.log1p(-inner.exp().sum(-1, keepdim=True).clamp(max=1 - 1e-6))
+        return torch.cat([outside, inner], dim=-1)
+
+    def _rivals(self, scores: torch.Tensor) -> torch.Tensor:
+        """[B, W, 1 + 2 L]: log probabilities of outside, and of begin and inside of each label."""
+        return torch.cat([scores.new_zeros(*scores.shape[:2], 1), scores.flatten(2)], dim=-1).log_softmax(-1)
+
+
+def _pick(tokens: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+    return tokens.gather(1, at[..., None].expand(*at.shape, tokens.shape[-1]))

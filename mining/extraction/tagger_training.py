@@ -1,0 +1,310 @@
+"""Trains the small model: warm-up and decay, averaged weights, swapped values, early stopping on dev, resume.
+
+Every random choice of an epoch comes from (seed, epoch), so a run that was killed goes on to the same model.
+"""
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from mining.evaluation import Score
+from mining.extraction.calibration import Calibration, calibrate
+from mining.extraction.encoders import load_encoder
+from mining.extraction.examples import Example, Span, overlap_share
+from mining.extraction.lexicon import Lexicon
+from mining.extraction.tagger import Tagger, device_of
+from mining.extraction.tagger_batches import Reader, Vocabulary, bucketed
+from mining.extraction.tagger_network import Shape, TaggerNetwork
+
+_log = logging.getLogger("shopgraph.mining.tagger")
+RIVALS = 0.02  # share of spans that overlap another's, from which labels are no rivals
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to train. ``encoder`` as ``load_encoder`` takes it, ``encoders`` the folder it looks in.
+
+    ``swap``: share of texts whose values are exchanged for others of their label; ``forget``: share of texts that see
+    no lexicon; ``smooth``: how much of the averaged weights a step keeps; ``patience``: epochs without a better dev F1.
+    """
+
+    encoder: str = "all-MiniLM-L6-v2"
+    encoders: Path | None = None
+    epochs: int = 12
+    batch: int = 16
+    accumulate: int = 1
+    rate: float = 1e-4
+    head_rate: float = 1e-3
+    decay: float = 0.01
+    warmup: float = 0.1
+    clip: float = 1.0
+    smooth: float = 0.99
+    swap: float = 0.4
+    forget: float = 0.15
+    patience: int = 4
+    max_tokens: int = 160
+    freeze_embeddings: bool = True
+    once: bool = True
+    exclusive: bool | None = None
+    seed: int = 0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What an epoch came to: mean training loss, and the score of its averaged weights on dev."""
+
+    number: int
+    loss: float
+    dev: Score
+
+    def told(self) -> str:
+        """One line for a person."""
+        precision, recall, f1 = _prf(self.dev)
+        return (
+            f"epoch {self.number}: loss {self.loss:.3f}, dev precision {precision:.3f} recall {recall:.3f} F1 {f1:.3f}"
+        )
+
+
+def train(
+    examples: Sequence[Example],
+    dev: Sequence[Example],
+    contexts: Mapping[str, Sequence[str]],
+    options: Options,
+    *,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> Tagger:
+    """The model of the best epoch on ``dev``, calibrated on it; its lexicon then counts ``dev`` too.
+
+    ``contexts``: the labels of each context. ``checkpoint``: a folder from which a killed run goes on.
+    """
+    run = _Run(examples, dev, contexts, options)
+    run.resume(checkpoint)
+    while run.epoch < options.epochs and run.epoch - run.best_epoch < options.patience:
+        on_epoch(run.step())
+        run.keep(checkpoint)
+    return run.finish()
+
+
+class _Run:
+    """The state of a training."""
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        dev: Sequence[Example],
+        contexts: Mapping[str, Sequence[str]],
+        options: Options,
+    ) -> None:
+        torch.manual_seed(options.seed)
+        self.examples, self.dev, self.options = examples, dev, options
+        vocabulary = Vocabulary.of(contexts)
+        encoder = load_encoder(options.encoder, folder=options.encoders)
+        exclusive = options.exclusive if options.exclusive is not None else overlap_share(examples) < RIVALS
+        shape = Shape(len(vocabulary.labels), len(vocabulary.contextual), exclusive)
+        self.network = TaggerNetwork(encoder, shape).to(device_of(options.device))
+        if options.freeze_embeddings:
+            encoder.model.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
+        self.reader = Reader(encoder, vocabulary, Lexicon.of(examples), options.max_tokens)
+        self.tagger = Tagger(self.network, self.reader, once=options.once, calibration=Calibration())
+        self.read_dev = self.tagger.read(dev)
+        self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=options.decay)
+        steps = -(-len(examples) // (options.batch * options.accumulate)) * options.epochs
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, _slope(steps, options.warmup))
+        self.trained = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
+        self.average = {name: p.detach().clone() for name, p in self.trained.items()}
+        self.best: dict[str, torch.Tensor] = {}
+        self.epoch, self.best_epoch, self.best_f1 = 0, 0, -1.0
+        self.values = _values(examples)
+
+    def _groups(self) -> list[dict[str, Any]]:
+        encoder = {id(p) for p in self.network.encoder.parameters()}
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        return [
+            {"params": [p for p in trained if id(p) in encoder], "lr": self.options.rate},
+            {"params": [p for p in trained if id(p) not in encoder], "lr": self.options.head_rate},
+        ]
+
+    def step(self) -> Epoch:
+        """One epoch."""
+        options = self.options
+        random = np.random.default_rng([options.seed, self.epoch])
+        torch.manual_seed(options.seed * 100_003 + self.epoch)
+        items = []
+        for example in self.examples:
+            swapped = swap_values(example, self.values, random) if random.random() < options.swap else example
+            item = self.reader.item(swapped, own=True)
+            items.append(replace(item, lexicon=()) if random.random() < options.forget else item)
+        self.network.train()
+        total, batches = 0.0, list(bucketed([len(item.tokens) for item in items], options.batch, random))
+        for number, at in enumerate(batches, 1):
+            batch = self.reader.batch([items[i] for i in at], targets=True).to(self.tagger.device)
+            assert batch.target is not None
+            loss = self.network.loss(self.network(batch), batch.target, batch.known)
+            (loss / options.accumulate).backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach())
+            if number % options.accumulate == 0 or number == len(batches):
+                self._update()
+        self.epoch += 1
+        return self._measure(total / max(1, len(batches)))
+
+    def _update(self) -> None:
+        torch.nn.utils.clip_grad_norm_(list(self.trained.values()), self.options.clip)
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        done = self.schedule.last_epoch
+        keep = min(self.options.smooth, (1 + done) / (10 + done))  # young averages forget their start
+        with torch.no_grad():
+            for name, parameter in self.trained.items():
+                self.average[name].lerp_(parameter, 1 - keep)
+
+    def _measure(self, loss: float) -> Epoch:
+        live = {name: parameter.detach().clone() for name, parameter in self.trained.items()}
+        _put(self.trained, self.average)
+        score = score_of(self.tagger, self.dev)
+        _put(self.trained, live)
+        if score.f1 > self.best_f1 or not self.best:
+            self.best_f1, self.best_epoch = score.f1, self.epoch
+            self.best = {name: value.clone() for name, value in self.average.items()}
+        done = Epoch(self.epoch, loss, score)
+        _log.info(done.told())
+        return done
+
+    def finish(self) -> Tagger:
+        _put(self.trained, self.best or self.average)
+        found = self.tagger.find_in(self.read_dev)
+        self.tagger.calibration = calibrate(
+            [
+                (one.odds, one.label, _right(one.label, one.start, one.end, example))
+                for example, row in zip(self.dev, found, strict=True)
+                for one in row
+            ]
+        )
+        self.reader.lexicon = Lexicon.of([*self.examples, *self.dev])
+        return self.tagger
+
+    def keep(self, folder: Path | None) -> None:
+        if folder is None:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {f"live.{name}": p.detach() for name, p in self.trained.items()}
+        state |= {f"average.{name}": value for name, value in self.average.items()}
+        state |= {f"best.{name}": value for name, value in self.best.items()}
+        for number, moments in self.optimizer.state_dict()["state"].items():
+            state |= {f"adam.{number}.{key}": torch.as_tensor(value) for key, value in moments.items()}
+        name = f"epoch{self.epoch}.safetensors"
+        save_file({key: value.cpu().contiguous() for key, value in state.items()}, folder / name)
+        progress = {"weights": name, "epoch": self.epoch, "best_epoch": self.best_epoch, "best_f1": self.best_f1}
+        waiting = folder / "progress.json.new"
+        waiting.write_text(json.dumps({**progress, "run": self._fingerprint()}), "utf-8")
+        waiting.replace(folder / "progress.json")
+        for old in folder.glob("epoch*.safetensors"):
+            if old.name != name:
+                old.unlink()
+
+    def resume(self, folder: Path | None) -> None:
+        """Goes on from a checkpoint of the same run; one of another run is left to be overwritten."""
+        if folder is None or not (folder / "progress.json").is_file():
+            return
+        progress = json.loads((folder / "progress.json").read_text("utf-8"))
+        if progress["run"] != self._fingerprint():
+            return
+        state = load_file(folder / progress["weights"], device=str(self.tagger.device))
+        _put(self.trained, {name: state[f"live.{name}"] for name in self.trained})
+        self.average = {name: state[f"average.{name}"] for name in self.trained}
+        self.best = {name: state[f"best.{name}"] for name in self.trained if f"best.{name}" in state}
+        moments: dict[int, dict[str, torch.Tensor]] = defaultdict(dict)
+        for key, value in state.items():
+            if key.startswith("adam."):
+                _, number, name = key.split(".")
+                moments[int(number)][name] = value.cpu() if name == "step" else value
+        self.epoch, self.best_epoch = progress["epoch"], progress["best_epoch"]
+        self.best_f1 = progress["best_f1"]
+        steps = -(-len(self.examples) // (self.options.batch * self.options.accumulate)) * self.epoch
+        for _ in range(steps):
+            self.optimizer.step()  # without gradients: nothing moves, but the schedule wants it so
+            self.schedule.step()
+        whole = self.optimizer.state_dict()
+        self.optimizer.load_state_dict({"state": dict(moments), "param_groups": whole["param_groups"]})
+
+    def _fingerprint(self) -> str:
+        """The same for the same options and the same texts."""
+        told = {key: str(value) for key, value in asdict(self.options).items() if key not in ("encoders", "device")}
+        texts = [asdict(example) for example in (*self.examples, *self.dev)]
+        return blake2b(json.dumps([told, texts]).encode(), digest_size=16).hexdigest()
+
+
+def score_of(tagger: Tagger, examples: Sequence[Example], threshold: float = 0.5) -> Score:
+    """Exact spans against labelled ones; every finding of at least ``threshold`` counts."""
+    score = Score()
+    for example, row in zip(examples, tagger.find(examples), strict=True):
+        said = [one for one in row if one.confidence >= threshold]
+        right = sum(_right(one.label, one.start, one.end, example) for one in said)
+        gold = len({span.label for span in example.spans}) if tagger.once else len(example.spans)
+        score += Score(right, len(said), gold)
+    return score
+
+
+def swap_values(example: Example, values: Mapping[tuple[str, str], Sequence[str]], random: Any) -> Example:
+    """The text with about half its values exchanged for others of the same label, and its labels moved along."""
+    spans = sorted(example.spans, key=lambda span: span.start)
+    if any(b.start < a.end for a, b in pairwise(spans)):
+        return example  # overlapping labels cannot be moved apart
+    text, moved, at, placed = "", [], 0, []
+    for span in spans:
+        text += example.text[at : span.start]
+        choice = values.get((example.context, span.label), ())
+        surface, value = example.text[span.start : span.end], span.value
+        if choice and random.random() < 0.5:
+            surface, value = choice[int(random.integers(len(choice)))], None
+        placed.append((span.start, len(text) - span.start))
+        moved.append(Span(len(text), len(text) + len(surface), span.label, value))
+        text += surface
+        at = span.end
+    text += example.text[at:]
+    if example.unsure:
+        return example
+    return Example(text, example.context, tuple(moved))
+
+
+def _values(examples: Sequence[Example]) -> dict[tuple[str, str], list[str]]:
+    values: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    for example in examples:
+        for span in example.spans:
+            values[example.context, span.label][example.text[span.start : span.end]] = None
+    return {key: list(found) for key, found in values.items()}
+
+
+def _right(label: str, start: int, end: int, example: Example) -> bool:
+    return any(s.label == label and s.start == start and s.end == end for s in example.spans)
+
+
+def _put(parameters: Mapping[str, torch.Tensor], values: Mapping[str, torch.Tensor]) -> None:
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(values[name])
+
+
+def _slope(steps: int, warmup: float) -> Callable[[int], float]:
+    rising = max(1, int(steps * warmup))
+
+    def at(step: int) -> float:
+        return min((step + 1) / rising, max(0.0, (steps - step) / max(1, steps - rising)))
+
+    return at
+
+
+def _prf(score: Score) -> tuple[float, float, float]:
+    return score.precision, score.recall, score.f1
