@@ -211,6 +211,46 @@ def evaluate(
 
 @app.command()
 @refusing
+def extract(
+    test: Annotated[Path, typer.Option("--test", help="Products to read (JSONL); their labels are not looked at.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write: a JSON line a product, in order.")],
+    train: Annotated[Path | None, typer.Option("--train", help="Labelled products (JSONL) to learn from.")] = None,
+    dev: Annotated[
+        Path | None, typer.Option("--dev", help="Labelled products to choose on; else cut from train.")
+    ] = None,
+    schema: Annotated[Path | None, typer.Option("--schema", help="Attributes of each category (JSONL).")] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="Folder to keep the model in, or to take it from.")
+    ] = None,
+    encoder: Annotated[str | None, typer.Option("--encoder", help="Name, folder or archive of an encoder.")] = None,
+    encoders: Annotated[Path | None, typer.Option("--encoders", help="Folder to look for named encoders in.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many passes over train.")] = None,
+    device: DeviceFlag = "cpu",
+    seed: SeedFlag = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train the small model on labelled products and write the attribute values of others."""
+    from api import extracting
+
+    asked = extracting.Extract(
+        test,
+        out,
+        train=train,
+        dev=dev,
+        schema=schema,
+        model=model,
+        encoder=encoder,
+        encoders=encoders or Settings().encoders,
+        epochs=epochs,
+        device=device,
+        seed=seed,
+    )
+    result = extracting.extract(asked, lambda text: print(text, file=sys.stderr))
+    told(result, as_json, f"{result['values']} values of {result['products']} products in {result['out']}")
+
+
+@app.command()
+@refusing
 def recommend(
     user: Annotated[
         str | None, typer.Option("--user", help="A user of the log; an unknown one gets the fallback.")

@@ -19,6 +19,7 @@ class Settings(BaseSettings):
     port: int = 8000
     neo4j_user: str | None = None
     neo4j_password: SecretStr | None = None
+    encoders: Path | None = Field(default=None, description="folder with the weights of encoders, where no hub is")
     llm_base_url: str | None = Field(default=None, description="OpenAI-compatible endpoint, such as http://host/v1")
     llm_model: str | None = None
     llm_api_key: SecretStr | None = None

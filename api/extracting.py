@@ -1,0 +1,109 @@
+"""``shopgraph extract``: a small model learns from labelled products and answers for others, one JSON line each."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from api.errors import FrontDoorError
+from mining.extraction.attribute_rows import Row, read_rows, read_schema
+from mining.language import chinese_share
+
+if TYPE_CHECKING:
+    from mining.extraction.attribute_model import Answer, AttributeModel
+
+MOSTLY_CHINESE = 0.3  # of the letters of the training texts
+SAMPLE = 200  # texts that are looked at for their language
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """What to extract and how. ``encoder``: None chooses by the language of the texts; ``model``: the folder to keep
+    the model in, or to take it from where there is no ``train``."""
+
+    test: Path
+    out: Path
+    train: Path | None = None
+    dev: Path | None = None
+    schema: Path | None = None
+    model: Path | None = None
+    encoder: str | None = None
+    encoders: Path | None = None
+    epochs: int | None = None
+    device: str = "cpu"
+    seed: int = 0
+
+
+def extract(asked: Extract, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Writes the predictions and returns counts for the user. The labels of the test file are not read."""
+    rows = read_rows(asked.test, labels=False)
+    model = trained(asked, tell)
+    answers = model.extract(rows)
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    waiting = asked.out.with_name(f"{asked.out.name}.new")
+    with waiting.open("w", encoding="utf-8") as file:
+        for row, answer in zip(rows, answers, strict=True):
+            file.write(json.dumps(line(row, answer), ensure_ascii=False) + "\n")
+    waiting.replace(asked.out)
+    values = sum(len(answer.values) for answer in answers)
+    return {"products": len(rows), "values": values, "threshold": model.threshold, "out": str(asked.out)}
+
+
+def trained(asked: Extract, tell: Callable[[str], None]) -> "AttributeModel":
+    """The model of the training file, or the one kept before. Raises FrontDoorError where there is neither."""
+    from mining.extraction.attribute_model import AttributeModel, fit
+    from mining.extraction.tagger_training import Options
+
+    if asked.train is None:
+        if asked.model is None:
+            raise FrontDoorError("nothing to extract with: give --train FILE, or --model FOLDER of a trained model")
+        return AttributeModel.load(asked.model, device=asked.device)
+    rows = read_rows(asked.train, labels=True)
+    dev = read_rows(asked.dev, labels=True) if asked.dev else []
+    chosen = Options(
+        encoder=asked.encoder or encoder_for(rows),
+        encoders=asked.encoders,
+        epochs=asked.epochs or Options().epochs,
+        device=asked.device,
+        seed=asked.seed,
+    )
+    schema = read_schema(asked.schema) if asked.schema else None
+    checkpoint = asked.model / "unfinished" if asked.model else None
+    model = fit(rows, chosen, schema=schema, dev=dev, checkpoint=checkpoint, on_epoch=lambda epoch: tell(epoch.told()))
+    if asked.model:
+        model.save(asked.model)
+        _forget(asked.model / "unfinished")
+    return model
+
+
+def encoder_for(rows: list[Row]) -> str:
+    """The default encoder for the language of the texts."""
+    from mining.extraction.encoders import DEFAULT
+
+    sample = " ".join(text for row in rows[:SAMPLE] for text in row.texts.values())
+    return DEFAULT["zh" if chinese_share(sample) >= MOSTLY_CHINESE else "en"]
+
+
+def line(row: Row, answer: "Answer") -> dict[str, Any]:
+    """A line of the predictions: what the row was, a value or null for each attribute of its category, the places."""
+    return {
+        **row.own,
+        "category": row.category,
+        "attributes": answer.plain(),
+        "spans": dict(_spans(answer)),
+    }
+
+
+def _spans(answer: "Answer") -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, value in answer.values.items():
+        place = {"field": value.field, "start": value.start, "end": value.end}
+        yield name, {**place, "confidence": round(value.confidence, 4)}
+
+
+def _forget(folder: Path) -> None:
+    """The finished model makes its checkpoint needless."""
+    for path in folder.glob("*"):
+        path.unlink()
+    if folder.is_dir():
+        folder.rmdir()

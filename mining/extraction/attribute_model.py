@@ -1,0 +1,182 @@
+"""Attribute values of products by the small model: one value an attribute, with its place and how sure it is.
+
+rows → examples of each text → ``Tagger`` → the surest span of each attribute → the value as labels write it.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from mining.errors import ConfigurationError, SourceError
+from mining.evaluation import lenient_attributes, strict_attributes
+from mining.extraction.attribute_rows import Row, Schema, schema_of
+from mining.extraction.calibration import Bin, reliability
+from mining.extraction.examples import Example, labelled
+from mining.extraction.tagger import Found, Tagger, surfaces
+from mining.extraction.tagger_training import Epoch, Options, train
+
+DEV_SHARE = 0.08
+FEWEST = 20  # titles of a dev cut
+THRESHOLDS = tuple(round(0.1 + 0.025 * step, 3) for step in range(29))
+ATTRIBUTES = "attributes.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value found at code points ``[start, end)`` of the text ``field``; ``value`` is how labels write it."""
+
+    value: str
+    field: str
+    start: int
+    end: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a product's texts say: attribute → the surest value, of those that reach the threshold."""
+
+    category: str
+    attributes: tuple[str, ...]
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, str | None]:
+        """Every attribute of the category with its value or None."""
+        return {name: self.values[name].value if name in self.values else None for name in self.attributes}
+
+
+class AttributeModel:
+    """A trained tagger with the schema it serves, the other writings of values, and the threshold."""
+
+    def __init__(
+        self, tagger: Tagger, schema: Schema, written: Mapping[tuple[str, str, str], str], threshold: float
+    ) -> None:
+        self.tagger, self.schema, self.written, self.threshold = tagger, schema, written, threshold
+
+    def extract(self, rows: Sequence[Row]) -> list[Answer]:
+        """An answer a row in order; labels are not looked at."""
+        return [self._answer(row, found, self.threshold) for row, found in zip(rows, self.find(rows), strict=True)]
+
+    def find(self, rows: Sequence[Row]) -> list[list[tuple[str, Found]]]:
+        """All findings (field, span) of each row, the surest first, whatever their confidence."""
+        texts = [(number, name, text) for number, row in enumerate(rows) for name, text in row.texts.items()]
+        read = self.tagger.find([Example(text, rows[number].category) for number, _, text in texts])
+        found: list[list[tuple[str, Found]]] = [[] for _ in rows]
+        for (number, name, _), spans in zip(texts, read, strict=True):
+            found[number] += [(name, span) for span in spans]
+        for spans_of_row in found:
+            spans_of_row.sort(key=lambda pair: -pair[1].confidence)  # stable: the title first
+        return found
+
+    def _answer(self, row: Row, found: Iterable[tuple[str, Found]], threshold: float) -> Answer:
+        known = self.schema.get(row.category) or tuple(self.tagger.reader.vocabulary.labels)
+        values: dict[str, Value] = {}
+        for name, span in found:
+            if span.confidence >= threshold and span.label in known and span.label not in values:
+                surface = row.texts[name][span.start : span.end]
+                value = self.written.get((row.category, span.label, surface), surface)
+                inner = max(0, surface.find(value))
+                start = span.start + inner
+                values[span.label] = Value(value, name, start, start + len(value), span.confidence)
+        return Answer(row.category, tuple(known), values)
+
+    def settle(self, rows: Sequence[Row]) -> None:
+        """Choose the threshold on labelled rows: the best mean of lenient and strict F1, the lowest of equals."""
+        found = self.find(rows)
+
+        def worth(threshold: float) -> float:
+            said = [
+                (row.gold, self._answer(row, spans, threshold).plain()) for row, spans in zip(rows, found, strict=True)
+            ]
+            return lenient_attributes(said).f1 + strict_attributes(said).f1
+
+        self.threshold = max(THRESHOLDS, key=worth)
+
+    def reliability(self, rows: Sequence[Row]) -> dict[str, list[Bin]]:
+        """Of each attribute, what its confidences promise and what labelled rows say."""
+        told: dict[str, list[tuple[float, bool]]] = {}
+        for row, found in zip(rows, self.find(rows), strict=True):
+            for name, value in self._answer(row, found, 0.0).values.items():
+                told.setdefault(name, []).append((value.confidence, value.value in row.gold.get(name, ())))
+        return {name: reliability(pairs) for name, pairs in sorted(told.items())}
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = {
+            "schema": {category: list(names) for category, names in self.schema.items()},
+            "written": [[*key, value] for key, value in sorted(self.written.items())],
+            "threshold": self.threshold,
+        }
+        (folder / ATTRIBUTES).write_text(json.dumps(held, ensure_ascii=False), "utf-8")
+        self.tagger.save(folder)
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str = "cpu") -> "AttributeModel":
+        """Raises SourceError where the folder holds no finished model."""
+        tagger = Tagger.load(folder, device=device)
+        try:
+            held = json.loads((folder / ATTRIBUTES).read_text("utf-8"))
+            schema = {category: tuple(names) for category, names in held["schema"].items()}
+            written = {(category, label, surface): value for category, label, surface, value in held["written"]}
+            return cls(tagger, schema, written, float(held["threshold"]))
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise SourceError(
+                f"{folder}: {ATTRIBUTES} is missing or broken ({error}); train the model again"
+            ) from error
+
+
+def fit(
+    rows: Sequence[Row],
+    options: Options,
+    *,
+    schema: Schema | None = None,
+    dev: Sequence[Row] = (),
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> AttributeModel:
+    """A model of labelled rows. ``dev``: rows to stop, calibrate and choose the threshold on; cut from ``rows`` if none
+    are given. ``schema``: what may be written; by default what the labels name."""
+    if not rows:
+        raise ConfigurationError("there is nothing to train on: the training file has no rows")
+    allowed = schema or schema_of([*rows, *dev])
+    learned, held_back = (list(rows), list(dev)) if dev else cut(rows, options.seed)
+    examples, dev_examples = _examples(learned, allowed), _examples(held_back, allowed)
+    contexts = _contexts(learned, allowed)
+    tagger = train(examples, dev_examples, contexts, options, checkpoint=checkpoint, on_epoch=on_epoch)
+    model = AttributeModel(tagger, allowed, surfaces([*examples, *dev_examples]), 0.5)
+    model.settle(held_back)
+    return model
+
+
+def cut(rows: Sequence[Row], seed: int) -> tuple[list[Row], list[Row]]:
+    """(to learn from, to choose on): whole clusters, and equal texts, lie on one side."""
+    groups: dict[str, list[int]] = {}
+    for number, row in enumerate(rows):
+        groups.setdefault(row.cluster or "\n".join(row.texts.values()), []).append(number)
+    keys = sorted(groups)
+    Random(seed).shuffle(keys)
+    wanted = min(max(FEWEST, round(DEV_SHARE * len(rows))), len(rows) // 2)
+    held: set[int] = set()
+    for key in keys:
+        if len(held) >= wanted:
+            break
+        held.update(groups[key])
+    return [r for n, r in enumerate(rows) if n not in held], [r for n, r in enumerate(rows) if n in held]
+
+
+def _contexts(rows: Sequence[Row], schema: Schema) -> dict[str, tuple[str, ...]]:
+    """The attributes that training can teach: those of the schema that some row has a value for."""
+    taught: dict[str, set[str]] = {}
+    for row in rows:
+        taught.setdefault(row.category, set()).update(row.values())
+    return {category: tuple(n for n in schema.get(category, ()) if n in names) for category, names in taught.items()}
+
+
+def _examples(rows: Sequence[Row], schema: Schema) -> list[Example]:
+    made = []
+    for row in rows:
+        allowed = {a: v for a, v in row.values().items() if a in schema.get(row.category, ())}
+        made += [labelled(text, row.category, allowed) for text in row.texts.values()]
+    return made

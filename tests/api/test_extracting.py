@@ -1,0 +1,96 @@
+"""``shopgraph extract`` writes a line a product, in order, and never reads the labels of what it is tested on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from api.cli import app
+
+
+def products(count: int) -> list[dict[str, Any]]:
+    colors = ("red", "blue", "green")
+    return [
+        {
+            "input": f"acme {colors[n % 3]} mug {n}",
+            "category": "Mugs",
+            "target_scores": {"Brand": {"acme": 1}, "Color": {colors[n % 3]: 1}},
+        }
+        for n in range(count)
+    ]
+
+
+def written(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an untrained encoder of one layer."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    vocabulary = {"[UNK]": 1, "[PAD]": 0, "[CLS]": 2, "[SEP]": 3, "acme": 4, "red": 5, "blue": 6, "green": 7, "mug": 8}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+    )
+    folder = tmp_path_factory.mktemp("encoder")
+    transformers.BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def run(*flags: object) -> Any:
+    return CliRunner().invoke(app, ["extract", *map(str, flags)])
+
+
+def test_a_line_a_product_in_order(encoder: Path, tmp_path: Path) -> None:
+    train = written(tmp_path / "train.jsonl", products(60))
+    asked = [
+        {"id": "α", "input": "acme  red mug 🧦", "category": "Mugs", "target_scores": {"Color": {"secret": 1}}},
+        {"id": 7, "input_title": "blue mug", "input_description": "by acme", "category": "Mugs"},
+        {"input": "a hat", "category": "Hats"},
+    ]
+    test, out, kept = written(tmp_path / "test.jsonl", asked), tmp_path / "new" / "out.jsonl", tmp_path / "model"
+    done = run("--train", train, "--test", test, "--out", out, "--encoder", encoder, "--epochs", 4, "--model", kept)
+    assert done.exit_code == 0, done.output
+    first, second, third = lines(out)
+    assert (first["id"], first["input"], first["category"]) == ("α", "acme  red mug 🧦", "Mugs")
+    assert list(first["attributes"]) == ["Brand", "Color"]
+    assert (second["id"], "input" in second) == (7, False)
+    assert set(third["attributes"]) == {"Brand", "Color"}
+    for row, line in zip(asked, (first, second, third), strict=True):
+        for name, span in line["spans"].items():
+            assert str(row[span["field"]])[span["start"] : span["end"]] == line["attributes"][name]
+    assert "secret" not in out.read_text("utf-8")
+    assert not (kept / "unfinished").exists()
+
+    stripped = written(tmp_path / "bare.jsonl", [{k: v for k, v in r.items() if k != "target_scores"} for r in asked])
+    again = tmp_path / "again.jsonl"
+    assert run("--model", kept, "--test", stripped, "--out", again).exit_code == 0
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_what_is_missing_is_said(tmp_path: Path) -> None:
+    test = written(tmp_path / "test.jsonl", products(1))
+    done = run("--test", test, "--out", tmp_path / "out.jsonl")
+    assert done.exit_code == 1
+    assert "--train FILE" in done.output
+    done = run("--train", tmp_path / "gone.jsonl", "--test", test, "--out", tmp_path / "out.jsonl")
+    assert done.exit_code == 1
+    assert "gone.jsonl: cannot be read" in done.output
+    assert not (tmp_path / "out.jsonl").exists()

@@ -1,0 +1,133 @@
+"""Files of labelled products, and answers with one value an attribute that stands in the text."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mining.errors import ConfigurationError, SourceError
+from mining.extraction.attribute_model import AttributeModel, cut, fit
+from mining.extraction.attribute_rows import Row, read_rows, read_schema, schema_of
+from mining.extraction.tagger_training import Options
+
+COLORS, BRANDS = ("red", "blue", "green"), ("acme", "zeta", "Nordik")
+
+
+def written(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def shop() -> list[dict[str, Any]]:
+    return [
+        {
+            "input": f"{brand} {color} mugs {number}",
+            "category": "Mugs",
+            "target_scores": {"Brand": {brand: 1}, "Color": {color: 1}, "Kind": {"mug": 1}, "Size": {"n/a": 1}},
+        }
+        for number, (color, brand) in enumerate((c, b) for c in COLORS for b in BRANDS)
+    ]
+
+
+@pytest.fixture(scope="module")
+def model(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> AttributeModel:
+    rows = read_rows(written(tmp_path_factory.mktemp("rows") / "train.jsonl", shop()), labels=True)
+    options = Options(encoder=str(tiny_encoder), epochs=12, batch=4, rate=3e-3, head_rate=1e-2, patience=12, smooth=0.9)
+    return fit(rows, options, dev=rows[:4])
+
+
+def test_values_are_written_as_labels_write_them(model: AttributeModel) -> None:
+    (answer,) = model.extract([Row("Mugs", {"input": "zeta red mugs 7"})])
+    assert answer.plain() == {"Brand": "zeta", "Color": "red", "Kind": "mug", "Size": None}
+    for value in answer.values.values():
+        assert "zeta red mugs 7"[value.start : value.end] == value.value
+        assert model.threshold <= value.confidence <= 1
+
+
+def test_the_title_and_the_description_are_both_read(model: AttributeModel) -> None:
+    (answer,) = model.extract([Row("Mugs", {"input_title": "zeta mugs", "input_description": "acme red mugs 7"})])
+    assert answer.values["Color"].field == "input_description"
+
+
+def test_a_saved_model_answers_the_same(model: AttributeModel, tmp_path: Path) -> None:
+    rows = [Row("Mugs", {"input": "Nordik green mugs"}), Row("Mugs", {"input": "nothing known"})]
+    model.save(tmp_path)
+    assert AttributeModel.load(tmp_path).extract(rows) == model.extract(rows)
+    (tmp_path / "attributes.json").unlink()
+    with pytest.raises(SourceError, match="train the model again"):
+        AttributeModel.load(tmp_path)
+
+
+def test_confidence_is_told_by_attribute(model: AttributeModel, tmp_path: Path) -> None:
+    told = model.reliability(read_rows(written(tmp_path / "dev.jsonl", shop()), labels=True))
+    assert {"Brand", "Color", "Kind"} <= set(told)
+    assert all(0 <= part.right <= 1 and part.count for parts in told.values() for part in parts)
+
+
+def test_off_schema_values_are_neither_learned_nor_written(tiny_encoder: Path, tmp_path: Path) -> None:
+    rows = read_rows(written(tmp_path / "train.jsonl", shop()), labels=True)
+    options = Options(encoder=str(tiny_encoder), epochs=1)
+    fitted = fit(rows, options, schema={"Mugs": ("Color", "Weight")}, dev=rows[:3])
+    (answer,) = fitted.extract(rows[:1])
+    assert list(answer.plain()) == ["Color", "Weight"]
+    assert answer.plain()["Weight"] is None
+
+
+def test_nothing_to_learn_from_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="no rows"):
+        fit([], Options())
+
+
+def test_labels_of_a_test_file_are_not_read(tmp_path: Path) -> None:
+    path = written(tmp_path / "test.jsonl", [{"input": "x", "category": "C", "target_scores": "not even an object"}])
+    (row,) = read_rows(path, labels=False)
+    assert row.gold == {}
+    with pytest.raises(SourceError, match=r"test\.jsonl:1: expected target_scores"):
+        read_rows(path, labels=True)
+
+
+def test_a_row_keeps_its_id_and_input(tmp_path: Path) -> None:
+    offer = {"id": 7, "cluster_id": 3.0, "category": "C", "input_title": " t ", "input_description": None}
+    (row,) = read_rows(written(tmp_path / "offers.jsonl", [offer]), labels=False)
+    assert (row.own, row.texts, row.cluster) == ({"id": 7}, {"input_title": " t "}, "3.0")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"category": "C"}', r"1: expected a category and one of input"),
+        ('{"input": "x"}', r"1: expected a category"),
+        ("[1]", r"1: expected a JSON object, saw list"),
+        ("not json", r"not JSON lines"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / "rows.jsonl").write_text(line, "utf-8")
+    with pytest.raises(SourceError, match=message):
+        read_rows(tmp_path / "rows.jsonl", labels=False)
+
+
+def test_schemas_of_three_forms(tmp_path: Path) -> None:
+    names = written(tmp_path / "a", [{"category": "C", "attributes": ["B", "A"]}])
+    objects = written(tmp_path / "b", [{"category": "C", "attributes": [{"name": "B", "unit": "cm"}, {"name": "A"}]}])
+    lines = written(tmp_path / "c", [{"Category": "C", "Attribute": "B"}, {"Category": "C", "Attribute": "A"}])
+    assert read_schema(names) == read_schema(objects) == read_schema(lines) == {"C": ("B", "A")}
+    with pytest.raises(SourceError, match="b2:1: an attribute is a name"):
+        read_schema(written(tmp_path / "b2", [{"category": "C", "attributes": [{"unit": "cm"}]}]))
+    with pytest.raises(SourceError, match="no category"):
+        read_schema(written(tmp_path / "d", []))
+
+
+def test_the_schema_of_labels() -> None:
+    rows = [Row("C", {"input": "x"}, {"B": ("n/a",)}), Row("C", {"input": "y"}, {"A": ("1",)})]
+    assert schema_of(rows) == {"C": ("A", "B")}
+
+
+def test_a_cut_keeps_clusters_together() -> None:
+    rows = [Row("C", {"input": f"offer {n}"}, cluster=str(n // 4)) for n in range(200)]
+    learned, held = cut(rows, seed=1)
+    assert len(learned) + len(held) == 200
+    assert 20 <= len(held) < 30
+    assert not {row.cluster for row in learned} & {row.cluster for row in held}
+    assert cut(rows, seed=1) == (learned, held)
