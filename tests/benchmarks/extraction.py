@@ -2,7 +2,7 @@
 
 ``--fixtures DIR`` scores published predictions with our scorer beside the published values; ``--office DIR`` counts
 the facts that rules find in real catalogue text and looks every quote up again; ``--set NAME --train FILE --test FILE``
-scores a dictionary of the training values with the shapes of our measures: the floor that a model must beat.
+trains the small model and scores it beside a dictionary of the training values: the floor that a model must beat.
 """
 
 import argparse
@@ -11,20 +11,28 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from api.extracting import encoder_for, line
 from kg.types import Document
 from mining.catalog import document_of
-from mining.evaluation import Score, lenient_attributes, strict_attributes
+from mining.evaluation import Gold, Prediction, Score, lenient_attributes, strict_attributes
+from mining.extraction.attribute_rows import Row, read_rows, read_schema
+from mining.extraction.calibration import calibration_error, reliability
+from mining.extraction.tagged_text import read_tagged
 from mining.grounding import is_boundary
 from mining.normalization import find_quantities, parse
 from mining.sources.products import read_products
 from mining.types import Extraction, Reject
 
+if TYPE_CHECKING:
+    from mining.extraction.attribute_model import Answer
+
 Percent = tuple[float, float, float]
+TAGGED = ("zh_ec_yang2018", "zh_titles_ding2019")
 
 # The scores of the authors' prediction files, by the start of the file's name and the share of training data:
 # precision, recall and F1, lenient and strict.
@@ -202,29 +210,137 @@ def _stands_in(value: str, title: str) -> bool:
     return _stands_at(value, title) >= 0
 
 
-def print_set(name: str, train: Path, test: Path) -> bool:
-    dictionary = Dictionary(_rows(train))
-    records = [
-        ({a: list(v) for a, v in row["target_scores"].items()}, dictionary.read(row["category"], row["input"]))
-        for row in _rows(test)
-    ]
-    print(f"{name}: dictionary of {train.name} with measures, {len(records)} titles of {test.name}")
-    print(f"  A lenient  P/R/F1  {_show(_percent(lenient_attributes(records)))}")
-    print(f"  B strict   P/R/F1  {_show(_percent(strict_attributes(records)))}")
+def print_set(asked: argparse.Namespace) -> bool:
+    """The dictionary floor and the small model on a set; money is none, since no language model is asked."""
+    if asked.set in TAGGED:
+        _print_entities(asked)
+    else:
+        _print_attributes(asked)
     return True
 
 
+def _print_attributes(asked: argparse.Namespace) -> None:
+    from mining.extraction.attribute_model import fit  # PyTorch: seconds that the fixtures need not wait for
+
+    rows, tests = read_rows(asked.train, labels=True), read_rows(asked.test, labels=True)
+    print(f"{asked.set}: {len(rows)} products of {asked.train.name}, {len(tests)} of {asked.test.name}")
+    if all("input" in row.texts for row in rows):
+        dictionary = Dictionary(_rows(asked.train))
+        said = [(dict(row.gold), dictionary.read(row.category, row.texts["input"])) for row in tests]
+        _print_both("dictionary of the training values, with measures", said)
+    if asked.floor:
+        return
+    schema = read_schema(asked.schema) if asked.schema else None
+    with Spent("training"):
+        model = fit(
+            rows,
+            _options(asked, encoder_for(rows)),
+            schema=schema,
+            dev=read_rows(asked.dev, labels=True) if asked.dev else (),
+            on_epoch=lambda epoch: print(f"  {epoch.told()}", flush=True),
+        )
+    unlabelled = read_rows(asked.test, labels=False)
+    with Spent("reading", len(unlabelled)):
+        answers = model.extract(unlabelled)
+    _print_both(
+        f"small model, threshold {model.threshold}",
+        [(row.gold, answer.plain()) for row, answer in zip(tests, answers, strict=True)],
+    )
+    _print_reliability(tests, answers)
+    if asked.out:
+        _write(asked.out, (line(row, answer) for row, answer in zip(unlabelled, answers, strict=True)))
+
+
+def _print_entities(asked: argparse.Namespace) -> None:
+    from mining.extraction.encoders import DEFAULT
+    from mining.extraction.entity_model import fit_entities, score_entities
+
+    examples, tests = read_tagged(asked.train), read_tagged(asked.test)
+    print(f"{asked.set}: {len(examples)} texts of {asked.train.name}, {len(tests)} of {asked.test.name}; no other data")
+    with Spent("training"):
+        model = fit_entities(
+            examples,
+            _options(asked, DEFAULT["zh"]),
+            dev=read_tagged(asked.dev) if asked.dev else (),
+            on_epoch=lambda epoch: print(f"  {epoch.told()}", flush=True),
+        )
+    with Spent("reading", len(tests)):
+        found = model.extract([test.text for test in tests])
+    print(f"  small model, threshold {model.threshold}")
+    print(f"    entities   P/R/F1  {_show(_percent(score_entities(tests, found)))}")
+    if asked.out:
+        spans = ([{"start": s.start, "end": s.end, "type": s.label} for s in row] for row in found)
+        _write(asked.out, ({"text": test.text, "spans": row} for test, row in zip(tests, spans, strict=True)))
+
+
+def _print_both(name: str, said: Sequence[tuple[Gold, Prediction]]) -> None:
+    print(f"  {name}")
+    print(f"    A lenient  P/R/F1  {_show(_percent(lenient_attributes(said)))}")
+    print(f"    B strict   P/R/F1  {_show(_percent(strict_attributes(said)))}")
+
+
+def _print_reliability(tests: Sequence[Row], answers: "Sequence[Answer]") -> None:
+    pairs = [
+        (value.confidence, value.value in row.gold.get(name, ()))
+        for row, answer in zip(tests, answers, strict=True)
+        for name, value in answer.values.items()
+    ]
+    parts = "  ".join(f"{b.promised:.2f}:{b.right:.2f} ({b.count})" for b in reliability(pairs))
+    print(f"    confidence promised : kept (values)  {parts}; mean gap {calibration_error(pairs):.3f}")
+
+
+class Spent:
+    """Prints the clock, the processor and, where it is given what was done, the speed."""
+
+    def __init__(self, what: str, count: int = 0) -> None:
+        self.what, self.count = what, count
+
+    def __enter__(self) -> None:
+        self.wall, self.cpu = time.perf_counter(), time.process_time()
+
+    def __exit__(self, *error: object) -> None:
+        wall, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
+        speed = f", {self.count / wall:.0f} titles/s" if self.count and wall else ""
+        print(f"  {self.what}: {wall:.0f} s by the clock, {cpu:.0f} CPU seconds{speed}; money 0", flush=True)
+
+
+def _options(asked: argparse.Namespace, encoder: str) -> Any:
+    from mining.extraction.tagger_training import Options
+
+    return Options(
+        encoder=asked.encoder or encoder,
+        encoders=asked.encoders,
+        epochs=asked.epochs or Options().epochs,
+        device=asked.device,
+        seed=asked.seed,
+    )
+
+
+def _write(path: Path, lines: Iterable[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in lines), "utf-8")
+
+
 def _rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    with path.open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fixtures", type=Path, help="folder of published prediction files")
     parser.add_argument("--office", type=Path, help="folder with items.parquet, or a catalogue file")
-    parser.add_argument("--set", default="set", help="the name of an attribute set, for the output")
-    parser.add_argument("--train", type=Path, help="its training file (JSON lines of input, category, target_scores)")
+    parser.add_argument("--set", default="set", help="the name of a set: a folder name of the extraction data")
+    parser.add_argument("--train", type=Path, help="its training file")
     parser.add_argument("--test", type=Path, help="the file to score")
+    parser.add_argument("--dev", type=Path, help="labelled texts to choose on; else cut from --train")
+    parser.add_argument("--schema", type=Path, help="the attributes of each category")
+    parser.add_argument("--out", type=Path, help="the predictions, a JSON line a text")
+    parser.add_argument("--floor", action="store_true", help="only the dictionary")
+    parser.add_argument("--encoder", help="name, folder or archive of an encoder")
+    parser.add_argument("--encoders", type=Path, help="the folder to look for named encoders in")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(argv)
 
 
@@ -236,7 +352,7 @@ def main(argv: list[str]) -> int:
     if arguments.office:
         right &= print_office(arguments.office)
     if arguments.train and arguments.test:
-        right &= print_set(arguments.set, arguments.train, arguments.test)
+        right &= print_set(arguments)
     return 0 if right else 1
 
 
