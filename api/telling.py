@@ -61,7 +61,11 @@ def _train(report: Report) -> list[str]:
         best[tried["model"]] = max(best.get(tried["model"], 0.0), tried["ndcg@10"])
     lines = [f"on {report['validation']['users']} validation users, NDCG@10:"]
     lines += [f"  {ndcg:.4f}  {model}" for model, ndcg in sorted(best.items(), key=lambda m: -m[1])]
-    return [*lines, f"serves: {report['serves']}  ({report['model']})"]
+    steps = report["validation"]["sum"]
+    told = " → ".join(
+        f"{'+ ' if place else ''}{step['adds']} {step['ndcg@10']:.4f}" for place, step in enumerate(steps)
+    )
+    return [*lines, f"serves: {told}  ({report['model']})"]
 
 
 def _evaluate(report: Report) -> list[str]:

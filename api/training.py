@@ -22,11 +22,13 @@ from mining.bots import bots
 from recommender import artifact, choosing
 from recommender.comparing import Row, compare
 from recommender.model import Model
+from recommender.models.chebyshev import Chebyshev
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
 from recommender.models.lightgcn import LightGCN
 from recommender.models.popularity import Popularity
 from recommender.models.relational import Relational
+from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
 from recommender.reading import read_dataset
 from recommender.splits import Cut, time_cut, validation_time
@@ -87,9 +89,9 @@ class GraphAt:
 
 def candidates(n_items: int, *, device: Device, seed: int, checkpoints: Path | None = None) -> list[Model]:
     """What competes to be served, baselines first."""
-    closed: list[Model] = [Popularity(half_life_days=30.0), ItemKNN(), Spectral()]
+    closed: list[Model] = [Popularity(half_life_days=30.0), ItemKNN(), Spectral(), Chebyshev()]
     if n_items <= LARGEST_DENSE:
-        closed.append(Ease())
+        closed += [Ease(), Slist()]
 
     def run(name: str) -> Run:
         return Run(device=device, checkpoint=None if checkpoints is None else checkpoints / f"{name}.npz")
@@ -129,11 +131,11 @@ def train(
     checkpoints.mkdir(parents=True, exist_ok=True)
     models = candidates(len(cut.train.items), device=device, seed=seed, checkpoints=checkpoints)
     bars.start("training: choosing", len(models) + 1)
-    choice = choosing.choose(models, cut, on_progress=lambda _: bars.advance())
+    choice = choosing.choose(models, cut, scratch=workspace.cache, on_progress=lambda _: bars.advance())
     bars.finish()
     bars.start("training: fitting the choice")
     whole = read_dataset(reader, events, until=until, allow_undated=True)
-    about = {"seed": seed, "device": device, "validation": {"users": choice.cases, "tried": _tried(choice)}}
+    about = {"seed": seed, "device": device, "validation": _validation(choice)}
     built = choosing.build(choice.model, whole, about)
     folder = artifact.save(built, workspace.models)
     artifact.promote(folder)
@@ -141,11 +143,17 @@ def train(
     return {"model": folder.name, "serves": choice.model.name, **dict(built.about)}
 
 
-def _tried(choice: choosing.Choice) -> list[dict[str, Any]]:
-    return [
-        {"model": t.name, "decay": t.decay, "weights": list(t.weights), "ndcg@10": round(t.ndcg, 5), "failed": t.failed}
-        for t in choice.tried
-    ]
+def _validation(choice: choosing.Choice) -> dict[str, Any]:
+    return {
+        "users": choice.cases,
+        "tried": list(map(_told, choice.tried)),
+        "sum": [{**_told(step), "adds": step.name.rsplit(" + ", 1)[-1]} for step in choice.steps],
+    }
+
+
+def _told(t: choosing.Tried) -> dict[str, Any]:
+    told = {"model": t.name, "decay": t.decay, "weights": list(t.weights), "ndcg@10": round(t.ndcg, 5)}
+    return {**told, "failed": t.failed}
 
 
 def evaluate(reader: GraphReader, log: EventLog, bars: Bars, *, seed: int) -> dict[str, Any]:

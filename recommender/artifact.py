@@ -27,7 +27,14 @@ from kg.types import ACTIONS, Action
 from recommender.errors import ArtifactError
 from recommender.histories import NO_IDS, HistoryWeights, Ids
 from recommender.model import Scorer
-from recommender.scorers import FactorScorer, ItemItemScorer, PopularityScorer, RelationScorer, WeightedSumScorer
+from recommender.scorers import (
+    FactorScorer,
+    GraphFilterScorer,
+    ItemItemScorer,
+    PopularityScorer,
+    RelationScorer,
+    WeightedSumScorer,
+)
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -147,6 +154,15 @@ class _Writer:
         if isinstance(scorer, ItemItemScorer):
             told = {"kind": "item-item", "matrix": self._array(f"{key}.matrix", scorer.matrix)}
             return told | {"weights": _tell_weights(scorer.weights)}
+        if isinstance(scorer, GraphFilterScorer):
+            return {
+                "kind": "graph filter",
+                "graph": self._array(f"{key}.graph", scorer.graph),
+                "coefficients": list(scorer.coefficients),
+                "before": self._array(f"{key}.before", scorer.before),
+                "after": self._array(f"{key}.after", scorer.after),
+                "weights": _tell_weights(scorer.weights),
+            }
         if isinstance(scorer, FactorScorer):
             fields = ("item_factors", "fold_in", "user_factors", "last_at", "bias")
             arrays = {name: getattr(scorer, name) for name in fields if getattr(scorer, name) is not None}
@@ -200,6 +216,15 @@ class _Reader:
                 _read_weights(told["weights"]),
                 told["normalise"],
                 self._array(told["bias"]) if "bias" in told else None,
+            )
+        if kind == "graph filter":
+            return GraphFilterScorer(
+                items,
+                self._array(told["graph"]),
+                tuple(told["coefficients"]),
+                self._array(told["before"]),
+                self._array(told["after"]),
+                _read_weights(told["weights"]),
             )
         if kind == "relations":
             return self._relations(told)

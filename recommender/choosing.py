@@ -1,153 +1,176 @@
-"""What is served: the model that a validation cut prefers, in a sum with the linear relation term.
+"""What is served: the sum of models and linear relation terms that a validation cut prefers.
 
-Flow: fit every candidate on ``cut.train`` → measure each with several history decays → add the relation terms to the
-best with the weights that rank best → refit that sum on everything → an artifact with its named fallbacks.
+Flow: fit every candidate on ``cut.train`` → score the cases with several history decays → add to the best, one after
+the other, what makes the sum rank better → refit that sum on everything → an artifact with its named fallbacks.
 """
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from kg.types import Action
-from recommender.arrays import Floats, Ints
+from recommender.arrays import Floats
 from recommender.artifact import Artifact
 from recommender.dataset import Dataset
 from recommender.errors import ModelFitError
-from recommender.evaluation import blocks, mask, rank_cases
 from recommender.explanation import relation_terms
+from recommender.fusing import Shelf, Shelved, Sum, grow, joined
 from recommender.histories import HistoryWeights
-from recommender.metrics import metrics_at, target_ranks
 from recommender.model import Model, Scorer, Tunable
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
 from recommender.models.relations import Relations
-from recommender.scorers import FactorScorer, ItemItemScorer, PopularityScorer, RelationScorer
-from recommender.splits import Cases, Cut, taking_actions
+from recommender.scorers import FactorScorer, GraphFilterScorer, ItemItemScorer, PopularityScorer, RelationScorer
+from recommender.splits import Cut, taking_actions
 
 DECAYS = (1.0, 0.8, 0.6)
-WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5)
-"""Of a relation term, in units of the base model's spread over the term's. The first says what the term is worth; it is
-never served, because a relation term is what makes reasons exact."""
 MOST_CASES = 5000
 """Users that choose decays and weights: spread evenly over all. What is reported is measured on everyone."""
+MOST_PARTS = 5
+GAIN = 0.005
+"""The share of NDCG@k that one more part must add to be worth fitting, holding and scoring."""
 
 _log = logging.getLogger("shopgraph.recommender.choosing")
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One setting and its NDCG@10 on the validation cases that choose."""
+    """One setting and its NDCG@k on the validation cases that choose."""
 
     name: str
     decay: float
     weights: tuple[float, ...]
     ndcg: float
+    model: Model
     failed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What won, and everything that was tried, in order. ``cases`` validation users chose."""
+    """What won, and everything that was tried, in order. ``cases`` validation users chose.
+    ``steps`` are the best alone, then the sum after each part that joined: what each part adds."""
 
     model: Model
     tried: tuple[Tried, ...]
     cases: int
+    steps: tuple[Tried, ...]
 
 
 def choose(
-    candidates: Sequence[Model], cut: Cut, *, k: int = 10, on_progress: Callable[[str], None] | None = None
+    candidates: Sequence[Model],
+    cut: Cut,
+    *,
+    k: int = 10,
+    most_parts: int = MOST_PARTS,
+    scratch: Path | None = None,
+    on_progress: Callable[[str], None] | None = None,
 ) -> Choice:
-    """The candidate, history decay and relation weights of highest NDCG@k on ``cut.cases``.
+    """The sum of candidates and relation terms, each with its history decay, of highest NDCG@k on ``cut.cases``.
 
-    Relation terms are part of the answer wherever ``cut.train`` has relations. Raises ModelFitError where no candidate
-    learns anything.
+    Relation terms are part of the answer wherever ``cut.train`` has relations, for reasons are read from them; where
+    they rank no better, with the weight that costs least. ``scratch`` is a folder for the scores, 4 bytes a case and
+    item for each candidate. Raises ModelFitError where no candidate learns anything.
     """
     cases = cut.cases.first(MOST_CASES)
-    tried: list[Tried] = []
-    best: tuple[float, Model, Scorer] | None = None
-    for candidate in candidates:
+    with TemporaryDirectory(prefix="choosing-", dir=scratch) as folder:
+        bench = _Bench(Shelf(Path(folder), cases, len(cut.train.items), k))
+        for candidate in candidates:
+            if on_progress:
+                on_progress(candidate.name)
+            bench.add(candidate, cut)
+        if not bench.parts:
+            raise ModelFitError("no candidate learned anything: " + "; ".join(str(t.failed) for t in bench.tried))
         if on_progress:
-            on_progress(candidate.name)
+            on_progress("sum")
+        first = max(range(len(bench.parts)), key=lambda place: bench.ndcgs[place])
+        for term in _terms(cut.train):
+            bench.add(term, cut)
+        steps = bench.sums(Sum((first,), (1.0,), bench.ndcgs[first]), most_parts)
+        return Choice(bench.model(steps[-1]), tuple(bench.tried), len(cases), tuple(map(bench.told, steps)))
+
+
+@dataclass(slots=True)
+class _Bench:
+    """Everything that learned something, in parallel lists, and what was tried."""
+
+    shelf: Shelf
+    models: list[Model] = field(default_factory=list)
+    parts: list[Shelved] = field(default_factory=list)
+    ndcgs: list[float] = field(default_factory=list)
+    explains: list[bool] = field(default_factory=list)
+    tried: list[Tried] = field(default_factory=list)
+
+    def add(self, candidate: Model, cut: Cut) -> None:
+        """Fits it and keeps its scores under the decay that ranks best."""
         try:
             scorer, model = (
                 candidate.tune(cut) if isinstance(candidate, Tunable) else (candidate.fit(cut.train), candidate)
             )
         except ModelFitError as error:
-            tried.append(Tried(candidate.name, 1.0, (), 0.0, str(error)))
-            continue
+            self.tried.append(Tried(candidate.name, 1.0, (), 0.0, candidate, str(error)))
+            return
+        best: tuple[float, float, Shelved] | None = None
         for decay in DECAYS if _decays(model) else (1.0,):
-            aged = with_decay(scorer, decay)
-            ndcg = metrics_at(rank_cases(aged, cases), cases.owners, len(cases), k).ndcg
-            tried.append(Tried(model.name, decay, (1.0,), ndcg))
+            kept = self.shelf.keep(with_decay(scorer, decay))
+            ndcg = self.shelf.ndcgs([kept], [(1.0,)])[0]
+            self.tried.append(Tried(model.name, decay, (1.0,), ndcg, _decayed(model, decay)))
             if best is None or ndcg > best[0]:
-                best = (ndcg, _decayed(model, decay), aged)
-    if best is None:
-        raise ModelFitError("no candidate learned anything: " + "; ".join(str(t.failed) for t in tried))
-    if on_progress:
-        on_progress("relation terms")
-    return _with_relations(best[1], best[2], cut.train, cases, k, tried)
+                worse, best = best, (ndcg, decay, kept)
+            else:
+                worse = (ndcg, decay, kept)
+            if worse is not None:
+                worse[2].path.unlink()
+        assert best is not None
+        self.models.append(_decayed(model, best[1]))
+        self.parts.append(best[2])
+        self.ndcgs.append(best[0])
+        self.explains.append(any(relation_terms(scorer)))
+
+    def sums(self, base: Sum, most: int) -> list[Sum]:
+        """The sum as it grows. Where no part of it explains, the relation terms join in the end all the same."""
+        steps = grow(self.shelf, self.parts, base, range(len(self.parts)), most=most, gain=GAIN)
+        if not any(self.explains[member] for member in steps[-1].members):
+            for place in (p for p, model in enumerate(self.models) if isinstance(model, Relations)):
+                *rows, best = joined(self.shelf, self.parts, steps[-1], place)
+                self.tried += map(self.told, rows)
+                steps.append(best)
+        return steps
+
+    def told(self, found: Sum) -> Tried:
+        decay = getattr(self.models[found.members[0]], "decay", 1.0)
+        model = self.model(found)
+        return Tried(model.name, decay, found.weights, found.ndcg, model)
+
+    def model(self, found: Sum) -> Model:
+        parts = [(weight, self.models[place]) for weight, place in zip(found.weights, found.members, strict=True)]
+        return Mixture(tuple(parts)) if len(parts) > 1 else parts[0][1]
 
 
-def _with_relations(base: Model, scorer: Scorer, data: Dataset, cases: Cases, k: int, tried: list[Tried]) -> Choice:
-    """One relation term after the other, each with the weight that ranks best beside those before it."""
-    parts: list[tuple[float, Model]] = [(1.0, base)]
-    scorers: list[Scorer] = [scorer]
-    for term in () if any(relation_terms(scorer)) else _terms(data, getattr(base, "decay", 1.0)):
-        scorers.append(term.fit(data))
-        unit = _spread(scorer, cases) / max(_spread(scorers[-1], cases), 1e-12)
-        known = [weight for weight, _ in parts]
-        grid = [(*known, float(f"{weight * unit:.3g}")) for weight in WEIGHTS]
-        ndcgs = [metrics_at(r, cases.owners, len(cases), k).ndcg for r in _rank_sums(scorers, grid, cases)]
-        name = Mixture((*parts, (1.0, term))).name
-        tried += [Tried(name, getattr(base, "decay", 1.0), row, n) for row, n in zip(grid, ndcgs, strict=True)]
-        parts.append((grid[1 + int(np.argmax(ndcgs[1:]))][-1], term))
-    return Choice(Mixture(tuple(parts)) if len(parts) > 1 else base, tuple(tried), len(cases))
-
-
-def _terms(data: Dataset, decay: float) -> list[Relations]:
+def _terms(data: Dataset) -> list[Relations]:
     terms = []
     if any(len(edges) for edges in data.links.values()):
-        terms.append(Relations(decay=decay, through="items", name="relations"))
+        terms.append(Relations(through="items", name="relations"))
     if any(len(edges) for edges in data.attributes.values()):
-        terms.append(Relations(decay=decay, through="entities", name="shared entities"))
+        terms.append(Relations(through="entities", name="shared entities"))
     return terms
-
-
-def _rank_sums(scorers: Sequence[Scorer], grid: Sequence[Sequence[float]], cases: Cases) -> list[Ints]:
-    """The ranks under each row of weights; every part scores each block once."""
-    n_items = len(scorers[0].items)
-    ranks = [np.empty(len(cases.targets), np.int64) for _ in grid]
-    for histories, rows, items, which in blocks(cases, n_items):
-        scores = [scorer.scores_batch(histories) for scorer in scorers]
-        masked = mask(histories, cases, n_items)
-        for weights, found in zip(grid, ranks, strict=True):
-            total: Floats = sum(np.float32(w) * s for w, s in zip(weights, scores, strict=True))  # type: ignore[assignment]
-            found[which] = target_ranks(total, rows, items, masked)
-    return ranks
-
-
-def _spread(scorer: Scorer, cases: Cases) -> float:
-    """How far a user's best scores stand above the rest: the mean of the best tenth, at most 50, less the mean of all.
-    A standard deviation would rather measure how many zeros a sparse term has."""
-    some = cases.first(256)
-    scores = np.sort(scorer.scores_batch(some.histories), axis=1)
-    top = max(1, min(50, scores.shape[1] // 10))
-    return float((scores[:, -top:].mean(axis=1) - scores.mean(axis=1)).mean())
 
 
 def with_decay(scorer: Scorer, decay: float) -> Scorer:
     """The same scorer with another decay of the history, without fitting again."""
-    if isinstance(scorer, ItemItemScorer | FactorScorer | RelationScorer):
+    if isinstance(scorer, ItemItemScorer | FactorScorer | GraphFilterScorer | RelationScorer):
         return replace(scorer, weights=HistoryWeights(decay, scorer.weights.actions))
     return scorer
 
 
 def _decays(model: Model) -> bool:
     """Whether the decay can still be chosen: a trained model has learned with the one it was given."""
-    return not isinstance(model, Tunable) and is_dataclass(model) and any(f.name == "decay" for f in fields(model))
+    settled = isinstance(model, Tunable) or getattr(model, "decay_is_learned", False)
+    return not settled and is_dataclass(model) and any(f.name == "decay" for f in fields(model))
 
 
 def _decayed(model: Model, decay: float) -> Model:

@@ -10,6 +10,8 @@ from recommender.arrays import Bools, Floats, Ints, Sparse
 from recommender.histories import DEFAULT_WEIGHTS, NO_IDS, Histories, HistoryWeights, Ids
 from recommender.model import Scorer
 
+_NARROW = 64  # users whose signals pass a graph filter at once: their columns stay in the cache
+
 
 @dataclass(frozen=True)
 class PopularityScorer(Scorer):
@@ -81,6 +83,51 @@ class FactorScorer(Scorer):
         known = (histories.users >= 0) & (histories.users < len(self.last_at))
         still: Bools = known & (histories.last_at == self.last_at[np.where(known, histories.users, 0)])
         return still
+
+    def speaks(self, histories: Histories) -> Bools:
+        return histories.lengths > 0
+
+
+@dataclass(frozen=True)
+class GraphFilterScorer(Scorer):
+    """score = x · diag(before) · Σ_k c_k T_k(I − 2 R̃ᵀR̃) · diag(after), T_k the Chebyshev polynomials.
+
+    Shapes: ``graph`` R̃ (n_edges_of_users, n_items), one nameless row a training user; ``before``, ``after`` (n_items,).
+    """
+
+    items: Ids
+    graph: Sparse
+    coefficients: tuple[float, ...]
+    before: Floats
+    after: Floats
+    weights: HistoryWeights = DEFAULT_WEIGHTS
+    users: Ids = NO_IDS
+
+    def scores_batch(self, histories: Histories) -> Floats:
+        x = self.weights.matrix(histories, len(self.items))
+        signal = np.ascontiguousarray(_dense((x * self.before[None, :]).T))
+        result = np.empty((len(histories), len(self.items)), np.float32)
+        for start in range(0, len(histories), _NARROW):
+            some = slice(start, start + _NARROW)
+            result[some] = self._filtered(np.ascontiguousarray(signal[:, some])).T
+        return result * self.after
+
+    def _filtered(self, signal: Floats) -> Floats:
+        """T_(k+1)(L) = 2 L T_k(L) − T_(k-1)(L), signals in columns."""
+        last, now = signal, self._shifted(signal)
+        total = np.float32(self.coefficients[0]) * last
+        for coefficient in self.coefficients[1:]:
+            total += np.float32(coefficient) * now
+            last, now = now, np.float32(2.0) * self._shifted(now) - last
+        return total
+
+    def _shifted(self, signal: Floats) -> Floats:
+        """L · signal = signal − 2 R̃ᵀ(R̃ signal)."""
+        return signal - np.float32(2.0) * (self._turned @ (self.graph @ signal))
+
+    @cached_property
+    def _turned(self) -> Sparse:
+        return self.graph.T.tocsr()
 
     def speaks(self, histories: Histories) -> Bools:
         return histories.lengths > 0

@@ -141,7 +141,10 @@ def _train(report: Report) -> tuple[Section, set[str]]:
     columns = ("Model", "Decay of history", "Weights", "NDCG@10", "Failed")
     best = max(range(len(rows)), key=lambda i: _number(rows[i][3]), default=None)
     relations: list[tuple[Cell, ...]] = [(n, c) for n, c in _mapping(data.get("relations")).items()]
+    steps = _objects(validation.get("sum"))
+    sums: list[tuple[Cell, ...]] = [(s.get("adds"), _listed(s.get("weights")), s.get("ndcg@10")) for s in steps]
     tables = [
+        Table("What is served: part after part", ("Part", "Weights", "NDCG@10"), sums),
         Table("Models compared on the validation cut", columns, rows, best),
         Table("Relations learned from", ("Relation", "Edges"), relations),
     ]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ranking import split_a, split_b
+from beauty import split_a, split_b
 
 from recommender.evaluation import measure
 from recommender.histories import HistoryWeights

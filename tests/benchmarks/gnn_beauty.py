@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from ranking import split_a
+from beauty import split_a
 
 from recommender.comparing import SHUFFLED, WITH, WITHOUT
 from recommender.dataset import Dataset

@@ -1,87 +1,175 @@
-"""Shared by the benchmarks of this room: Beauty as a Dataset, its two splits, and ranks of all items."""
+"""Every model on a published split, and the sum that the validation cut chose, ranked once.
 
+    python tests/benchmarks/ranking.py --train T --test X --protocol lightgcn|loo|pgpr|sampled99|retailrocket
+        [--relations R] [--items I] [--networks] [--out topk.parquet]
+
+Files are Parquet with the columns user, item (and timestamp, pos, action, split_loo, split_pgpr, neg_items where the
+protocol has them); relations head, relation, tail; items item, brand, categories. Everything is chosen on a cut of the
+training rows, refitted on all of them and ranked once. ``--out`` gets the lists: user, item, rank from 1, model; what
+would be served is called ``served``.
+"""
+
+import argparse
+import resource
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from protocols import PROTOCOLS, Files, Task
 
-from recommender.dataset import Dataset, Edges
-from recommender.histories import Ids
-from recommender.splits import Cases, Cut, leave_last_out
+from recommender.arrays import Floats
+from recommender.choosing import Choice, choose
+from recommender.evaluation import blocks, mask
+from recommender.metrics import Metrics, metrics_at, target_ranks
+from recommender.model import Model, Scorer
+from recommender.models.chebyshev import Chebyshev
+from recommender.models.ease import Ease
+from recommender.models.itemknn import ItemKNN
+from recommender.models.lightgcn import LightGCN
+from recommender.models.mixture import Mixture
+from recommender.models.popularity import Popularity
+from recommender.models.relational import Relational
+from recommender.models.slist import Slist
+from recommender.models.spectral import Spectral
+from recommender.scorers import WeightedSumScorer
 
-RELATIONS = ("also_bought", "also_viewed", "bought_together")
-
-
-def beauty(data: Path, *, entities: bool = False) -> Dataset:
-    """Amazon Beauty 2014 5-core: every interaction a purchase, in the published order of each user's history.
-
-    ``entities`` adds brand and leaf category to the relations between items.
-    """
-    names, attributes = _attributes(data) if entities else (Ids(()), {})
-    return Dataset.build(_events(data), items=_items(data), links=_links(data), entities=names, attributes=attributes)
-
-
-def split_a(data: Path, *, entities: bool = False) -> tuple[Cut, Cut]:
-    """Leave-one-out: (the cut that chooses, asked for the second-last item; the cut that is reported, the last)."""
-    test = leave_last_out(beauty(data, entities=entities))
-    return leave_last_out(test.train), test
-
-
-def split_b(data: Path) -> Cut:
-    """The published 70/30 pairs of every user."""
-    events = _events(data)
-    chosen = pc.equal(events["split"], "train")
-    train = Dataset.build(events.filter(chosen), items=_items(data), links=_links(data))
-    later = events.filter(pc.invert(chosen))
-    owners = np.array([train.users.places[name] for name in later["user"].to_pylist()], np.int64)
-    targets = np.array([train.items.places[name] for name in later["product"].to_pylist()], np.int64)
-    return Cut(train, Cases(train.histories, owners, targets))
+DEEP = 20
+LARGEST_DENSE = 20_000  # items; a dense item-by-item matrix grows with their square
+SERVED = "served"
+BASELINES = {"popularity", "itemknn", "ease"}
 
 
-def _items(data: Path) -> Ids:
-    return Ids.sorted(map(str, pq.read_table(data / "items.parquet", columns=["item"])["item"].to_pylist()))
+def candidates(n_items: int, *, ordered: bool, networks: bool) -> list[Model]:
+    """Settings that compete. Models of order need histories that have one."""
+    found: list[Model] = [Popularity(), ItemKNN()]
+    if n_items <= LARGEST_DENSE:
+        found += [Ease(50.0), Ease(200.0), Spectral(256)]
+        found += [Slist(30.0), Slist(100.0, ahead=0.8)] if ordered else []
+    else:
+        found += [Spectral(640), Spectral(1024)]
+    found += [Chebyshev(), Chebyshev(degrees=0.3)]
+    return [*found, LightGCN(), Relational()] if networks else found
 
 
-def _events(data: Path) -> pa.Table:
-    table = pq.read_table(data / "interactions.parquet").sort_by([("timestamp", "ascending"), ("pos", "ascending")])
-    count = len(table)
-    return pa.table(
-        {
-            "user": pc.cast(table["user"], pa.string()),
-            "session": pa.nulls(count, pa.string()),
-            "product": pc.cast(table["item"], pa.string()),
-            "action": pa.array(["purchase"] * count),
-            "at": table["timestamp"],
-            "split": pc.cast(table["split_pgpr"], pa.string()),
-        }
-    )
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("train", "test"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--protocol", choices=PROTOCOLS, required=True)
+    parser.add_argument("--relations", type=Path)
+    parser.add_argument("--items", type=Path)
+    parser.add_argument("--networks", action="store_true", help="LightGCN and the relational network compete too")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    task = PROTOCOLS[options.protocol](Files(options.train, options.test, options.relations, options.items))
+    cases, data = task.asks.cases, task.asks.train
+    related = ", ".join(f"{name} {len(edges):,}" for name, edges in {**data.links, **data.attributes}.items())
+    print(f"{options.protocol}: {len(cases):,} cases, {len(data.items):,} items; relations: {related or 'none'}")
+    ordered = len(np.unique(data.histories.at)) > 1 or options.protocol == "loo"
+    models = candidates(len(data.items), ordered=ordered, networks=options.networks)
+    choice = choose(models, task.chooses, k=task.choosing_k)
+    _tell_choice(choice, task)
+    lists = Lists(task, deep=100 if task.negatives is not None else DEEP)
+    for name, scorer, seconds in _fitted(choice, task):
+        tables = lists.add(name) if options.out else None
+        _tell(name, _measured(scorer, task, tables), task, seconds)
+    if options.out:
+        lists.write(options.out)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    print(f"{usage.ru_utime + usage.ru_stime:.0f} CPU s, {usage.ru_maxrss / 2**20:.1f} GB at most")
 
 
-def _links(data: Path) -> dict[str, Edges]:
-    items, table = _items(data), pq.read_table(data / "relations.parquet")
-    links = {}
-    for name in RELATIONS:
-        rows = table.filter(pc.equal(table["relation"], name))
-        heads = np.array([items.places[str(item)] for item in rows["head"].to_pylist()], np.int64)
-        tails = np.array([items.places[str(item)] for item in rows["tail"].to_pylist()], np.int64)
-        links[name] = Edges.of(heads, tails)
-    return links
+def _tell_choice(choice: Choice, task: Task) -> None:
+    print(f"\nchosen on {choice.cases:,} validation users, NDCG@{task.choosing_k}")
+    for tried in choice.tried:
+        if len(tried.weights) == 1 or tried.failed:
+            print(f"  tried  {tried.name:24s} decay {tried.decay:.1f}  {tried.failed or f'{tried.ndcg:.4f}'}")
+    for step in choice.steps:
+        weights = " ".join(f"{weight:g}" for weight in step.weights)
+        print(f"  chosen {step.name}  weights {weights}  {step.ndcg:.4f}")
+    print(f"  {choice.model!r}\n", flush=True)
 
 
-def _attributes(data: Path) -> tuple[Ids, dict[str, Edges]]:
-    items, rows = _items(data), pq.read_table(data / "items.parquet").to_pylist()
-    pairs = {
-        "MADE_BY": [(str(row["item"]), f"brand:{row['brand']}") for row in rows if row["brand"]],
-        "IN_CATEGORY": [(str(row["item"]), f"category:{row['categories']}") for row in rows if row["categories"]],
-    }
-    names = Ids.sorted(entity for found in pairs.values() for _, entity in found)
-    edges = {
-        relation: Edges.of(
-            np.array([items.places[item] for item, _ in found], np.int64),
-            np.array([names.places[entity] for _, entity in found], np.int64),
+def _fitted(choice: Choice, task: Task) -> Iterator[tuple[str, Scorer, float]]:
+    """Each part of the choice and the baselines alone, then the sum; (name, scorer, CPU seconds of the fit)."""
+    parts = choice.model.parts if isinstance(choice.model, Mixture) else ((1.0, choice.model),)
+    kept: list[tuple[float, Scorer]] = []
+    total = 0.0
+    for weight, model in parts:
+        begun = time.process_time()
+        scorer = model.fit(task.asks.train)
+        total += (seconds := time.process_time() - begun)
+        kept.append((weight, scorer))
+        yield model.name, scorer, seconds
+    for name in sorted(BASELINES - {model.name for _, model in parts}):
+        tried = [row for row in choice.tried if row.name == name and not row.failed]
+        if tried:
+            begun = time.process_time()
+            scorer = max(tried, key=lambda row: row.ndcg).model.fit(task.asks.train)
+            yield name, scorer, time.process_time() - begun
+            del scorer
+    yield SERVED, WeightedSumScorer(tuple(kept)), total
+
+
+def _measured(scorer: Scorer, task: Task, lists: "Lists | None") -> Metrics:
+    cases, n_items = task.asks.cases, len(scorer.items)
+    ranks, start = np.empty(len(cases.targets), np.int64), 0
+    for histories, rows, items, which in blocks(cases, n_items):
+        scores = scorer.scores_batch(histories)
+        hidden = mask(histories, cases, n_items)
+        if task.negatives is not None:
+            hidden = np.ones_like(hidden)
+            np.put_along_axis(hidden, task.negatives[cases.owners[which]], False, axis=1)
+            hidden[rows, items] = False
+        ranks[which] = target_ranks(scores, rows, items, hidden)
+        if lists:
+            lists.extend(start, np.where(hidden, np.float32(-np.inf), scores))
+        start += len(histories)
+    return metrics_at(ranks, cases.owners, len(cases), task.k)
+
+
+class Lists:
+    """The ranked lists of each model as rows of one table."""
+
+    def __init__(self, task: Task, deep: int) -> None:
+        self.task, self.deep = task, deep
+        self.tables: list[pa.Table] = []
+        self._model = ""
+
+    def add(self, model: str) -> "Lists":
+        self._model = model
+        return self
+
+    def extend(self, start: int, scores: Floats) -> None:
+        """The best of each case from ``start`` on; what is hidden is no part of a list."""
+        deep = min(self.deep, scores.shape[1])
+        best = np.argpartition(-scores, deep - 1, axis=1)[:, :deep]
+        order = np.lexsort((best, -np.take_along_axis(scores, best, axis=1)), axis=1)
+        best = np.take_along_axis(best, order, axis=1)
+        shown = np.isfinite(np.take_along_axis(scores, best, axis=1))
+        rows, places = np.nonzero(shown)
+        names = (self.task.users, self.task.asks.train.items.names)
+        found = (start + rows, best[rows, places])
+        user, item = (
+            pa.array(np.asarray(name, object)[place]).cast(kind)
+            for name, place, kind in zip(names, found, self.task.ids, strict=True)
         )
-        for relation, found in pairs.items()
-    }
-    return names, edges
+        ranks = pa.array(places + 1, pa.int32())
+        model = pa.array([self._model] * len(rows)).dictionary_encode()
+        self.tables.append(pa.table({"user": user, "item": item, "rank": ranks, "model": model}))
+
+    def write(self, path: Path) -> None:
+        pq.write_table(pa.concat_tables(self.tables).unify_dictionaries(), path)
+
+
+def _tell(name: str, found: Metrics, task: Task, seconds: float) -> None:
+    digits = 4 if task.scale == 1.0 else 3
+    cells = "  ".join(f"{m} {task.scale * getattr(found, m):.{digits}f}" for m in task.shown)
+    print(f"{name:24s} @{task.k}  {cells}  users {found.users}  fit {seconds:.1f} CPU s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

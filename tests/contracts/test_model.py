@@ -16,6 +16,7 @@ from recommender.comparing import has_seed
 from recommender.dataset import Dataset, Edges
 from recommender.errors import LeakageError, ModelFitError, UnknownProduct
 from recommender.histories import Histories, Ids, UserState
+from recommender.models.chebyshev import Chebyshev
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
 from recommender.models.lightgcn import LightGCN
@@ -23,10 +24,13 @@ from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
 from recommender.models.relational import Relational
 from recommender.models.relations import Relations
+from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
 from recommender.retrieval import top_k
 
 MODELS = [
+    Slist(1.0),
+    Chebyshev(order=4),
     Popularity(),
     Popularity(half_life_days=30.0),
     ItemKNN(),
@@ -41,6 +45,8 @@ MODELS = [
     Relational(dimensions=8, epochs=25, learning_rate=0.02, layers=1, together=True),
 ]
 PERSONAL = [model for model in MODELS if not isinstance(model, Popularity)]
+
+UNORDERED = [model for model in PERSONAL if not isinstance(model, Slist)]  # who learns order fills no hole behind
 
 each = pytest.mark.parametrize("model", MODELS, ids=repr)
 each_personal = pytest.mark.parametrize("model", PERSONAL, ids=repr)
@@ -97,7 +103,7 @@ def state(data: Dataset, user: int) -> UserState:
     return UserState(data.users[user], tuple(history))
 
 
-@each_personal
+@pytest.mark.parametrize("model", UNORDERED, ids=repr)
 def test_the_missing_square_is_found(model, board, fitted):
     scores = fitted[repr(model)].scores_batch(board.histories)
     seen = board.matrix().toarray() > 0
@@ -128,7 +134,7 @@ def test_one_user_alone_is_scored_as_among_others(model, board, fitted):
         np.testing.assert_allclose(scorer.scores(state(board, user)), together[user], rtol=1e-4, atol=1e-6)
 
 
-@each_personal
+@pytest.mark.parametrize("model", UNORDERED, ids=repr)
 def test_a_new_user_is_answered_by_history(model, board, fitted):
     """Who does what a known user did is shown the same, though no vector was learned for them."""
     scorer = fitted[repr(model)]

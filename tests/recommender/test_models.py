@@ -8,11 +8,13 @@ import pytest
 from recommender.dataset import Dataset, Edges
 from recommender.errors import ModelFitError
 from recommender.histories import Ids
+from recommender.models.chebyshev import Chebyshev
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import DAY, Popularity
 from recommender.models.relations import Relations
+from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
 
 ITEMS = Ids(tuple(f"i{n:02d}" for n in range(14)))
@@ -122,7 +124,35 @@ def test_a_mixture_is_the_sum_of_its_parts(data):
     assert mixture.name == "ease + relations"
 
 
-@pytest.mark.parametrize("model", [Popularity(), ItemKNN(), Ease(), Spectral(), Relations()])
+@pytest.mark.parametrize("model", [Popularity(), ItemKNN(), Ease(), Spectral(), Relations(), Slist(), Chebyshev()])
 def test_nothing_to_learn_from_is_an_error(model, log):
     with pytest.raises(ModelFitError, match="training set holds none"):
         model.fit(Dataset.build(log([]), items=ITEMS))
+
+
+def test_slist_learns_what_comes_after_and_not_what_came_before(log):
+    rows = [(f"u{u}", item, 3 * u + t) for u in range(6) for t, item in enumerate(("i00", "i01", "i02"))]
+    data = Dataset.build(log(sorted(rows, key=lambda row: row[2])), items=ITEMS)
+    scorer = Slist(0.5, ahead=0.0).fit(data)
+    before = np.array([[1.0, 0, 0], [0.6, 1.0, 0]])  # the rows of S and T that every user gives, i0 to i2
+    after = np.array([[0, 1.0, 0], [0, 0, 1.0]])
+    expected = np.linalg.solve(6 * before.T @ before + 0.5 * np.eye(3), 6 * before.T @ after)
+    np.testing.assert_allclose(scorer.matrix[:3, :3], expected, atol=1e-5)
+    assert scorer.matrix[1, 2] > 0.5 > abs(scorer.matrix[1, 0])
+
+
+def test_a_chebyshev_filter_is_the_polynomial_of_the_graph(data):
+    scorer = Chebyshev(order=5, flatness=3.0).fit(data)
+    x = data.matrix().toarray().astype(np.float64)
+    users, items = x.sum(axis=1), np.maximum(x.sum(axis=0), 1e-12)
+    known = users > 0
+    graph = x[known] / np.sqrt(np.outer(users[known], items))
+    values, vectors = np.linalg.eigh(np.eye(len(items)) - 2 * graph.T @ graph)
+    response = np.polynomial.chebyshev.chebval(values, scorer.coefficients)
+    root = np.where(x.sum(axis=0) > 0, np.sqrt(items), 0.0)
+    inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
+    expected = (x * inverse) @ (vectors * response) @ vectors.T * root
+    np.testing.assert_allclose(scorer.scores_batch(data.histories), expected, atol=1e-5)
+    nodes = np.cos((np.arange(6) + 0.5) * np.pi / 6)
+    plateau = 0.5 - 0.5 * np.sign(nodes) * np.abs(nodes) ** 3
+    np.testing.assert_allclose(np.polynomial.chebyshev.chebval(nodes, scorer.coefficients), plateau, atol=1e-12)

@@ -282,11 +282,10 @@ def test_the_choice_is_what_ranks_best_and_always_has_a_relation_term(store, log
     ]
     cut = leave_last_out(read_dataset(store, log(rows), relations=["USED_FOR", "COMPATIBLE_WITH"]))
     choice = choose([ItemKNN(), Ease(1.0)], cut)
-    best = max(t.ndcg for t in choice.tried)
-    served = [t for t in choice.tried if t.weights[-1] > 0]
-    assert max(t.ndcg for t in served) <= best
-    assert [part.name for _, part in choice.model.parts][1:] == ["relations", "shared entities"]
+    assert choice.steps[0].ndcg == max(t.ndcg for t in choice.tried if len(t.weights) == 1)
+    assert {"relations", "shared entities"} < {part.name for _, part in choice.model.parts}
     assert all(weight > 0 for weight, _ in choice.model.parts)
+    assert choice.steps[-1].model == choice.model
 
 
 def test_a_shop_without_a_log_is_served_by_its_facts(store, log):
