@@ -1,6 +1,7 @@
 """``shopgraph extract``: a small model learns from labelled products and answers for others, one JSON line each."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +104,5 @@ def _spans(answer: "Answer") -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _forget(folder: Path) -> None:
     """The finished model makes its checkpoint needless."""
-    for path in folder.glob("*"):
-        path.unlink()
     if folder.is_dir():
-        folder.rmdir()
+        shutil.rmtree(folder)

@@ -5,6 +5,7 @@ as a folder of safetensors and JSON.
 """
 
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,7 +25,7 @@ from mining.extraction.span_decoding import Candidate, candidates, chosen, place
 from mining.extraction.tagger_batches import Item, Reader, Vocabulary, bucketed
 from mining.extraction.tagger_network import Shape, TaggerNetwork
 
-FORMAT = 1
+FORMAT = 2
 MODEL, MANIFEST, LEXICON, TOKENIZER = "model.safetensors", "manifest.json", "lexicon.json", "tokenizer.json"
 READ_AT_ONCE = 64
 
@@ -41,14 +42,23 @@ class Found:
 
 
 class Tagger:
-    """A trained small model. ``once``: a text has at most one span a label."""
+    """A trained small model: networks of one shape whose probabilities are averaged, most often a single one.
 
-    def __init__(self, network: TaggerNetwork, reader: Reader, *, once: bool, calibration: Calibration) -> None:
-        self.network, self.reader, self.once, self.calibration = network, reader, once, calibration
+    ``once``: a text has at most one span a label.
+    """
+
+    def __init__(
+        self, networks: Sequence[TaggerNetwork], reader: Reader, *, once: bool, calibration: Calibration
+    ) -> None:
+        self.networks, self.reader, self.once, self.calibration = tuple(networks), reader, once, calibration
 
     @property
     def device(self) -> torch.device:
-        return next(self.network.parameters()).device
+        return next(self.networks[0].parameters()).device
+
+    @property
+    def shape(self) -> Shape:
+        return self.networks[0].shape
 
     def read(self, examples: Sequence[Example], *, own: bool = False) -> list[Item]:
         return [self.reader.item(example, own=own) for example in examples]
@@ -62,11 +72,13 @@ class Tagger:
 
     def find_in(self, items: Sequence[Item]) -> list[list[Found]]:
         found: list[list[Found]] = [[] for _ in items]
-        self.network.eval()
+        for network in self.networks:
+            network.eval()
         with torch.inference_mode():
             for at in bucketed([len(item.tokens) for item in items], READ_AT_ONCE, None):
                 batch = self.reader.batch([items[i] for i in at], targets=False).to(self.device)
-                log = self.network.log_probabilities(self.network(batch)).double().cpu().numpy()
+                each = torch.stack([network.log_probabilities(network(batch)) for network in self.networks])
+                log = (each.double().logsumexp(0) - math.log(len(self.networks))).cpu().numpy()
                 for row, i in enumerate(at):
                     found[i] = self._found(items[i], log[row])
         return found
@@ -74,7 +86,7 @@ class Tagger:
     def _found(self, item: Item, log: Any) -> list[Found]:
         names = self.reader.vocabulary.of_context(item.example.context)
         usable = log[: len(item.kept), : len(names)]
-        kept = chosen(candidates(usable), once=self.once, exclusive=self.network.shape.exclusive)
+        kept = chosen(candidates(usable), once=self.once, exclusive=self.shape.exclusive)
         return [self._one(candidate, item, names) for candidate in kept]
 
     def _one(self, candidate: Candidate, item: Item, names: Sequence[str]) -> Found:
@@ -85,7 +97,11 @@ class Tagger:
     def save(self, folder: Path) -> None:
         """Weights, tokenizer, lexicon and manifest; the manifest last, so that a folder without one is unfinished."""
         folder.mkdir(parents=True, exist_ok=True)
-        state = {key: value.detach().cpu().contiguous() for key, value in self.network.state_dict().items()}
+        state = {
+            f"{number}.{key}": value.detach().cpu().contiguous()
+            for number, network in enumerate(self.networks)
+            for key, value in network.state_dict().items()
+        }
         save_file(state, folder / MODEL)
         reader = self.reader
         (folder / TOKENIZER).write_text(reader.encoder.tokenizer.to_str(), "utf-8")
@@ -95,7 +111,8 @@ class Tagger:
             "encoder": reader.encoder.name,
             "lowercase": reader.encoder.lowercase,
             "config": _plain_config(reader.encoder),
-            "shape": asdict(self.network.shape),
+            "shape": asdict(self.shape),
+            "members": len(self.networks),
             "contexts": {context: list(labels) for context, labels in reader.vocabulary.contexts.items()},
             "max_tokens": reader.max_tokens,
             "once": self.once,
@@ -113,18 +130,22 @@ class Tagger:
                 raise SourceError(f"{folder}: a model of format {seen}, expected {FORMAT}; train anew")
             tokenizer = (folder / TOKENIZER).read_text("utf-8")
             lexicon = Lexicon.from_json(json.loads((folder / LEXICON).read_text("utf-8")))
-            encoder = new_encoder(
-                manifest["config"], tokenizer, name=manifest["encoder"], lowercase=manifest["lowercase"]
-            )
-            network = TaggerNetwork(encoder, Shape(**manifest["shape"]))
-            network.load_state_dict(load_file(folder / MODEL))
+            told = {"name": manifest["encoder"], "lowercase": manifest["lowercase"]}
+            state = load_file(folder / MODEL)
+            networks = []
+            for number in range(manifest["members"]):
+                encoder = new_encoder(manifest["config"], tokenizer, **told)
+                network = TaggerNetwork(encoder, Shape(**manifest["shape"]))
+                own = {key: value for key, value in state.items() if key.startswith(f"{number}.")}
+                network.load_state_dict({key.partition(".")[2]: value for key, value in own.items()})
+                networks.append(network.to(device_of(device)))
             reader = Reader(encoder, Vocabulary.of(manifest["contexts"]), lexicon, manifest["max_tokens"])
             calibration = Calibration(**manifest["calibration"])
         except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             if isinstance(error, SourceError):
                 raise
             raise SourceError(f"{folder}: holds no finished small model ({error}); train it again") from error
-        return cls(network.to(device_of(device)), reader, once=manifest["once"], calibration=calibration)
+        return cls(networks, reader, once=manifest["once"], calibration=calibration)
 
 
 def device_of(name: str) -> torch.device:

@@ -35,7 +35,8 @@ class Options:
     """How to train. ``encoder`` as ``load_encoder`` takes it, ``encoders`` the folder it looks in.
 
     ``swap``: share of texts whose values are exchanged for others of their label; ``forget``: share of texts that see
-    no lexicon; ``smooth``: how much of the averaged weights a step keeps; ``patience``: epochs without a better dev F1.
+    no lexicon; ``smooth``: how much of the averaged weights a step keeps; ``patience``: epochs without a better dev F1;
+    ``members``: networks whose probabilities are averaged: a little better, and as many times dearer.
     """
 
     encoder: str = "all-MiniLM-L6-v2"
@@ -56,6 +57,7 @@ class Options:
     freeze_embeddings: bool = True
     once: bool = True
     exclusive: bool | None = None
+    members: int = 1
     seed: int = 0
     device: str = "cpu"
 
@@ -87,14 +89,19 @@ def train(
 ) -> Tagger:
     """The model of the best epoch on ``dev``, calibrated on it; its lexicon then counts ``dev`` too.
 
-    ``contexts``: the labels of each context. ``checkpoint``: a folder from which a killed run goes on.
+    ``options.members`` networks learn alike from other seeds, one after the other. ``contexts``: the labels of each
+    context. ``checkpoint``: a folder from which a killed run goes on.
     """
-    run = _Run(examples, dev, contexts, options)
-    run.resume(checkpoint)
-    while run.epoch < options.epochs and run.epoch - run.best_epoch < options.patience:
-        on_epoch(run.step())
-        run.keep(checkpoint)
-    return run.finish()
+    networks = []
+    for member in range(options.members):
+        run = _Run(examples, dev, contexts, replace(options, seed=options.seed + member))
+        folder = checkpoint / f"member{member}" if checkpoint else None
+        run.resume(folder)
+        while run.epoch < options.epochs and run.epoch - run.best_epoch < options.patience:
+            on_epoch(run.step())
+            run.keep(folder)
+        networks.append(run.best_network())
+    return run.finish(networks)
 
 
 class _Run:
@@ -117,7 +124,7 @@ class _Run:
         if options.freeze_embeddings:
             encoder.model.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
         self.reader = Reader(encoder, vocabulary, Lexicon.of(examples), options.max_tokens)
-        self.tagger = Tagger(self.network, self.reader, once=options.once, calibration=Calibration())
+        self.tagger = Tagger([self.network], self.reader, once=options.once, calibration=Calibration())
         self.read_dev = self.tagger.read(dev)
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=options.decay)
         steps = -(-len(examples) // (options.batch * options.accumulate)) * options.epochs
@@ -182,10 +189,14 @@ class _Run:
         _log.info(done.told())
         return done
 
-    def finish(self) -> Tagger:
+    def best_network(self) -> TaggerNetwork:
         _put(self.trained, self.best or self.average)
-        found = self.tagger.find_in(self.read_dev)
-        self.tagger.calibration = calibrate(
+        return self.network
+
+    def finish(self, networks: Sequence[TaggerNetwork]) -> Tagger:
+        tagger = Tagger(networks, self.reader, once=self.options.once, calibration=Calibration())
+        found = tagger.find_in(self.read_dev)
+        tagger.calibration = calibrate(
             [
                 (one.odds, one.label, _right(one.label, one.start, one.end, example))
                 for example, row in zip(self.dev, found, strict=True)
@@ -193,7 +204,7 @@ class _Run:
             ]
         )
         self.reader.lexicon = Lexicon.of([*self.examples, *self.dev])
-        return self.tagger
+        return tagger
 
     def keep(self, folder: Path | None) -> None:
         if folder is None:

@@ -101,7 +101,7 @@ def test_an_unfinished_folder_is_refused(trained: Tagger, tmp_path: Path) -> Non
 def test_the_same_seed_gives_the_same_model(options: Options) -> None:
     short = replace(options, epochs=2)
     one, two, other = (
-        train(catalogue(), catalogue()[:4], CONTEXTS, replace(short, seed=seed)).network.state_dict()
+        train(catalogue(), catalogue()[:4], CONTEXTS, replace(short, seed=seed)).networks[0].state_dict()
         for seed in (1, 1, 2)
     )
     assert all(torch.equal(one[name], two[name]) for name in one)
@@ -126,7 +126,7 @@ def test_a_killed_training_goes_on_to_the_same_model(options: Options, tmp_path:
         catalogue(), catalogue()[:4], CONTEXTS, short, checkpoint=tmp_path, on_epoch=lambda e: done.append(e.number)
     )
     assert done == [3, 4]
-    expected, got = whole.network.state_dict(), resumed.network.state_dict()
+    expected, got = whole.networks[0].state_dict(), resumed.networks[0].state_dict()
     assert all(torch.equal(expected[name], got[name]) for name in expected)
 
 
@@ -157,3 +157,16 @@ def test_values_are_swapped_with_their_labels() -> None:
 def test_a_missing_device_is_named() -> None:
     with pytest.raises(ConfigurationError, match="--device cpu"):
         device_of("cuda")
+
+
+def test_members_are_averaged(options: Options, tmp_path: Path) -> None:
+    two = train(
+        catalogue(), catalogue()[:4], CONTEXTS, replace(options, epochs=3, members=2), checkpoint=tmp_path / "c"
+    )
+    assert len(two.networks) == 2
+    first, second = (network.state_dict() for network in two.networks)
+    assert not all(torch.equal(first[name], second[name]) for name in first)
+    two.save(tmp_path / "m")
+    texts = [Example("Nordik blue mug", "Mugs")]
+    assert Tagger.load(tmp_path / "m").find(texts) == two.find(texts)
+    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["member0", "member1"]
