@@ -26,6 +26,7 @@ SAYS = {
     "CRITICISED_FOR": "is criticised for",
     "SAME_AS": "is the same as",
 }
+LONGEST = 90  # characters of a name in a sentence; what is not a sentence has it whole
 
 
 def sentence(reason: Reason, names: Mapping[str, str]) -> str:
@@ -65,7 +66,14 @@ def _listed(words: list[str]) -> str:
 def spoken(entity: Entity) -> str:
     """The name under which a sentence speaks of it; a bare value says what it is the value of."""
     attribute = entity.properties.get("attribute")
-    return f"{attribute}: {entity.name}" if entity.type == "Value" and attribute else entity.name
+    return shortened(f"{attribute}: {entity.name}" if entity.type == "Value" and attribute else entity.name)
+
+
+def shortened(name: str) -> str:
+    """A name that a sentence can hold, cut after a word where there is one: some titles have 400 characters."""
+    if len(name) <= LONGEST:
+        return name
+    return f"{name[:LONGEST].rsplit(maxsplit=1)[0].rstrip(',;:|-– ')}…"
 
 
 def fact_sentence(fact: Fact, names: Mapping[str, str], *, start: str | None = None) -> str:

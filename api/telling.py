@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from api.phrases import shortened
+
 Report = Mapping[str, Any]
 
 
@@ -85,7 +87,7 @@ def recommendations(answer: Report, *, reasons: int) -> str:
     lines = [f"For {who} (model {answer['model']}, graph {answer['graph_version']}, as of {answer['as_of']}):"]
     for item in answer["items"]:
         score = f"[{item['id']}, {item['origin']}, {item['score']:.4f}]"
-        lines.append(f"{item['rank']:>3}. {item['title'] or item['id']}  {score}")
+        lines.append(f"{item['rank']:>3}. {shortened(item['title'] or item['id'])}  {score}")
         if reasons and not item["reasons"]:
             lines.append("     because: no path of facts carries this score")
         for reason in item["reasons"][:reasons]:

@@ -77,3 +77,11 @@ def test_one_user_is_no_users() -> None:
 def test_a_bare_value_says_what_it_is_the_value_of() -> None:
     assert spoken(Entity("value:k/volume/1 l", "Value", "1 l", properties={"attribute": "volume"})) == "volume: 1 l"
     assert spoken(Entity("brand:a", "Brand", "A")) == "A"
+
+
+def test_a_sentence_cuts_the_longest_names_after_a_word():
+    title = "Best Vitamin C Serum, " * 20
+    told = spoken(Entity("product:1", "Product", title))
+    assert (title.startswith(told[:-1]), told[-1]) == (True, "…")
+    assert len(told) <= 91
+    assert spoken(Entity("product:2", "Product", "面" * 200)) == "面" * 90 + "…"
