@@ -219,6 +219,7 @@ def extract(
         Path | None, typer.Option("--dev", help="Labelled products to choose on; else cut from train.")
     ] = None,
     schema: Annotated[Path | None, typer.Option("--schema", help="Attributes of each category (JSONL).")] = None,
+    wanted: Annotated[Path | None, typer.Option("--normalized", help="Train, with values as you want them.")] = None,
     model: Annotated[
         Path | None, typer.Option("--model", help="Folder to keep the model in, or to take it from.")
     ] = None,
@@ -238,6 +239,7 @@ def extract(
         train=train,
         dev=dev,
         schema=schema,
+        wanted=wanted,
         model=model,
         encoder=encoder,
         encoders=encoders or Settings().encoders,

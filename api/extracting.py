@@ -16,18 +16,21 @@ if TYPE_CHECKING:
 
 MOSTLY_CHINESE = 0.3  # of the letters of the training texts
 SAMPLE = 200  # texts that are looked at for their language
+WDC = ("wdc_with_all_attributes", "wdc_normalized")
 
 
 @dataclass(frozen=True, slots=True)
 class Extract:
     """What to extract and how. ``encoder``: None chooses by the language of the texts; ``model``: the folder to keep
-    the model in, or to take it from where there is no ``train``."""
+    the model in, or to take it from where there is no ``train``; ``wanted``: ``train`` with the values as the catalogue
+    wants them, by default the file beside it that the layout of WDC-PAVE puts there."""
 
     test: Path
     out: Path
     train: Path | None = None
     dev: Path | None = None
     schema: Path | None = None
+    wanted: Path | None = None
     model: Path | None = None
     encoder: str | None = None
     encoders: Path | None = None
@@ -60,7 +63,8 @@ def trained(asked: Extract, tell: Callable[[str], None]) -> "AttributeModel":
         if asked.model is None:
             raise FrontDoorError("nothing to extract with: give --train FILE, or --model FOLDER of a trained model")
         return AttributeModel.load(asked.model, device=asked.device)
-    rows = read_rows(asked.train, labels=True)
+    raw, wanted = beside(asked.train, asked.wanted)
+    rows = read_rows(raw, labels=True)
     dev = read_rows(asked.dev, labels=True) if asked.dev else []
     chosen = Options(
         encoder=asked.encoder or encoder_for(rows),
@@ -71,11 +75,27 @@ def trained(asked: Extract, tell: Callable[[str], None]) -> "AttributeModel":
     )
     schema = read_schema(asked.schema) if asked.schema else None
     checkpoint = asked.model / "unfinished" if asked.model else None
-    model = fit(rows, chosen, schema=schema, dev=dev, checkpoint=checkpoint, on_epoch=lambda epoch: tell(epoch.told()))
+    model = fit(
+        rows,
+        chosen,
+        schema=schema,
+        dev=dev,
+        wanted=read_rows(wanted, labels=True) if wanted else (),
+        checkpoint=checkpoint,
+        on_epoch=lambda epoch: tell(epoch.told()),
+    )
     if asked.model:
         model.save(asked.model)
         _forget(asked.model / "unfinished")
     return model
+
+
+def beside(train: Path, wanted: Path | None) -> tuple[Path, Path | None]:
+    """(labels as texts say them, labels as the catalogue wants them): WDC-PAVE keeps them in folders side by side."""
+    if wanted is not None or not train.parent.name.startswith("wdc_"):
+        return train, wanted
+    raw, normal = (train.parent.parent / name / train.name for name in WDC)
+    return (raw if raw.is_file() else train), (normal if normal.is_file() else None)
 
 
 def encoder_for(rows: list[Row]) -> str:
@@ -88,12 +108,8 @@ def encoder_for(rows: list[Row]) -> str:
 
 def line(row: Row, answer: "Answer") -> dict[str, Any]:
     """A line of the predictions: what the row was, a value or null for each attribute of its category, the places."""
-    return {
-        **row.own,
-        "category": row.category,
-        "attributes": answer.plain(),
-        "spans": dict(_spans(answer)),
-    }
+    told = {**row.own, "category": row.category, "attributes": answer.plain(), "spans": dict(_spans(answer))}
+    return told if answer.normalized is None else {**told, "normalized": dict(answer.normalized)}
 
 
 def _spans(answer: "Answer") -> Iterator[tuple[str, dict[str, Any]]]:

@@ -14,6 +14,7 @@ from mining.evaluation import lenient_attributes, strict_attributes
 from mining.extraction.attribute_rows import Row, Schema, schema_of
 from mining.extraction.calibration import Bin, reliability
 from mining.extraction.examples import Example, labelled
+from mining.extraction.normal_forms import NormalForms
 from mining.extraction.tagger import Found, Tagger, surfaces
 from mining.extraction.tagger_training import Epoch, Options, train
 
@@ -36,11 +37,16 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a product's texts say: attribute → the surest value, of those that reach the threshold."""
+    """What a product's texts say: attribute → the surest value, of those that reach the threshold.
+
+    ``normalized``: the attributes that have a wanted form, in that form; None where none was learned.
+    """
 
     category: str
     attributes: tuple[str, ...]
     values: Mapping[str, Value] = field(default_factory=dict)
+
+    normalized: Mapping[str, str | None] | None = None
 
     def plain(self) -> dict[str, str | None]:
         """Every attribute of the category with its value or None."""
@@ -51,9 +57,15 @@ class AttributeModel:
     """A trained tagger with the schema it serves, the other writings of values, and the threshold."""
 
     def __init__(
-        self, tagger: Tagger, schema: Schema, written: Mapping[tuple[str, str, str], str], threshold: float
+        self,
+        tagger: Tagger,
+        schema: Schema,
+        written: Mapping[tuple[str, str, str], str],
+        threshold: float,
+        normal: NormalForms | None = None,
     ) -> None:
         self.tagger, self.schema, self.written, self.threshold = tagger, schema, written, threshold
+        self.normal = normal
 
     def extract(self, rows: Sequence[Row]) -> list[Answer]:
         """An answer a row in order; labels are not looked at."""
@@ -80,7 +92,14 @@ class AttributeModel:
                 inner = max(0, surface.find(value))
                 start = span.start + inner
                 values[span.label] = Value(value, name, start, start + len(value), span.confidence)
-        return Answer(row.category, tuple(known), values)
+        return Answer(row.category, tuple(known), values, self._normalized(row.category, values))
+
+    def _normalized(self, category: str, values: Mapping[str, Value]) -> dict[str, str | None] | None:
+        if self.normal is None:
+            return None
+        names = self.normal.attributes.get(category, ())
+        said = {name: values[name].value if name in values else None for name in names}
+        return {name: value and self.normal.form(category, name, value) for name, value in said.items()}
 
     def settle(self, rows: Sequence[Row]) -> None:
         """Choose the threshold on labelled rows: the best mean of lenient and strict F1, the lowest of equals."""
@@ -108,6 +127,7 @@ class AttributeModel:
             "schema": {category: list(names) for category, names in self.schema.items()},
             "written": [[*key, value] for key, value in sorted(self.written.items())],
             "threshold": self.threshold,
+            "normal": self.normal.pairs if self.normal else None,
         }
         (folder / ATTRIBUTES).write_text(json.dumps(held, ensure_ascii=False), "utf-8")
         self.tagger.save(folder)
@@ -120,7 +140,8 @@ class AttributeModel:
             held = json.loads((folder / ATTRIBUTES).read_text("utf-8"))
             schema = {category: tuple(names) for category, names in held["schema"].items()}
             written = {(category, label, surface): value for category, label, surface, value in held["written"]}
-            return cls(tagger, schema, written, float(held["threshold"]))
+            normal = NormalForms.of(tuple(pair) for pair in held["normal"]) if held["normal"] else None
+            return cls(tagger, schema, written, float(held["threshold"]), normal)
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise SourceError(
                 f"{folder}: {ATTRIBUTES} is missing or broken ({error}); train the model again"
@@ -133,11 +154,15 @@ def fit(
     *,
     schema: Schema | None = None,
     dev: Sequence[Row] = (),
+    wanted: Sequence[Row] = (),
     checkpoint: Path | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> AttributeModel:
-    """A model of labelled rows. ``dev``: rows to stop, calibrate and choose the threshold on; cut from ``rows`` if none
-    are given. ``schema``: what may be written; by default what the labels name."""
+    """A model of labelled rows.
+
+    ``dev``: rows to stop, calibrate and choose the threshold on; cut from ``rows`` if none are given. ``schema``: what
+    may be written; by default what the labels name. ``wanted``: rows of the same ids with the values in wanted form.
+    """
     if not rows:
         raise ConfigurationError("there is nothing to train on: the training file has no rows")
     allowed = schema or schema_of([*rows, *dev])
@@ -145,7 +170,8 @@ def fit(
     examples, dev_examples = _examples(learned, allowed), _examples(held_back, allowed)
     contexts = _contexts(learned, allowed)
     tagger = train(examples, dev_examples, contexts, options, checkpoint=checkpoint, on_epoch=on_epoch)
-    model = AttributeModel(tagger, allowed, surfaces([*examples, *dev_examples]), 0.5)
+    normal = NormalForms.of(pairs_of(rows, wanted)) if wanted else None
+    model = AttributeModel(tagger, allowed, surfaces([*examples, *dev_examples]), 0.5, normal)
     model.settle(held_back)
     return model
 
@@ -164,6 +190,18 @@ def cut(rows: Sequence[Row], seed: int) -> tuple[list[Row], list[Row]]:
             break
         held.update(groups[key])
     return [r for n, r in enumerate(rows) if n not in held], [r for n, r in enumerate(rows) if n in held]
+
+
+def pairs_of(rows: Sequence[Row], wanted: Sequence[Row]) -> list[tuple[str, str, str, str]]:
+    """(category, attribute, as said, as wanted) of rows with the same id, where both list as many values."""
+    forms = {row.own.get("id"): row.values() for row in wanted}
+    pairs = []
+    for row in rows:
+        for attribute, said in row.values().items():
+            normal = forms.get(row.own.get("id"), {}).get(attribute, ())
+            if len(said) == len(normal):
+                pairs += [(row.category, attribute, *pair) for pair in zip(said, normal, strict=True)]
+    return pairs
 
 
 def _contexts(rows: Sequence[Row], schema: Schema) -> dict[str, tuple[str, ...]]:

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
+from api.extracting import beside
 
 
 def products(count: int) -> list[dict[str, Any]]:
@@ -83,6 +84,17 @@ def test_a_line_a_product_in_order(encoder: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.jsonl"
     assert run("--model", kept, "--test", stripped, "--out", again).exit_code == 0
     assert again.read_bytes() == out.read_bytes()
+
+
+def test_wanted_forms_lie_beside_the_training_file(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("wdc_with_all_attributes", "wdc_normalized")]
+    raw, normal = (folder / "train.jsonl" for folder in folders)
+    for path in (raw, normal):
+        path.parent.mkdir()
+        path.touch()
+    assert beside(raw, None) == beside(normal, None) == (raw, normal)
+    assert beside(raw, tmp_path / "mine.jsonl") == (raw, tmp_path / "mine.jsonl")
+    assert beside(tmp_path / "train.jsonl", None) == (tmp_path / "train.jsonl", None)
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

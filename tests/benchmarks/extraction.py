@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from api.extracting import encoder_for, line
+from api.extracting import beside, encoder_for, line
 from kg.types import Document
 from mining.catalog import document_of
 from mining.evaluation import Gold, Prediction, Score, lenient_attributes, strict_attributes
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mining.extraction.attribute_model import Answer
 
 Percent = tuple[float, float, float]
+NORMAL = "wdc_normalized"
 TAGGED = ("zh_ec_yang2018", "zh_titles_ding2019")
 
 # The scores of the authors' prediction files, by the start of the file's name and the share of training data:
@@ -222,7 +223,8 @@ def print_set(asked: argparse.Namespace) -> bool:
 def _print_attributes(asked: argparse.Namespace) -> None:
     from mining.extraction.attribute_model import fit  # PyTorch: seconds that the fixtures need not wait for
 
-    rows, tests = read_rows(asked.train, labels=True), read_rows(asked.test, labels=True)
+    raw, wanted = beside(asked.train, None)
+    rows, tests = read_rows(raw, labels=True), read_rows(asked.test, labels=True)
     print(f"{asked.set}: {len(rows)} products of {asked.train.name}, {len(tests)} of {asked.test.name}")
     if all("input" in row.texts for row in rows):
         dictionary = Dictionary(_rows(asked.train))
@@ -237,15 +239,16 @@ def _print_attributes(asked: argparse.Namespace) -> None:
             _options(asked, encoder_for(rows)),
             schema=schema,
             dev=read_rows(asked.dev, labels=True) if asked.dev else (),
+            wanted=read_rows(wanted, labels=True) if wanted else (),
             on_epoch=lambda epoch: print(f"  {epoch.told()}", flush=True),
         )
     unlabelled = read_rows(asked.test, labels=False)
     with Spent("reading", len(unlabelled)):
         answers = model.extract(unlabelled)
-    _print_both(
-        f"small model, threshold {model.threshold}",
-        [(row.gold, answer.plain()) for row, answer in zip(tests, answers, strict=True)],
-    )
+    normal = asked.test.parent.name == NORMAL  # the test's labels are in the wanted form
+    values = [(answer.normalized or {}) if normal else answer.plain() for answer in answers]
+    name = f"small model, threshold {model.threshold}{', extracted and normalised' if normal else ''}"
+    _print_both(name, [(row.gold, one) for row, one in zip(tests, values, strict=True)])
     _print_reliability(tests, answers)
     if asked.out:
         _write(asked.out, (line(row, answer) for row, answer in zip(unlabelled, answers, strict=True)))

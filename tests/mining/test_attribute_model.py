@@ -131,3 +131,17 @@ def test_a_cut_keeps_clusters_together() -> None:
     assert 20 <= len(held) < 30
     assert not {row.cluster for row in learned} & {row.cluster for row in held}
     assert cut(rows, seed=1) == (learned, held)
+
+
+def test_values_are_given_in_the_wanted_form_too(tiny_encoder: Path, tmp_path: Path) -> None:
+    told = [row | {"id": number} for number, row in enumerate(shop())]
+    forms = [row | {"target_scores": {"Color": {next(iter(row["target_scores"]["Color"])).upper(): 1}}} for row in told]
+    rows = read_rows(written(tmp_path / "raw.jsonl", told), labels=True)
+    wanted = read_rows(written(tmp_path / "wanted.jsonl", forms), labels=True)
+    options = Options(encoder=str(tiny_encoder), epochs=12, batch=4, rate=3e-3, head_rate=1e-2, patience=12, smooth=0.9)
+    fitted = fit(rows, options, dev=rows[:4], wanted=wanted)
+    fitted.save(tmp_path / "model")
+    for model in (fitted, AttributeModel.load(tmp_path / "model")):
+        (answer,) = model.extract([Row("Mugs", {"input": "zeta red mugs 7"})])
+        assert answer.plain()["Color"] == "red"
+        assert answer.normalized == {"Color": "RED"}
