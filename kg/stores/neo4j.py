@@ -89,6 +89,7 @@ class Neo4jStore:
         self._lock = RLock()
         self._types: dict[str, str] = {}  # of entities that are known to be there at version self._types_at
         self._types_at = 0
+        self._raised = 0  # versions that this store made
         with self._translated():
             self._driver = _driver(url, auth)
         try:
@@ -232,15 +233,15 @@ class Neo4jStore:
     def _write(self, work: Callable[[Transaction, _State], tuple[Counts, _State]]) -> Counts:
         """Run ``work`` as the one writer and commit what it did together with the new state that it returns."""
         announced = False
-        version = 0
+        version = raised = 0
 
         @neo4j.unit_of_work(timeout=WRITE_SECONDS)
         def job(tx: neo4j.ManagedTransaction) -> Counts:
-            nonlocal announced, version
+            nonlocal announced, version, raised
             tx.run(cypher.ACQUIRE, id=cypher.WRITER_ID).consume()
             before = replace(_state(tx), committing=False)
             counts, after = work(tx, before)
-            version = after.version
+            version, raised = after.version, after.version - before.version
             if counts or after != before:
                 announced = True
                 self._announce(begins=True)
@@ -259,6 +260,7 @@ class Neo4jStore:
                     with suppress(driver_errors.DriverError, driver_errors.Neo4jError):
                         self._announce(begins=False)
         self._types_at = version
+        self._raised += raised
         return counts
 
     def _announce(self, *, begins: bool) -> None:
@@ -296,10 +298,11 @@ class Neo4jStore:
             listed = pages(tx)
             return listed[1:], page(tx, listed[0]) if listed else []
 
-        version, (rest, found) = self._read(first)
+        raised, (version, (rest, found)) = self._raised, self._read(first)
         yield from found
         for ids in rest:
             now, found = self._read(partial(page, ids=ids))
+            version, raised = version + self._raised - raised, self._raised  # who writes while reading knows that
             if now != version:
                 log.warning("%s: the graph went from version %d to %d while it was read", self._url, version, now)
                 version = now
