@@ -28,10 +28,8 @@ from recommender.model import Model, Scorer
 from recommender.models.chebyshev import Chebyshev
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
-from recommender.models.lightgcn import LightGCN
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
-from recommender.models.relational import Relational
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
 from recommender.scorers import WeightedSumScorer
@@ -51,7 +49,12 @@ def candidates(n_items: int, *, ordered: bool, networks: bool) -> list[Model]:
     else:
         found += [Spectral(640), Spectral(1024)]
     found += [Chebyshev(), Chebyshev(degrees=0.3)]
-    return [*found, LightGCN(), Relational()] if networks else found
+    if networks:
+        from recommender.models.lightgcn import LightGCN
+        from recommender.models.relational import Relational
+
+        found += [LightGCN(), Relational()]
+    return found
 
 
 def main() -> None:

@@ -1,0 +1,95 @@
+"""The ranking benchmark on small files of every layout: what it prints is what its own lists score."""
+
+import re
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+COMMAND = Path(__file__).parents[1] / "benchmarks" / "ranking.py"
+USERS, ITEMS = 60, 24
+
+
+def taken_rows():
+    """Two tastes: everyone takes seven of the twelve items of theirs, in an order of their own."""
+    random = np.random.default_rng(0)
+    for user in range(USERS):
+        for pos, item in enumerate(random.permutation(12)[:7] + 12 * (user % 2)):
+            split = {"split_loo": {6: "test", 5: "valid"}.get(pos, "train")}
+            split["split_pgpr"] = "test" if pos in (2, 4) else "train"
+            yield {"user": user, "item": int(item), "timestamp": 1000 + 10 * user + pos, "pos": pos, **split}
+
+
+def table(rows):
+    return pa.Table.from_pylist(list(rows))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path, all_rows = tmp_path_factory.mktemp("ranking"), list(taken_rows())
+    last = [row for row in all_rows if row["pos"] == 6]
+    early = [row for row in all_rows if row["pos"] < 6]
+    pq.write_table(table(all_rows), path / "all.parquet")
+    pq.write_table(table(early).select(["user", "item"]), path / "pairs.parquet")
+    pq.write_table(table(early).select(["user", "item", "timestamp"]), path / "dated.parquet")
+    pq.write_table(table(last).select(["user", "item"]), path / "last.parquet")
+    acts = [{**row, "action": "buy" if row["pos"] % 2 else "view"} for row in early]
+    pq.write_table(table(acts).select(["user", "item", "timestamp", "action"]), path / "acts.parquet")
+    other = [{**row, "neg_items": [(row["item"] + 12 + n) % 24 for n in range(9)]} for row in last]
+    pq.write_table(table(other).select(["user", "item", "neg_items"]), path / "sampled.parquet")
+    related = [{"head": i, "relation": "also_bought", "tail": i - i % 12 + (i + 1) % 12} for i in range(ITEMS)]
+    pq.write_table(table(related), path / "relations.parquet")
+    return path
+
+
+@pytest.fixture
+def ask(folder, monkeypatch, capsys):
+    def run(protocol, train, test, *flags):
+        out = folder / f"{protocol}.out.parquet"
+        named = ["--protocol", protocol, "--train", folder / train, "--test", folder / test, "--out", out, *flags]
+        monkeypatch.syspath_prepend(COMMAND.parent)
+        monkeypatch.setattr("sys.argv", [str(COMMAND), *map(str, named)])
+        runpy.run_path(str(COMMAND), run_name="__main__")
+        return capsys.readouterr().out, pq.read_table(out)
+
+    return run
+
+
+def targets(folder, test, split=None):
+    found = pq.read_table(folder / test).to_pylist()
+    return {(row["user"], row["item"]) for row in found if split is None or row[split] == "test"}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "train", "test", "split", "metric", "k"),
+    [
+        ("lightgcn", "pairs.parquet", "last.parquet", None, "recall", 20),
+        ("loo", "all.parquet", "all.parquet", "split_loo", "recall", 10),
+        ("pgpr", "all.parquet", "all.parquet", "split_pgpr", "recall", 10),
+        ("retailrocket", "acts.parquet", "last.parquet", None, "hit_rate", 10),
+        ("sampled99", "dated.parquet", "sampled.parquet", None, "hit_rate", 5),
+    ],
+)
+def test_what_is_printed_is_what_the_lists_score(folder, ask, protocol, train, test, split, metric, k):
+    printed, lists = ask(protocol, train, test)
+    assert lists.schema.names == ["user", "item", "rank", "model"]
+    assert lists.schema.field("user").type == pa.int64()
+    wanted = targets(folder, test, split)
+    served = [row for row in lists.to_pylist() if row["model"] == "served"]
+    hits = {(row["user"], row["item"]) for row in served if row["rank"] <= k} & wanted
+    users = {user for user, _ in wanted}
+    share = np.mean([sum(u == user for u, _ in hits) / sum(u == user for u, _ in wanted) for user in users])
+    told = re.search(rf"^served +@{k} .*?{metric} ([\d.]+)", printed, re.MULTILINE)
+    scale = 100.0 if protocol == "pgpr" else 1.0
+    assert float(told[1]) / scale == pytest.approx(share, abs=6e-5)
+    assert {row["rank"] for row in served} >= set(range(1, 11))
+
+
+def test_lists_hold_nothing_that_was_taken_in_training(folder, ask):
+    lists = ask("loo", "all.parquet", "all.parquet", "--relations", folder / "relations.parquet")[1].to_pylist()
+    before = {(r["user"], r["item"]) for r in pq.read_table(folder / "all.parquet").to_pylist() if r["pos"] < 6}
+    assert not before & {(row["user"], row["item"]) for row in lists}
+    assert {row["model"] for row in lists} >= {"served", "popularity", "itemknn", "ease"}
