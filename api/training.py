@@ -153,7 +153,7 @@ def _validation(choice: choosing.Choice) -> dict[str, Any]:
 
 def _told(t: choosing.Tried) -> dict[str, Any]:
     told = {"model": t.name, "decay": t.decay, "weights": list(t.weights), "ndcg@10": round(t.ndcg, 5)}
-    return {**told, "failed": t.failed}
+    return {**told, "failed": t.failed, "seconds": round(t.seconds, 1)}
 
 
 def evaluate(reader: GraphReader, log: EventLog, bars: Bars, *, seed: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ the other, what makes the sum rank better → refit that sum on everything → a
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -40,7 +41,7 @@ _log = logging.getLogger("shopgraph.recommender.choosing")
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One setting and its NDCG@k on the validation cases that choose."""
+    """One setting, its NDCG@k on the validation cases that choose, and how long fitting it took (wall seconds)."""
 
     name: str
     decay: float
@@ -48,6 +49,7 @@ class Tried:
     ndcg: float
     model: Model
     failed: str | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class _Bench:
 
     def add(self, candidate: Model, cut: Cut) -> None:
         """Fits it and keeps its scores under the decay that ranks best."""
+        begun = time.monotonic()
         try:
             scorer, model = (
                 candidate.tune(cut) if isinstance(candidate, Tunable) else (candidate.fit(cut.train), candidate)
@@ -114,11 +117,12 @@ class _Bench:
         except ModelFitError as error:
             self.tried.append(Tried(candidate.name, 1.0, (), 0.0, candidate, str(error)))
             return
+        seconds = time.monotonic() - begun
         best: tuple[float, float, Shelved] | None = None
         for decay in DECAYS if _decays(model) else (1.0,):
             kept = self.shelf.keep(with_decay(scorer, decay))
             ndcg = self.shelf.ndcgs([kept], [(1.0,)])[0]
-            self.tried.append(Tried(model.name, decay, (1.0,), ndcg, _decayed(model, decay)))
+            self.tried.append(Tried(model.name, decay, (1.0,), ndcg, _decayed(model, decay), None, seconds))
             if best is None or ndcg > best[0]:
                 worse, best = best, (ndcg, decay, kept)
             else:

@@ -133,12 +133,19 @@ def _train(report: Report) -> tuple[Section, set[str]]:
     validation, data = _mapping(report.get("validation")), _mapping(report.get("data"))
     tried = _objects(validation.get("tried"))
     rows: list[tuple[Cell, ...]] = [
-        (row.get("model"), row.get("decay"), _listed(row.get("weights")), row.get("ndcg@10"), row.get("failed"))
+        (
+            row.get("model"),
+            row.get("decay"),
+            _listed(row.get("weights")),
+            row.get("ndcg@10"),
+            row.get("seconds"),
+            row.get("failed"),
+        )
         for row in tried
     ]
     figures: list[tuple[str, Cell]] = [(n, report[n]) for n in ("model", "serves") if n in report]
     figures += [("validation users", validation.get("users"))] if "users" in validation else []
-    columns = ("Model", "Decay of history", "Weights", "NDCG@10", "Failed")
+    columns = ("Model", "Decay of history", "Weights", "NDCG@10", "Seconds", "Failed")
     best = max(range(len(rows)), key=lambda i: _number(rows[i][3]), default=None)
     relations: list[tuple[Cell, ...]] = [(n, c) for n, c in _mapping(data.get("relations")).items()]
     steps = _objects(validation.get("sum"))

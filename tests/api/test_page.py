@@ -147,7 +147,11 @@ TRAIN = {
         "users": 5,
         "tried": [
             {"model": "popularity", "decay": 1.0, "weights": [1.0], "ndcg@10": 0.1, "failed": None},
-            {"model": "ease", "decay": 0.8, "weights": [1.0, 0.5], "ndcg@10": 0.2, "failed": None},
+            {"model": "ease", "decay": 0.8, "weights": [1.0, 0.5], "ndcg@10": 0.2, "failed": None, "seconds": 3.5},
+        ],
+        "sum": [
+            {"model": "ease", "adds": "ease", "weights": [1.0], "ndcg@10": 0.2},
+            {"model": "ease + relations", "adds": "relations", "weights": [1.0, 0.5], "ndcg@10": 0.25},
         ],
     },
     "data": {"users": 3, "newest_event": 1772323200, "relations": {"USED_FOR": 2}},
@@ -195,7 +199,8 @@ def test_the_reports_of_models_mark_the_best() -> None:
     shown = report_tables.section("train", TRAIN)
     compared = _table(shown, "Models compared on the validation cut")
     assert compared.best == 1
-    assert compared.rows[1] == ("ease", 0.8, "1, 0.5", 0.2, None)
+    assert compared.rows[1] == ("ease", 0.8, "1, 0.5", 0.2, 3.5, None)
+    assert _table(shown, "What is served: part after part").rows[1] == ("relations", "1, 0.5", 0.25)
     assert ("newest event", "2026-03-01T00:00:00Z") in shown.figures
     shown = report_tables.section("evaluate", EVALUATE)
     assert _table(shown, "Models compared").best == 0

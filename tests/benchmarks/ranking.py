@@ -89,7 +89,8 @@ def _tell_choice(choice: Choice, task: Task) -> None:
     print(f"\nchosen on {choice.cases:,} validation users, NDCG@{task.choosing_k}")
     for tried in choice.tried:
         if len(tried.weights) == 1 or tried.failed:
-            print(f"  tried  {tried.name:24s} decay {tried.decay:.1f}  {tried.failed or f'{tried.ndcg:.4f}'}")
+            told = tried.failed or f"{tried.ndcg:.4f}  {tried.seconds:.0f} s"
+            print(f"  tried  {tried.name:24s} decay {tried.decay:.1f}  {told}")
     for step in choice.steps:
         weights = " ".join(f"{weight:g}" for weight in step.weights)
         print(f"  chosen {step.name}  weights {weights}  {step.ndcg:.4f}")
