@@ -4,6 +4,7 @@ The validation cut may not see facts mined from later behaviour. So behaviour is
 stands in for the stored one: ``GraphAt``.
 """
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,7 @@ from mining.behavior.miner import mine_behavior
 from mining.bots import bots
 from recommender import artifact, choosing
 from recommender.comparing import Row, compare
+from recommender.dataset import Dataset
 from recommender.model import Model
 from recommender.models.chebyshev import Chebyshev
 from recommender.models.ease import Ease
@@ -35,6 +37,7 @@ from recommender.splits import Cut, time_cut, validation_time
 from recommender.training import Device, Run
 
 BEHAVIOUR = ("BOUGHT_WITH", "VIEWED_WITH", "BOUGHT_AFTER", "SUBSTITUTE_FOR", "COMPLEMENTS")
+MANY_EVENTS = 100_000  # from here on LightGCN learns in larger batches: each costs one propagation over the whole graph
 LARGEST_DENSE = 20_000  # products; beyond it a dense item-by-item matrix (EASE) no longer fits in 4 GB
 
 
@@ -87,16 +90,21 @@ class GraphAt:
                     yield fact
 
 
-def candidates(n_items: int, *, device: Device, seed: int, checkpoints: Path | None = None) -> list[Model]:
+def candidates(data: Dataset, *, device: Device, seed: int, checkpoints: Path | None = None) -> list[Model]:
     """What competes to be served, baselines first."""
     closed: list[Model] = [Popularity(half_life_days=30.0), ItemKNN(), Spectral(), Chebyshev()]
-    if n_items <= LARGEST_DENSE:
+    if len(data.items) <= LARGEST_DENSE:
         closed += [Ease(), Slist()]
 
     def run(name: str) -> Run:
         return Run(device=device, checkpoint=None if checkpoints is None else checkpoints / f"{name}.npz")
 
-    return [*closed, LightGCN(seed=seed, run=run("lightgcn")), Relational(seed=seed, run=run("relational"))]
+    batch = 8192 if len(data.histories.items) > MANY_EVENTS else 2048
+    return [
+        *closed,
+        LightGCN(batch=batch, seed=seed, run=run("lightgcn")),
+        Relational(seed=seed, run=run("relational")),
+    ]
 
 
 def _cut(reader: GraphReader, events: pa.Table) -> Cut:
@@ -124,15 +132,7 @@ def train(
 ) -> dict[str, Any]:
     """Choose on the validation cut, refit on everything before ``until``, put the result into service."""
     events = _human(log.table(until=until))
-    bars.start("training: reading")
-    cut = _cut(reader, events)
-    bars.finish()
-    checkpoints = workspace.cache / "checkpoints"
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    models = candidates(len(cut.train.items), device=device, seed=seed, checkpoints=checkpoints)
-    bars.start("training: choosing", len(models) + 1)
-    choice = choosing.choose(models, cut, scratch=workspace.cache, on_progress=lambda _: bars.advance())
-    bars.finish()
+    choice = _choice(reader, events, workspace, bars, device=device, seed=seed)
     bars.start("training: fitting the choice")
     whole = read_dataset(reader, events, until=until, allow_undated=True)
     about = {"seed": seed, "device": device, "validation": _validation(choice)}
@@ -141,6 +141,24 @@ def train(
     artifact.promote(folder)
     bars.finish()
     return {"model": folder.name, "serves": choice.model.name, **dict(built.about)}
+
+
+def _choice(
+    reader: GraphReader, events: pa.Table, workspace: Workspace, bars: Bars, *, device: Device, seed: int
+) -> choosing.Choice:
+    """What the validation cut prefers. The cut is let go with it: the refit needs its memory."""
+    bars.start("training: reading")
+    cut = _cut(reader, events)
+    bars.finish()
+    checkpoints, scratch = workspace.cache / "checkpoints", workspace.cache / "choosing"
+    shutil.rmtree(scratch, ignore_errors=True)  # what a killed run left
+    for folder in (checkpoints, scratch):
+        folder.mkdir(parents=True, exist_ok=True)
+    models = candidates(cut.train, device=device, seed=seed, checkpoints=checkpoints)
+    bars.start("training: choosing", len(models) + 1)
+    choice = choosing.choose(models, cut, scratch=scratch, on_progress=lambda _: bars.advance())
+    bars.finish()
+    return choice
 
 
 def _validation(choice: choosing.Choice) -> dict[str, Any]:
@@ -164,6 +182,6 @@ def evaluate(reader: GraphReader, log: EventLog, bars: Bars, *, seed: int) -> di
     def done(_: Row) -> None:
         bars.advance()
 
-    report = compare(candidates(len(cut.train.items), device="cpu", seed=seed), cut, seeds=(seed,), on_row=done)
+    report = compare(candidates(cut.train, device="cpu", seed=seed), cut, seeds=(seed,), on_row=done)
     bars.finish()
     return report.as_dict()
