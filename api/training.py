@@ -24,7 +24,6 @@ from recommender import artifact, choosing
 from recommender.comparing import Row, compare
 from recommender.dataset import Dataset
 from recommender.model import Model
-from recommender.models.chebyshev import Chebyshev
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
 from recommender.models.lightgcn import LightGCN
@@ -92,7 +91,7 @@ class GraphAt:
 
 def candidates(data: Dataset, *, device: Device, seed: int, checkpoints: Path | None = None) -> list[Model]:
     """What competes to be served, baselines first."""
-    closed: list[Model] = [Popularity(half_life_days=30.0), ItemKNN(), Spectral(), Chebyshev()]
+    closed: list[Model] = [Popularity(half_life_days=30.0), ItemKNN(), Spectral()]
     if len(data.items) <= LARGEST_DENSE:
         closed += [Ease(), Slist()]
 
