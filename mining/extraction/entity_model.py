@@ -39,7 +39,7 @@ def fit_entities(
         raise ConfigurationError("there is nothing to train on: the training file has no texts")
     learned, held = (list(examples), list(dev)) if dev else _cut(examples, options.seed)
     contexts = {"": types_of(learned)}
-    tagger = train(learned, held, contexts, replace(options, once=False), on_epoch=on_epoch)
+    tagger = train(learned, held, contexts, replace(options, once=False, exclusive=None), on_epoch=on_epoch)
     found = tagger.find(held)
 
     def worth(threshold: float) -> float:

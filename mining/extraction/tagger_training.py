@@ -27,6 +27,7 @@ from mining.extraction.tagger_batches import Reader, Vocabulary, bucketed
 from mining.extraction.tagger_network import Shape, TaggerNetwork
 
 _log = logging.getLogger("shopgraph.mining.tagger")
+NOISE = 0.01  # of F1 on dev, within which the later epoch is taken
 RIVALS = 0.02  # share of spans that overlap another's, from which labels are no rivals
 
 
@@ -36,27 +37,28 @@ class Options:
 
     ``swap``: share of texts whose values are exchanged for others of their label; ``forget``: share of texts that see
     no lexicon; ``smooth``: how much of the averaged weights a step keeps; ``patience``: epochs without a better dev F1;
-    ``members``: networks whose probabilities are averaged: a little better, and as many times dearer.
+    ``exclusive``: labels are rivals for a word; None where those of the training texts hardly overlap; ``members``:
+    networks whose probabilities are averaged, as many times dearer.
     """
 
     encoder: str = "all-MiniLM-L6-v2"
     encoders: Path | None = None
-    epochs: int = 12
+    epochs: int = 10
     batch: int = 16
     accumulate: int = 1
-    rate: float = 1e-4
-    head_rate: float = 1e-3
+    rate: float = 2e-4
+    head_rate: float = 2e-3
     decay: float = 0.01
     warmup: float = 0.1
     clip: float = 1.0
     smooth: float = 0.99
-    swap: float = 0.4
+    swap: float = 0.2
     forget: float = 0.15
-    patience: int = 4
+    patience: int = 5
     max_tokens: int = 160
     freeze_embeddings: bool = True
     once: bool = True
-    exclusive: bool | None = None
+    exclusive: bool | None = False
     members: int = 1
     seed: int = 0
     device: str = "cpu"
@@ -182,8 +184,9 @@ class _Run:
         _put(self.trained, self.average)
         score = score_of(self.tagger, self.dev)
         _put(self.trained, live)
-        if score.f1 > self.best_f1 or not self.best:
-            self.best_f1, self.best_epoch = score.f1, self.epoch
+        if score.f1 >= self.best_f1 - NOISE or not self.best:
+            # A small dev set cannot tell such epochs apart, and the later one was refined by smaller steps.
+            self.best_f1, self.best_epoch = max(score.f1, self.best_f1), self.epoch
             self.best = {name: value.clone() for name, value in self.average.items()}
         done = Epoch(self.epoch, loss, score)
         _log.info(done.told())
@@ -257,15 +260,20 @@ class _Run:
         return blake2b(json.dumps([told, texts]).encode(), digest_size=16).hexdigest()
 
 
-def score_of(tagger: Tagger, examples: Sequence[Example], threshold: float = 0.5) -> Score:
-    """Exact spans against labelled ones; every finding of at least ``threshold`` counts."""
-    score = Score()
+def score_of(tagger: Tagger, examples: Sequence[Example]) -> Score:
+    """Exact spans against labelled ones at the confidence that serves F1 best: what a threshold can make of a model."""
+    gold, told = 0, []
     for example, row in zip(examples, tagger.find(examples), strict=True):
-        said = [one for one in row if one.confidence >= threshold]
-        right = sum(_right(one.label, one.start, one.end, example) for one in said)
-        gold = len({span.label for span in example.spans}) if tagger.once else len(example.spans)
-        score += Score(right, len(said), gold)
-    return score
+        told += [(one.confidence, _right(one.label, one.start, one.end, example)) for one in row]
+        gold += len({span.label for span in example.spans}) if tagger.once else len(example.spans)
+    told.sort(key=lambda pair: -pair[0])
+    best, right = Score(0, 0, gold), 0
+    for count, (confidence, is_right) in enumerate(told, 1):
+        right += is_right
+        last_of_equals = count == len(told) or told[count][0] < confidence
+        if last_of_equals and Score(right, count, gold).f1 > best.f1:
+            best = Score(right, count, gold)
+    return best
 
 
 def swap_values(example: Example, values: Mapping[tuple[str, str], Sequence[str]], random: Any) -> Example:
