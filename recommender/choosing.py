@@ -119,8 +119,8 @@ class _Bench:
             return
         seconds = time.monotonic() - begun
         best: tuple[float, float, Shelved] | None = None
-        for decay in DECAYS if _decays(model) else (1.0,):
-            kept = self.shelf.keep(with_decay(scorer, decay))
+        for decay in DECAYS if _decays(model) else (getattr(model, "decay", 1.0),):
+            kept = self.shelf.keep(with_decay(scorer, decay) if _decays(model) else scorer)
             ndcg = self.shelf.ndcgs([kept], [(1.0,)])[0]
             self.tried.append(Tried(model.name, decay, (1.0,), ndcg, _decayed(model, decay), None, seconds))
             if best is None or ndcg > best[0]:

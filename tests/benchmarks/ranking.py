@@ -45,10 +45,9 @@ def candidates(n_items: int, *, ordered: bool, networks: bool) -> list[Model]:
     found: list[Model] = [Popularity(), ItemKNN()]
     if n_items <= LARGEST_DENSE:
         found += [Ease(50.0), Ease(200.0), Spectral(256)]
-        found += [Slist(30.0), Slist(100.0, ahead=0.8)] if ordered else []
+        found += [Slist(30.0), Slist(100.0)] if ordered else []
     else:
-        found += [Spectral(640), Spectral(1024)]
-    found += [Chebyshev(), Chebyshev(degrees=0.3)]
+        found += [Spectral(640), Spectral(1024), Chebyshev(), Chebyshev(degrees=0.3)]
     if networks:
         from recommender.models.lightgcn import LightGCN
         from recommender.models.relational import Relational

@@ -11,6 +11,7 @@ from kg.types import Document, Entity, Evidence, Fact, Interaction
 from recommender.artifact import load, promote, read_manifest, save
 from recommender.choosing import build, choose
 from recommender.errors import ArtifactError, LeakageError, UnknownProduct
+from recommender.evaluation import measure
 from recommender.explanation import contributions, relation_terms
 from recommender.filters import Filters
 from recommender.histories import UserState
@@ -18,6 +19,7 @@ from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
 from recommender.models.mixture import Mixture
 from recommender.models.relations import Relations
+from recommender.models.slist import Slist
 from recommender.reading import read_dataset
 from recommender.recommender import Recommender
 from recommender.splits import leave_last_out
@@ -293,3 +295,12 @@ def test_a_shop_without_a_log_is_served_by_its_facts(store, log):
     recommender = Recommender(artifact, store, Log())
     assert shown(recommender.recommend(history=bought("vb"), k=1)) == [("k5", "relations")]
     assert shown(recommender.recommend(k=1)) == [("k5", "most connected")]
+
+
+def test_a_decay_that_was_learned_with_is_kept_while_choosing(store, log):
+    rows = [(f"u{u}", f"i{item:02d}", 10 * u + t) for u in range(12) for t, item in enumerate((0, 1, 2, 3, 4))]
+    cut = leave_last_out(read_dataset(store, log(sorted(rows, key=lambda row: row[2])), relations=[]))
+    model = Slist(1.0, decay=0.6)
+    choice = choose([model], cut)
+    assert (choice.model, choice.tried[0].decay) == (model, 0.6)
+    assert choice.tried[0].ndcg == measure(model.fit(cut.train), cut.cases).ndcg
