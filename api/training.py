@@ -6,6 +6,7 @@ stands in for the stored one: ``GraphAt``.
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,7 +37,7 @@ from recommender.splits import Cut, time_cut, validation_time
 from recommender.training import Device, Run
 
 BEHAVIOUR = ("BOUGHT_WITH", "VIEWED_WITH", "BOUGHT_AFTER", "SUBSTITUTE_FOR", "COMPLEMENTS")
-MANY_EVENTS = 100_000  # from here on LightGCN learns in larger batches: each costs one propagation over the whole graph
+MANY_EVENTS = 100_000  # from here on LightGCN gets larger batches and less time: it costs the most and adds the least
 LARGEST_DENSE = 20_000  # products; beyond it a dense item-by-item matrix (EASE) no longer fits in 4 GB
 
 

@@ -33,7 +33,7 @@ DECAYS = (1.0, 0.8, 0.6)
 MOST_CASES = 5000
 """Users that choose decays and weights: spread evenly over all. What is reported is measured on everyone."""
 MOST_PARTS = 5
-GAIN = 0.005
+GAIN = 0.01
 """The share of NDCG@k that one more part must add to be worth fitting, holding and scoring."""
 
 _log = logging.getLogger("shopgraph.recommender.choosing")
