@@ -99,12 +99,10 @@ def candidates(data: Dataset, *, device: Device, seed: int, checkpoints: Path | 
     def run(name: str) -> Run:
         return Run(device=device, checkpoint=None if checkpoints is None else checkpoints / f"{name}.npz")
 
-    batch = 8192 if len(data.histories.items) > MANY_EVENTS else 2048
-    return [
-        *closed,
-        LightGCN(batch=batch, seed=seed, run=run("lightgcn")),
-        Relational(seed=seed, run=run("relational")),
-    ]
+    light = LightGCN(seed=seed, run=run("lightgcn"))
+    if len(data.histories.items) > MANY_EVENTS:
+        light = replace(light, batch=4096, epochs=25, patience=2)
+    return [*closed, light, Relational(seed=seed, run=run("relational"))]
 
 
 def _cut(reader: GraphReader, events: pa.Table) -> Cut:
