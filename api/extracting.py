@@ -1,4 +1,4 @@
-"""``shopgraph extract``: a small model learns from labelled products and answers for others, one JSON line each."""
+"""A small model learns from labelled products and answers for others, a line each: ``shopgraph extract``."""
 
 import json
 import shutil

@@ -136,8 +136,12 @@ class _Bench:
         self.explains.append(any(relation_terms(scorer)))
 
     def sums(self, base: Sum, most: int) -> list[Sum]:
-        """The sum as it grows. Where no part of it explains, the relation terms join in the end all the same."""
-        steps = grow(self.shelf, self.parts, base, range(len(self.parts)), most=most, gain=GAIN)
+        """The sum as it grows. Where no part of it explains, the relation terms join in the end all the same.
+
+        Popularity never joins: it ranks better and would drown the reasons, for it says the same to everyone.
+        """
+        personal = [place for place, model in enumerate(self.models) if not isinstance(model, Popularity)]
+        steps = grow(self.shelf, self.parts, base, personal, most=most, gain=GAIN)
         if not any(self.explains[member] for member in steps[-1].members):
             for place in (p for p, model in enumerate(self.models) if isinstance(model, Relations)):
                 *rows, best = joined(self.shelf, self.parts, steps[-1], place)
