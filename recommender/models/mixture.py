@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from recommender.dataset import Dataset
 from recommender.errors import ModelFitError
-from recommender.model import Model
+from recommender.model import Model, Tunable
 from recommender.scorers import WeightedSumScorer
 
 
@@ -31,4 +31,10 @@ class Mixture:
         usable = [(weight, part) for weight, part in self.parts if related or not part.uses_relations]
         if not usable:
             raise ModelFitError(f"{self.name} needs relations; the training set holds none")
-        return WeightedSumScorer(tuple((weight, part.fit(data)) for weight, part in usable))
+        fitted = {place: usable[place][1].fit(data) for place in _closed_forms_first(usable)}
+        return WeightedSumScorer(tuple((weight, fitted[place]) for place, (weight, _) in enumerate(usable)))
+
+
+def _closed_forms_first(parts: Sequence[tuple[float, Model]]) -> list[int]:
+    """Their places. A closed form needs most memory while it is fitted, a trained network leaves most behind."""
+    return sorted(range(len(parts)), key=lambda place: isinstance(parts[place][1], Tunable))
