@@ -4,8 +4,11 @@ The validation cut may not see facts mined from later behaviour. So behaviour is
 stands in for the stored one: ``GraphAt``.
 """
 
+import ctypes
+import gc
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -130,7 +133,9 @@ def train(
 ) -> dict[str, Any]:
     """Choose on the validation cut, refit on everything before ``until``, put the result into service."""
     events = _human(log.table(until=until))
+    _give_back()
     choice = _choice(reader, events, workspace, bars, device=device, seed=seed)
+    _give_back()
     bars.start("training: fitting the choice")
     whole = read_dataset(reader, events, until=until, allow_undated=True)
     about = {"seed": seed, "device": device, "validation": _validation(choice)}
@@ -139,6 +144,13 @@ def train(
     artifact.promote(folder)
     bars.finish()
     return {"model": folder.name, "serves": choice.model.name, **dict(built.about)}
+
+
+def _give_back() -> None:
+    """Return free memory to the system, where the C library can: torch and earlier stages leave a gigabyte behind."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _choice(
