@@ -88,8 +88,7 @@ class Neo4jStore:
         self._url = url
         self._lock = RLock()
         self._types: dict[str, str] = {}  # of entities that are known to be there at version self._types_at
-        self._types_at = 0
-        self._raised = 0  # versions that this store made
+        self._types_at = self._raised = 0  # the latter: versions that this store made
         with self._translated():
             self._driver = _driver(url, auth)
         try:
@@ -283,10 +282,11 @@ class Neo4jStore:
         """
         began = time.monotonic()
         while True:
+            waited = time.monotonic() - began  # a slow read may miss what grows old meanwhile
             before, value, after = self._once(lambda tx: (_state(tx), work(tx), _state(tx)))
             if before == after and not before.committing:
                 return before.version, value
-            if time.monotonic() - began > COMMIT_SECONDS:
+            if waited > COMMIT_SECONDS:
                 log.warning("%s: commit after commit; an answer may lie across two versions", self._url)
                 return after.version, value
             time.sleep(_PAUSE)
