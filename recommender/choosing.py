@@ -20,7 +20,7 @@ from recommender.artifact import Artifact
 from recommender.dataset import Dataset
 from recommender.errors import ModelFitError
 from recommender.explanation import relation_terms
-from recommender.fusing import Shelf, Shelved, Sum, grow, joined
+from recommender.fusing import Shelf, Shelved, Sum, best_of, grow, joined
 from recommender.histories import HistoryWeights
 from recommender.model import Model, Scorer, Tunable
 from recommender.models.mixture import Mixture
@@ -118,21 +118,19 @@ class _Bench:
             self.tried.append(Tried(candidate.name, 1.0, (), 0.0, candidate, str(error)))
             return
         seconds = time.monotonic() - begun
-        best: tuple[float, float, Shelved] | None = None
+        scored: list[tuple[float, float, Shelved]] = []
         for decay in DECAYS if _decays(model) else (getattr(model, "decay", 1.0),):
             kept = self.shelf.keep(with_decay(scorer, decay) if _decays(model) else scorer)
             ndcg = self.shelf.ndcgs([kept], [(1.0,)])[0]
             self.tried.append(Tried(model.name, decay, (1.0,), ndcg, _decayed(model, decay), None, seconds))
-            if best is None or ndcg > best[0]:
-                worse, best = best, (ndcg, decay, kept)
-            else:
-                worse = (ndcg, decay, kept)
-            if worse is not None:
-                worse[2].path.unlink()
-        assert best is not None
+            scored.append((ndcg, decay, kept))
+        best = max(scored, key=lambda row: row[0])
+        for row in scored:
+            if row is not best:
+                row[2].path.unlink()
+        self.ndcgs.append(best[0])
         self.models.append(_decayed(model, best[1]))
         self.parts.append(best[2])
-        self.ndcgs.append(best[0])
         self.explains.append(any(relation_terms(scorer)))
 
     def sums(self, base: Sum, most: int) -> list[Sum]:
@@ -144,9 +142,9 @@ class _Bench:
         steps = grow(self.shelf, self.parts, base, personal, most=most, gain=GAIN)
         if not any(self.explains[member] for member in steps[-1].members):
             for place in (p for p, model in enumerate(self.models) if isinstance(model, Relations)):
-                *rows, best = joined(self.shelf, self.parts, steps[-1], place)
+                rows = joined(self.shelf, self.parts, steps[-1], place)
                 self.tried += map(self.told, rows)
-                steps.append(best)
+                steps.append(best_of(rows))
         return steps
 
     def told(self, found: Sum) -> Tried:

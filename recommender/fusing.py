@@ -99,7 +99,7 @@ def grow(
     """
     grown, left = [start], [place for place in others if place not in start.members]
     while left and len(grown[-1].members) < most:
-        best = max((joined(shelf, parts, grown[-1], place)[-1] for place in left), key=lambda s: s.ndcg)
+        best = max((best_of(joined(shelf, parts, grown[-1], place)) for place in left), key=lambda s: s.ndcg)
         if best.ndcg < grown[-1].ndcg * (1 + gain):
             break
         grown.append(best)
@@ -108,11 +108,15 @@ def grow(
 
 
 def joined(shelf: Shelf, parts: Sequence[Shelved], base: Sum, place: int) -> list[Sum]:
-    """``base`` with one more part under each of ``WEIGHTS``, in order; the last is the best of those above 0, again."""
+    """``base`` with one more part under each of ``WEIGHTS``, in order."""
     reach = sum(weight * parts[member].spread for member, weight in zip(base.members, base.weights, strict=True))
     unit = reach / max(parts[place].spread, 1e-12)
     members = (*base.members, place)
     grid = [(*base.weights, float(f"{weight * unit:.3g}")) for weight in WEIGHTS]
     ndcgs = shelf.ndcgs([parts[member] for member in members], grid)
-    sums = [Sum(members, row, ndcg) for row, ndcg in zip(grid, ndcgs, strict=True)]
-    return [*sums, max(sums[1:], key=lambda s: s.ndcg)]
+    return [Sum(members, row, ndcg) for row, ndcg in zip(grid, ndcgs, strict=True)]
+
+
+def best_of(sums: Sequence[Sum]) -> Sum:
+    """The best of those in which the part that joined has a weight above 0."""
+    return max((s for s in sums if s.weights[-1] > 0), key=lambda s: s.ndcg)

@@ -148,20 +148,23 @@ class HistoryWeights:
 
     def matrix(self, histories: Histories, n_items: int) -> Sparse:
         """Shape (n, n_items)."""
+        newest, values = self.distinct(histories, n_items)
+        rows, columns = histories.owners[newest], histories.items[newest]
+        if self.decay != 1.0:
+            values = values * np.float32(self.decay) ** _ages(rows, newest, len(histories)).astype(np.float32)
+        return sparse(rows[values != 0], columns[values != 0], values[values != 0], (len(histories), n_items))
+
+    def distinct(self, histories: Histories, n_items: int) -> tuple[Ints, Floats]:
+        """Of each item of each row the position of its newest event and its weight before decay, (d,), (d,), by row and
+        item."""
         strength = np.array([self.actions.get(action, 0.0) for action in ACTIONS], np.float32)
         keys = histories.owners * n_items + histories.items
         order = np.argsort(keys, kind="stable")  # equal keys stay in time order
         starts = group_starts(keys[order])
         if len(starts) == 0:
-            return sparse(
-                np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32), (len(histories), n_items)
-            )
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
         newest = order[np.concatenate((starts[1:], [len(order)])) - 1]
-        values = np.maximum.reduceat(strength[histories.actions[order]], starts)
-        rows, columns = histories.owners[newest], histories.items[newest]
-        if self.decay != 1.0:
-            values = values * np.float32(self.decay) ** _ages(rows, newest, len(histories)).astype(np.float32)
-        return sparse(rows[values != 0], columns[values != 0], values[values != 0], (len(histories), n_items))
+        return newest, np.maximum.reduceat(strength[histories.actions[order]], starts)
 
 
 DEFAULT_WEIGHTS = HistoryWeights()

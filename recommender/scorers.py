@@ -92,7 +92,7 @@ class FactorScorer(Scorer):
 class GraphFilterScorer(Scorer):
     """score = x · diag(before) · Σ_k c_k T_k(I − 2 R̃ᵀR̃) · diag(after), T_k the Chebyshev polynomials.
 
-    Shapes: ``graph`` R̃ (n_edges_of_users, n_items), one nameless row a training user; ``before``, ``after`` (n_items,).
+    Shapes: ``graph`` R̃ (n_users, n_items), one nameless row a training user; ``before``, ``after`` (n_items,).
     """
 
     items: Ids

@@ -11,7 +11,6 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import lapack
 
-from kg.types import ACTIONS
 from recommender.arrays import Floats, Ints, Sparse, group_starts, sparse
 from recommender.dataset import Dataset
 from recommender.errors import ModelFitError
@@ -62,17 +61,10 @@ class Slist:
 
 def _distinct(data: Dataset) -> tuple[Ints, Ints, Floats]:
     """(owners, items, strengths) of each user's distinct items, (d,), in the order of their newest event."""
-    h = data.histories
-    strength = np.array([data.weights.actions.get(action, 0.0) for action in ACTIONS], np.float32)
-    keys = h.owners * len(data.items) + h.items
-    order = np.argsort(keys, kind="stable")  # equal keys stay in time order
-    starts = group_starts(keys[order])
-    if not len(starts):
-        return h.owners, h.items, np.zeros(0, np.float32)
-    newest = order[np.concatenate((starts[1:], [len(order)])) - 1]
-    values = np.maximum.reduceat(strength[h.actions[order]], starts)
+    newest, strengths = data.weights.distinct(data.histories, len(data.items))
     in_time = np.argsort(newest)
-    return h.owners[newest[in_time]], h.items[newest[in_time]], values[in_time]
+    positions = newest[in_time]
+    return data.histories.owners[positions], data.histories.items[positions], strengths[in_time]
 
 
 def _cuts(distinct: tuple[Ints, Ints, Floats], decay: float, ahead: float, n_items: int) -> tuple[Sparse, Sparse]:

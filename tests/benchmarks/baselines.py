@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from beauty import split_a, split_b
+from protocols import beauty
 
 from recommender.evaluation import measure
 from recommender.histories import HistoryWeights
@@ -111,9 +111,10 @@ def main() -> None:
     options = parser.parse_args()
     begun, good = time.perf_counter(), []
     if options.split != "B":
-        good += report_a(*split_a(options.data))
+        task = beauty(options.data, "loo")
+        good += report_a(task.chooses, task.asks)
     if options.split != "A":
-        good += report_b(split_b(options.data))
+        good += report_b(beauty(options.data, "pgpr").asks)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     wall, cpu = time.perf_counter() - begun, usage.ru_utime + usage.ru_stime
     cost = f"{wall:.0f} s, {cpu:.0f} CPU s, {usage.ru_maxrss / 2**20:.1f} GB at most"

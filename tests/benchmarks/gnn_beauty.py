@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from beauty import split_a
+from protocols import beauty
 
 from recommender.comparing import SHUFFLED, WITH, WITHOUT
 from recommender.dataset import Dataset
@@ -41,7 +41,8 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--out", type=Path, help="a JSON file for the rows")
     options = parser.parse_args()
-    chooses, asks = split_a(options.data, entities=True)
+    task = beauty(options.data, "loo", entities=True)
+    chooses, asks = task.chooses, task.asks
     print(f"{len(asks.cases):,} users, all {len(asks.train.items):,} items; {SETTINGS!r}")
     print(f"{'model':44s} {'seed':>4s} {'R@10':>7s} {'N@10':>7s}  epochs  seconds")
     rows = _baselines(asks) if WITH in options.relations else []

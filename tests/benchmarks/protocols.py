@@ -249,3 +249,11 @@ def _held_out(data: Dataset, keys: Ints, taking: tuple[str, ...]) -> Cut:
     train = data.with_histories(h.keep(kept))
     rows, owners = np.unique(keys // n, return_inverse=True)
     return Cut(train, Cases(train.histories.take(rows), owners.astype(np.int64), keys % n, taking))  # type: ignore[arg-type]
+
+
+def beauty(folder: Path, protocol: str, *, entities: bool = False) -> Task:
+    """The folder of Beauty with its relations between items; ``entities`` adds brand and category."""
+    rows = folder / "interactions.parquet"
+    return PROTOCOLS[protocol](
+        Files(rows, rows, folder / "relations.parquet", folder / "items.parquet" if entities else None)
+    )
