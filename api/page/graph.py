@@ -28,7 +28,9 @@ def chosen(groups: Mapping[str, Iterable[Fact]], centre: str) -> list[Fact]:
 def options(centre: Entity, facts: Iterable[Fact], entities: Mapping[str, Entity]) -> dict[str, Any]:
     """Nodes carry the entity id as ``value``, so that a click knows where it goes.
 
-    Tooltips are drawn on the canvas (``richText``): names are never read as HTML.
+    Tooltips are drawn on the canvas (``richText``): names are never read as HTML. Labels take no
+    clicks: one that lies over a neighbour's dot would lead to the wrong page. The layout starts on a
+    circle, so the same neighbourhood is drawn the same way each time.
     """
     drawn = [f for f in facts if f.head in entities and f.tail in entities]
     nodes = {centre.id: centre} | {i: entities[i] for f in drawn for i in (f.head, f.tail)}
@@ -40,11 +42,12 @@ def options(centre: Entity, facts: Iterable[Fact], entities: Mapping[str, Entity
         "series": [
             {
                 "type": "graph", "layout": "force", "roam": True, "draggable": True, "animation": False, "zoom": 0.85,
-                "force": {"repulsion": 380, "edgeLength": [70, 170], "gravity": 0.08, "layoutAnimation": False},
+                "force": {"repulsion": 380, "edgeLength": [70, 170], "gravity": 0.08, "layoutAnimation": False,
+                          "initLayout": "circular"},
                 "top": 20, "bottom": 50, "left": 30, "right": 30,
                 "label": {
                     "show": True, "position": "bottom", "fontSize": 11, "color": "#334155",
-                    "width": 130, "overflow": "truncate",
+                    "width": 130, "overflow": "truncate", "silent": True,
                 },
                 "labelLayout": {"hideOverlap": True},
                 "emphasis": {"focus": "adjacency", "edgeLabel": {"show": True}, "label": {"fontWeight": "bold"}},
