@@ -73,7 +73,7 @@ class LightGCN:
         if self.loss not in ("softmax", "bpr"):
             raise ConfigurationError(f"the loss {self.loss!r} is unknown; expected softmax or bpr")
         schedule = Schedule(self.seed, self.epochs, self.every, self.patience)
-        return train(_Learner(self, data), schedule, self.run, cases)
+        return train(LightGCNLearner(self, data), schedule, self.run, cases)
 
 
 class _Module(nn.Module):
@@ -96,8 +96,8 @@ class _Module(nn.Module):
         return total
 
 
-class _Learner:
-    """One training of one model on one dataset."""
+class LightGCNLearner:
+    """One training of one model on one dataset: what the loop, or a benchmark of its steps, drives."""
 
     def __init__(self, model: LightGCN, data: Dataset) -> None:
         device = checked(model.run.device)
