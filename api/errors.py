@@ -20,7 +20,7 @@ from kg.errors import (
     UnknownDocument,
     UnknownEntity,
 )
-from recommender.errors import RecommenderError, UnknownProduct
+from recommender.errors import FilterError, RecommenderError, UnknownProduct
 
 
 class FrontDoorError(Exception):
@@ -48,6 +48,7 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (UnknownEntity, 404, "unknown_entity", "There is no such entity"),
     (UnknownDocument, 404, "unknown_document", "There is no such document"),
     (UnknownProduct, 404, "unknown_product", "The model knows no such product"),
+    (FilterError, 422, "invalid_filter", "The filter cannot be met"),
     (EventError, 422, "invalid_event", "The event cannot be taken"),
     (SchemaError, 422, "schema", "The schema does not allow this"),
     (EvidenceError, 422, "evidence", "The evidence does not hold"),

@@ -1,34 +1,34 @@
 """Retrieve, rank, explain: an artifact, the graph and the live event log answer for a user, a session or a history.
 
-Flow: history → the first scorer of the chain that knows something → its best k → what is missing from the next scorer
-→ reasons. Every recommendation names in ``origin`` who spoke; scores fall within one origin.
+Flow: history → what may be shown → the first scorer of the chain that knows something → its best k → what is missing
+from the next scorer, and in the end from the catalogue → reasons. Every recommendation names in ``origin`` who spoke;
+scores fall within one origin.
 """
 
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from kg import ids
 from kg.store import GraphReader
-from kg.types import Fact, GraphPath, Interaction, Reason, Recommendation, Timestamp
+from kg.types import ACTIONS, Action, Fact, GraphPath, Interaction, Reason, Recommendation, Timestamp
 from recommender.arrays import Bools
 from recommender.artifact import Artifact, load
 from recommender.errors import LeakageError, UnknownProduct
 from recommender.explanation import Explainer
-from recommender.filters import Filters
+from recommender.filters import Filters, Shelf
 from recommender.histories import Histories, Ids, UserState
 from recommender.model import Scorer
 from recommender.retrieval import top_k
 from recommender.splits import taken
 
 RECENT = 500
-"""Events of a history that are looked at, the newest ones."""
+"""Events of the log that speak for someone, the newest ones. What was taken is known without this horizon."""
+CATALOGUE = "catalogue"
+"""The origin of products about which nobody in the chain says anything: they come last, in the order of their ids."""
 EVERYTHING = Filters()
-
-_log = logging.getLogger("shopgraph.recommender")
 
 
 class HistorySource(Protocol):
@@ -40,6 +40,26 @@ class HistorySource(Protocol):
         """The newest ``limit`` events, oldest first."""
         ...
 
+    def products(
+        self,
+        user_id: str | None,
+        *,
+        session_id: str | None = None,
+        actions: Collection[Action] = ACTIONS,
+        until: Timestamp | None = None,
+    ) -> frozenset[str]:
+        """Every product that they did one of ``actions`` to before ``until``, however long ago."""
+        ...
+
+
+class _Place(NamedTuple):
+    """A product where it was ranked; ``scorer`` is None for what only the catalogue has."""
+
+    origin: str
+    scorer: Scorer | None
+    item: int
+    score: float
+
 
 class Recommender:
     """Answers from one artifact. Safe to use from several threads; never changes what it holds."""
@@ -49,7 +69,7 @@ class Recommender:
         self._reader = reader
         self._events = events
         self._explainer = Explainer(reader)
-        self._open: tuple[int, Bools] = (-1, np.zeros(0, bool))
+        self._shelf = Shelf(reader, artifact.items)
 
     @classmethod
     def load(cls, folder: Path, reader: GraphReader, events: HistorySource) -> "Recommender":
@@ -70,20 +90,24 @@ class Recommender:
     ) -> list[Recommendation]:
         """At most k products, best first, ranks from 1.
 
-        A given ``history`` speaks instead of the event log's. ``exclude_seen`` leaves out what was taken before (see
-        ``Artifact.taking``). ``as_of`` answers from events and facts before that moment; LeakageError where the model
-        itself has learned from later ones. The answer for k is a prefix of the answer for k + 1. Someone without any
-        history gets the last fallback; a shorter list means that nobody in the chain has more to say.
+        A given ``history`` speaks instead of the event log's, its events in any order. ``exclude_seen`` leaves out what
+        was ever taken (see ``Artifact.taking``), however long ago. ``as_of`` answers from events and facts before that
+        moment; LeakageError where the model itself has learned from later ones. The answer for k is a prefix of the
+        answer for k + 1. Someone without any history gets the last fallback; products that nobody in the chain knows
+        anything about come last, so a list is shorter than k only where no more products pass the filters.
+        Raises FilterError.
         """
         user = self._state(user_id, session_id, history, as_of)
         histories = Histories.of([user], self.artifact.items, self._users())
-        allowed = self._allowed(filters)
+        allowed = filters.allowed(self._looked())
         if exclude_seen:
-            allowed[histories.items[taken(histories, self.artifact.taking)]] = False
+            allowed &= ~self._taken(histories, user_id, session_id, history, as_of)
         found: list[Recommendation] = []
         for origin, scorer, place, score in self._ranked(histories, k, allowed):
             name = self.artifact.items[place]
-            reasons = self._explainer.reasons(scorer, user, name, limit=max_reasons, until=as_of) if max_reasons else ()
+            reasons: tuple[Reason, ...] = ()
+            if scorer is not None and max_reasons:
+                reasons = self._explainer.reasons(scorer, user, name, limit=max_reasons, until=as_of)
             found.append(Recommendation(name, score, len(found) + 1, origin, reasons))
         return found
 
@@ -110,7 +134,9 @@ class Recommender:
         here = next((r for r in ranked if r.product_id == product_id), None)
         if here is None:
             return Recommendation(product_id, 0.0, 0, self.artifact.origin)
-        scorer = dict(self.artifact.chain)[here.origin]
+        scorer = dict(self.artifact.chain).get(here.origin)
+        if scorer is None:
+            return here
         reasons = self._explainer.reasons(scorer, user, product_id, limit=max_reasons, until=as_of)
         return Recommendation(product_id, here.score, here.rank, here.origin, reasons)
 
@@ -135,8 +161,8 @@ class Recommender:
             for rank, (name, fact) in enumerate(ordered, start=1)
         ]
 
-    def _ranked(self, histories: Histories, k: int, allowed: Bools) -> Iterator[tuple[str, Scorer, int, float]]:
-        """(origin, scorer, place, score): each scorer that knows something fills what the ones before it left open."""
+    def _ranked(self, histories: Histories, k: int, allowed: Bools) -> Iterator[_Place]:
+        """Each scorer that knows something fills what the ones before it left open, and the catalogue the rest."""
         left, still = k, allowed.copy()
         for origin, scorer in self.artifact.chain:
             if left == 0:
@@ -147,19 +173,32 @@ class Recommender:
             for place in top_k(scores, left, still & (scores != 0)):
                 still[place] = False
                 left -= 1
-                yield origin, scorer, int(place), float(scores[place])
-        if left:
-            _log.debug("%d of %d places stay empty: nobody has more to say", left, k)
+                yield _Place(origin, scorer, int(place), float(scores[place]))
+        for place in np.flatnonzero(still)[:left]:
+            yield _Place(CATALOGUE, None, int(place), 0.0)
 
-    def _allowed(self, filters: Filters) -> Bools:
-        """A fresh mask. The unconditional one is asked for by every request, so it is kept for one graph version."""
-        if filters != EVERYTHING:
-            return filters.allowed(self._reader, self.artifact.items)
-        version, mask = self._open
-        if version != self._reader.version:
-            version, mask = self._reader.version, filters.allowed(self._reader, self.artifact.items)
-            self._open = (version, mask)
-        return mask.copy()
+    def _looked(self) -> Shelf:
+        """The shelf of the graph as it is now."""
+        if self._shelf.version != self._reader.version:
+            self._shelf = Shelf(self._reader, self.artifact.items)
+        return self._shelf
+
+    def _taken(
+        self,
+        histories: Histories,
+        user_id: str | None,
+        session_id: str | None,
+        history: Sequence[Interaction] | None,
+        as_of: Timestamp | None,
+    ) -> Bools:
+        """What they ever took, (n_items,): of a log by asking it, since a history has a horizon."""
+        marked = np.zeros(len(self.artifact.items), bool)
+        marked[histories.items[taken(histories, self.artifact.taking)]] = True
+        if history is None and (user_id is not None or session_id is not None):
+            actions = self.artifact.taking
+            ever = self._events.products(user_id, session_id=session_id, actions=actions, until=as_of)
+            marked |= self._looked().marked(ever)
+        return marked
 
     def _state(
         self,
@@ -177,7 +216,7 @@ class Recommender:
         if history is None:
             asked = user_id is not None or session_id is not None
             history = self._events.history(user_id, session_id=session_id, limit=RECENT) if asked else ()
-        kept = tuple(event for event in history if as_of is None or event.at < as_of)
+        kept = tuple(sorted((e for e in history if as_of is None or e.at < as_of), key=lambda event: event.at))
         name = user_id if user_id is not None else (None if session_id is None else f"session:{session_id}")
         return UserState(name, kept)
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 from fastapi import APIRouter, Path, Query
 
 from api import phrases, profiles, schemas
+from api.asking import RecommendationsAsked
 from api.deps import Services, ServicesDep
-from api.incoming import ActorId
 from api.problems import responses
 from kg import ids
 from kg.types import Recommendation
@@ -19,26 +19,24 @@ router = APIRouter(prefix="/v1", tags=["recommendations"])
 @router.get(
     "/recommendations",
     summary="What to show this user or session, best first, with reasons",
-    responses=responses(422, 503),
+    responses=responses(404, 422, 503),
 )
 def recommendations(
-    services: ServicesDep,
-    user_id: Annotated[ActorId, Query(examples=["u0421"], description="someone unknown gets a named fallback")] = None,
-    session_id: Annotated[ActorId, Query(examples=["s-7c1e"], description="with or instead of a user")] = None,
-    k: Annotated[int, Query(ge=1, le=100, examples=[10])] = 10,
-    exclude_seen: Annotated[bool, Query(examples=[True], description="leave out what was taken before")] = True,
-    reasons: Annotated[int, Query(ge=0, le=10, examples=[3], description="of an item, at most")] = 3,
+    services: ServicesDep, asked: Annotated[RecommendationsAsked, Query()]
 ) -> schemas.RecommendationsAnswer:
-    """An answer with fewer than `k` items says that nobody has more to say. `origin` names who spoke for each."""
+    """Filters are exact: an answer has fewer than `k` items only where no more products pass. `origin` names who spoke
+    for each: the model, a fallback, or `catalogue` for products about which none of them says anything."""
     served = services.served()
     stamp = services.stamp(served)
     found = served.recommender.recommend(
-        user_id=user_id, session_id=session_id, k=k, exclude_seen=exclude_seen, max_reasons=reasons
-    )
+        user_id=asked.user_id, session_id=asked.session_id, k=asked.k, exclude_seen=asked.exclude_seen,
+        filters=asked.filters(services.reader), max_reasons=asked.reasons,
+    )  # fmt: skip
     services.metrics.shown(r.origin for r in found)
     return schemas.RecommendationsAnswer(
-        **stamp, recommendation_id=uuid4().hex, user_id=user_id, session_id=session_id, items=told(services, found)
-    )
+        **stamp, recommendation_id=uuid4().hex, user_id=asked.user_id, session_id=asked.session_id,
+        items=told(services, found),
+    )  # fmt: skip
 
 
 def told(services: Services, found: Sequence[Recommendation]) -> list[schemas.RecommendationOut]:
