@@ -1,11 +1,13 @@
 """What may be asked of a recommendation, by query or by body, and how the shop's words become filters."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from api.incoming import ActorId, NeededId
+from api import examples
+from api.incoming import MAX_EVENTS, ActorId, Deed, Moment, NeededId
+from api.schemas import REFERENCE, described
 from kg import ids
 from kg.errors import UnknownEntity
 from kg.store import GraphReader
@@ -75,11 +77,39 @@ class Asked(BaseModel):
         )
 
 
-class RecommendationsAsked(Asked):
-    """A user, a session or nobody, by query."""
+class Who(BaseModel):
+    """A user, a session, both or nobody."""
 
     user_id: ActorId = Field(default=None, examples=["u0421"], description="someone unknown gets a named fallback")
     session_id: ActorId = Field(default=None, examples=["s-7c1e"], description="with or instead of a user")
+
+
+class RecommendationsAsked(Asked, Who):
+    """What ``GET /v1/recommendations`` is asked, by query; who it is for comes first."""
+
+
+class SessionEventIn(BaseModel):
+    """One thing that a visitor did in a session. Unknown fields are refused, so that a typo is not lost."""
+
+    model_config = described(examples.SESSION_EVENT_IN, extra="forbid")
+
+    product_id: NeededId
+    action: Deed = Field(description="also under the names of other systems, as in `/v1/events`")
+    at: Moment = Field(
+        default=None, description="ISO 8601 or Unix seconds; events may come in any order. Now, where it is missing"
+    )
+    event_id: ActorId = Field(default=None, description="named in reasons; its place in the request, where missing")
+
+
+class SessionAsked(Asked):
+    """Up to 1000 events of someone who is not known. Each is judged by itself: a bad one does not stop the others."""
+
+    model_config = described(examples.SESSION_ASKED, extra="forbid")
+
+    events: Annotated[
+        list[Any],  # each one is held against SessionEventIn by itself
+        Field(max_length=MAX_EVENTS, json_schema_extra={"items": {"$ref": f"{REFERENCE}SessionEventIn"}}),
+    ]
 
 
 def category_named(reader: GraphReader, asked: str) -> str:

@@ -48,6 +48,17 @@ RECOMMENDATIONS: Example = {
     **_STAMP, "recommendation_id": "5f0c2c6a7d1e4b0f9a3d8e7c6b5a4f3e", "user_id": "u0421", "session_id": None,
     "items": [RECOMMENDATION],
 }  # fmt: skip
+SESSION_EVENT_IN: Example = {"product_id": "cof-01", "action": "view", "at": "2026-06-29T21:14:07Z"}
+SESSION_ASKED: Example = {
+    "events": [SESSION_EVENT_IN, {"product_id": "no-such-product", "action": "cart"}], "k": 3, "max_price": 150,
+}  # fmt: skip
+UNUSED_EVENT: Example = {
+    "index": 1, "product_id": "no-such-product", "reason": "the model knows no product 'no-such-product'",
+}  # fmt: skip
+SESSION: Example = {
+    **_STAMP, "recommendation_id": "0d4f7a52c3e94b6e8f21a0b9c8d7e6f5", "events": 2, "used": 1, "unknown": 1,
+    "rejected": 0, "unused": [UNUSED_EVENT], "items": [RECOMMENDATION],
+}  # fmt: skip
 PRODUCT: Example = {
     **_STAMP, "id": "cof-01",
     "product": {"id": "product:cof-01", "type": "Product", "name": FACT["head_name"], "properties": {"price": 119.0}},

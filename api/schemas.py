@@ -191,6 +191,30 @@ class RecommendationsAnswer(Answer):
     items: list[RecommendationOut]
 
 
+class UnusedEvent(BaseModel):
+    """An event of a session that did not speak, and why."""
+
+    model_config = described(examples.UNUSED_EVENT)
+
+    index: int = Field(description="its place in the request, from 0")
+    product_id: str | None
+    reason: str
+
+
+class SessionAnswer(Answer):
+    """What to show in a session, best first. ``used + unknown + rejected`` is the number of events sent."""
+
+    model_config = described(examples.SESSION)
+
+    recommendation_id: str = Field(description="names this answer, to be sent along with what came of it")
+    events: int
+    used: int
+    unknown: int = Field(description="events on products that the model does not know")
+    rejected: int = Field(description="events that are none: a misspelt action, a date in the future")
+    unused: list[UnusedEvent]
+    items: list[RecommendationOut]
+
+
 class ProductAnswer(Answer):
     """One product with its facts and texts."""
 
