@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from api import examples
 from api.incoming import MAX_EVENTS, ActorId, Deed, Moment, NeededId
@@ -12,6 +12,7 @@ from kg import ids
 from kg.errors import UnknownEntity
 from kg.store import GraphReader
 from mining.catalog import CATEGORY_SEPARATOR
+from recommender.diversity import Diversity, Kind, Level
 from recommender.errors import FilterError
 from recommender.filters import Filters
 
@@ -23,6 +24,15 @@ def _pair(text: str) -> str:
     if not (colon and name.strip() and value.strip()):
         raise ValueError(f"{text!r} is no attribute with its value; expected name:value, such as color:black")
     return text
+
+
+def _level(word: object) -> object:
+    """``low`` and the like are as good as the whole name."""
+    return f"{word}-diversity" if word in ("no", "low", "medium", "high", "auto") else word
+
+
+def _kind(word: object) -> object:
+    return {"rule": "rule-based-diversity", "data": "data-driven-diversity"}.get(str(word), word)
 
 
 Words = Annotated[str, Field(min_length=1, max_length=512)]
@@ -62,6 +72,22 @@ class Asked(BaseModel):
     exclude: list[NeededId] = Field(
         default=[], max_length=MOST_CONDITIONS, examples=[["cof-03"]], description="products that are blocked"
     )
+
+    diversity_level: Annotated[Level, BeforeValidator(_level)] = Field(
+        default="no-diversity",
+        examples=["medium-diversity"],
+        description="how different the items are from each other; `auto-diversity` takes it from the history",
+    )
+    diversity_type: Annotated[Kind, BeforeValidator(_kind)] = Field(
+        default="data-driven-diversity",
+        examples=["rule-based-diversity"],
+        description="by data, relevance is weighed against category, brand and path type; by rule, a category has at "
+        "most 3, 2 or 1 items (low, medium, high) while there are others",
+    )
+
+    @property
+    def diversity(self) -> Diversity:
+        return Diversity(self.diversity_level, self.diversity_type)
 
     def filters(self, reader: GraphReader) -> Filters:
         """Raises UnknownEntity for a category or brand that there is not, FilterError for what no product can meet."""

@@ -171,12 +171,15 @@ class RecommendationOut(BaseModel):
     origin: str = Field(description="the model or fallback that spoke")
     reasons: list[ReasonOut]
     explained: bool = Field(description="false where no path of facts carries this score, or none was asked for")
+    moved_by: list[str] = Field(
+        default=[], description="what gave it another rank than its score would: a level of diversity, a rule"
+    )
 
     @classmethod
     def of(cls, r: Recommendation, reasons: list[ReasonOut], names: dict[str, str]) -> "RecommendationOut":
         return cls(
             id=r.product_id, title=names.get(ids.product(r.product_id)), score=finite(r.score), rank=r.rank,
-            origin=r.origin, reasons=reasons, explained=bool(reasons),
+            origin=r.origin, reasons=reasons, explained=bool(reasons), moved_by=list(r.moved_by),
         )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ class Shelf:
         self.items = items
         self.prices: Doubles = np.full(len(items), np.nan)
         self.available: Bools = np.ones(len(items), bool)
+        self._tails: dict[tuple[str, int], str | None] = {}
         for entity in reader.entities(type="Product"):
             place = items.get(ids.product_id(entity.id))
             if place >= 0:
@@ -55,6 +56,14 @@ class Shelf:
             for name in {ids.normal_form(surface) for surface in surfaces}:
                 found[attribute][name].append(entity.id)
         return {attribute: {v: tuple(i) for v, i in values.items()} for attribute, values in found.items()}
+
+    def tail(self, relation: str, item: int) -> str | None:
+        """What this relation leads to from the item at a place, the first where there are several; None for nothing."""
+        key = (relation, item)
+        if key not in self._tails:
+            facts = self.reader.facts(head=ids.product(self.items[item]), relation=relation)
+            self._tails[key] = next((fact.tail for fact in facts), None)
+        return self._tails[key]
 
     def marked(self, names: Collection[str]) -> Bools:
         """The places of these product ids, (n_items,); ids that the model does not know mark nothing."""

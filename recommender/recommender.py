@@ -16,6 +16,7 @@ from kg.store import GraphReader
 from kg.types import ACTIONS, Action, Fact, GraphPath, Interaction, Reason, Recommendation, Timestamp
 from recommender.arrays import Bools
 from recommender.artifact import Artifact, load
+from recommender.diversity import NO_DIVERSITY, POOL, Diversity, level_for, traits_of
 from recommender.errors import LeakageError, UnknownProduct
 from recommender.explanation import Explainer
 from recommender.filters import Filters, Shelf
@@ -59,6 +60,7 @@ class _Place(NamedTuple):
     scorer: Scorer | None
     item: int
     score: float
+    moved_by: tuple[str, ...] = ()
 
 
 class Recommender:
@@ -85,6 +87,7 @@ class Recommender:
         k: int = 10,
         exclude_seen: bool = True,
         filters: Filters = EVERYTHING,
+        diversity: Diversity = NO_DIVERSITY,
         as_of: Timestamp | None = None,
         max_reasons: int = 3,
     ) -> list[Recommendation]:
@@ -94,7 +97,8 @@ class Recommender:
         was ever taken (see ``Artifact.taking``), however long ago. ``as_of`` answers from events and facts before that
         moment; LeakageError where the model itself has learned from later ones. The answer for k is a prefix of the
         answer for k + 1. Someone without any history gets the last fallback; products that nobody in the chain knows
-        anything about come last, so a list is shorter than k only where no more products pass the filters.
+        anything about come last, so a list is shorter than k only where no more products pass the filters. Diversity
+        gives the best ``POOL`` other ranks and never another score; whom it moved says so.
         Raises FilterError.
         """
         user = self._state(user_id, session_id, history, as_of)
@@ -102,13 +106,16 @@ class Recommender:
         allowed = filters.allowed(self._looked())
         if exclude_seen:
             allowed &= ~self._taken(histories, user_id, session_id, history, as_of)
-        found: list[Recommendation] = []
-        for origin, scorer, place, score in self._ranked(histories, k, allowed):
-            name = self.artifact.items[place]
+        places = list(self._ranked(histories, max(k, POOL) if diversity else k, allowed))
+        if diversity:
+            places = self._diverse(places, histories, diversity)[:k]
+        found = []
+        for rank, place in enumerate(places, start=1):
+            name = self.artifact.items[place.item]
             reasons: tuple[Reason, ...] = ()
-            if scorer is not None and max_reasons:
-                reasons = self._explainer.reasons(scorer, user, name, limit=max_reasons, until=as_of)
-            found.append(Recommendation(name, score, len(found) + 1, origin, reasons))
+            if place.scorer is not None and max_reasons:
+                reasons = self._explainer.reasons(place.scorer, user, name, limit=max_reasons, until=as_of)
+            found.append(Recommendation(name, place.score, rank, place.origin, reasons, place.moved_by))
         return found
 
     def explain(
@@ -176,6 +183,16 @@ class Recommender:
                 yield _Place(origin, scorer, int(place), float(scores[place]))
         for place in np.flatnonzero(still)[:left]:
             yield _Place(CATALOGUE, None, int(place), 0.0)
+
+    def _diverse(self, places: list[_Place], histories: Histories, diversity: Diversity) -> list[_Place]:
+        """The first ``POOL`` in another order, then the others as they are."""
+        pool, shelf = places[:POOL], self._looked()
+        level = level_for(diversity, [shelf.tail("IN_CATEGORY", int(item)) for item in np.unique(histories.items)])
+        traits = traits_of(shelf, [place.scorer for place in pool], histories, [place.item for place in pool])
+        scores = np.array([place.score for place in pool])
+        order = diversity.order(level, scores, [place.origin for place in pool], traits)
+        moved = [pool[old] if old == new else pool[old]._replace(moved_by=(level,)) for new, old in enumerate(order)]
+        return [*moved, *places[POOL:]]
 
     def _looked(self) -> Shelf:
         """The shelf of the graph as it is now."""

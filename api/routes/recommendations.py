@@ -1,15 +1,16 @@
 """Recommendations with their reasons, and what a user's history says about them."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Path, Query
 
 from api import phrases, profiles, schemas
-from api.asking import RecommendationsAsked
+from api.asking import Asked, RecommendationsAsked
 from api.deps import Services, ServicesDep
 from api.problems import responses
+from api.serving import Served
 from kg import ids
 from kg.types import Recommendation
 
@@ -28,15 +29,21 @@ def recommendations(
     for each: the model, a fallback, or `catalogue` for products about which none of them says anything."""
     served = services.served()
     stamp = services.stamp(served)
-    found = served.recommender.recommend(
-        user_id=asked.user_id, session_id=asked.session_id, k=asked.k, exclude_seen=asked.exclude_seen,
-        filters=asked.filters(services.reader), max_reasons=asked.reasons,
-    )  # fmt: skip
-    services.metrics.shown(r.origin for r in found)
+    found = answered(services, served, asked, user_id=asked.user_id, session_id=asked.session_id)
     return schemas.RecommendationsAnswer(
         **stamp, recommendation_id=uuid4().hex, user_id=asked.user_id, session_id=asked.session_id,
         items=told(services, found),
     )  # fmt: skip
+
+
+def answered(services: Services, served: Served, asked: Asked, **whom: Any) -> list[Recommendation]:
+    """What is asked for, for whom ``Recommender.recommend`` is told to speak; counted."""
+    found = served.recommender.recommend(
+        **whom, k=asked.k, exclude_seen=asked.exclude_seen, filters=asked.filters(services.reader),
+        diversity=asked.diversity, max_reasons=asked.reasons,
+    )  # fmt: skip
+    services.metrics.shown(r.origin for r in found)
+    return found
 
 
 def told(services: Services, found: Sequence[Recommendation]) -> list[schemas.RecommendationOut]:

@@ -12,6 +12,7 @@ from api.asking import SessionAsked, SessionEventIn
 from api.deps import ServicesDep
 from api.problems import printable, responses, told
 from api.routes.events import AHEAD
+from api.routes.recommendations import answered
 from api.routes.recommendations import told as told_items
 from kg.types import Interaction
 
@@ -33,11 +34,7 @@ def recommend_session(services: ServicesDep, body: SessionAsked) -> schemas.Sess
     known = served.recommender.artifact.items
     history = [event for event in judged if isinstance(event, Interaction) and event.product_id in known]
     rejected = sum(isinstance(event, str) for event in judged)
-    found = served.recommender.recommend(
-        history=history, k=body.k, exclude_seen=body.exclude_seen, filters=body.filters(services.reader),
-        max_reasons=body.reasons,
-    )  # fmt: skip
-    services.metrics.shown(r.origin for r in found)
+    found = answered(services, served, body, history=history)
     return schemas.SessionAnswer(
         **stamp, recommendation_id=uuid4().hex, events=len(judged), used=len(history),
         unknown=len(judged) - len(history) - rejected, rejected=rejected,

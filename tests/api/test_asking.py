@@ -63,6 +63,8 @@ def test_any_letters_can_be_blocked(trained: Any) -> None:
         ({"attribute": "colour:black"}, 422, "invalid_filter", None),
         ({"exclude": ""}, 422, "invalid_request", "exclude.0"),
         ({"max_prize": 9}, 422, "invalid_request", "max_prize"),
+        ({"diversity_level": "some"}, 422, "invalid_request", "diversity_level"),
+        ({"diversity_type": "random"}, 422, "invalid_request", "diversity_type"),
     ],
 )
 def test_conditions_that_cannot_be_met_are_refused(
@@ -73,3 +75,20 @@ def test_conditions_that_cannot_be_met_are_refused(
     body = answer.json()
     assert (answer.status_code, body["code"], body.get("field")) == (status, code, field)
     assert body["detail"]
+
+
+@pytest.mark.parametrize("kind", ["rule", "data-driven-diversity"])
+def test_diversity_moves_items_and_says_so(trained: Any, kind: str) -> None:
+    def items(**more: Any) -> dict[str, Any]:
+        query = {"user_id": "用户/a:b", "k": 100, "exclude_seen": False, **more}
+        return {i["id"]: i for i in trained.client.get("/v1/recommendations", params=query).json()["items"]}
+
+    plain = items()
+    assert all(i["moved_by"] == [] for i in plain.values())
+    for level in ("low", "medium-diversity", "high"):
+        other = items(diversity_level=level, diversity_type=kind)
+        assert other.keys() == plain.keys()
+        for name, item in other.items():
+            assert (item["score"], item["reasons"]) == (plain[name]["score"], plain[name]["reasons"])
+            moved = item["rank"] != plain[name]["rank"]
+            assert item["moved_by"] == ([f"{level.removesuffix('-diversity')}-diversity"] if moved else [])
