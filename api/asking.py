@@ -114,6 +114,12 @@ class RecommendationsAsked(Asked, Who):
     """What ``GET /v1/recommendations`` is asked, by query; who it is for comes first."""
 
 
+class WhyNotAsked(RecommendationsAsked):
+    """The same request, and the product that is not in its answer."""
+
+    product_id: NeededId = Field(examples=["cof-03"], description="the product that is missed")
+
+
 class SessionEventIn(BaseModel):
     """One thing that a visitor did in a session. Unknown fields are refused, so that a typo is not lost."""
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api import examples
 from kg import ids
 from kg.types import Document, Entity, Evidence, Fact, Interaction, Reason, Recommendation, Scalar
+from recommender.refusing import Cause
 
 REFERENCE = "#/components/schemas/"
 
@@ -183,6 +184,16 @@ class RecommendationOut(BaseModel):
         )  # fmt: skip
 
 
+class RuleOut(BaseModel):
+    """A business rule that held for an answer. The items that it moved name it in ``moved_by``."""
+
+    model_config = described(examples.RULE)
+
+    name: str
+    action: Literal["pin", "hide", "boost"]
+    products: int = Field(description="products of the model that it concerns")
+
+
 class RecommendationsAnswer(Answer):
     """What to show, best first."""
 
@@ -192,6 +203,37 @@ class RecommendationsAnswer(Answer):
     user_id: str | None
     session_id: str | None
     items: list[RecommendationOut]
+    rules: list[RuleOut] = Field(default=[], description="the business rules that held")
+
+
+class AgainstOut(BaseModel):
+    """One thing that keeps a product out."""
+
+    model_config = described(examples.AGAINST)
+
+    cause: Cause
+    name: str = Field(description="of the filter, the rule, the last rank of the list, the level, ...")
+    detail: str
+
+
+class WhyNotAnswer(Answer):
+    """What keeps one product out of an answer; nothing where it is in it."""
+
+    model_config = described(examples.WHY_NOT)
+
+    user_id: str | None
+    session_id: str | None
+    id: str = Field(description="the shop's own id of the product")
+    title: str | None
+    shown_at: int = Field(description="its rank in the answer of `k`; 0 where it is not shown")
+    rank: int = Field(
+        description="its rank among all products that pass the filters and rules, as if it passed them too; 0 where "
+        "the model does not know it"
+    )
+    score: float | None
+    origin: str = Field(description="the model or fallback that gives it this score")
+    against: list[AgainstOut]
+    rules: list[RuleOut] = Field(default=[], description="the business rules that held")
 
 
 class UnusedEvent(BaseModel):
@@ -216,6 +258,7 @@ class SessionAnswer(Answer):
     rejected: int = Field(description="events that are none: a misspelt action, a date in the future")
     unused: list[UnusedEvent]
     items: list[RecommendationOut]
+    rules: list[RuleOut] = Field(default=[], description="the business rules that held")
 
 
 class ProductAnswer(Answer):

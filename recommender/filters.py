@@ -36,6 +36,7 @@ class Shelf:
         self.prices: Doubles = np.full(len(items), np.nan)
         self.available: Bools = np.ones(len(items), bool)
         self._tails: dict[tuple[str, int], str | None] = {}
+        self._kept: dict[Filters, Bools] = {}
         for entity in reader.entities(type="Product"):
             place = items.get(ids.product_id(entity.id))
             if place >= 0:
@@ -64,6 +65,12 @@ class Shelf:
             facts = self.reader.facts(head=ids.product(self.items[item]), relation=relation)
             self._tails[key] = next((fact.tail for fact in facts), None)
         return self._tails[key]
+
+    def kept(self, filters: "Filters") -> Bools:
+        """``filters.allowed``, remembered: for filters that every request has, not to be changed by whoever asks."""
+        if filters not in self._kept:
+            self._kept[filters] = filters.allowed(self)
+        return self._kept[filters]
 
     def marked(self, names: Collection[str]) -> Bools:
         """The places of these product ids, (n_items,); ids that the model does not know mark nothing."""

@@ -12,7 +12,7 @@ from api.asking import SessionAsked, SessionEventIn
 from api.deps import ServicesDep
 from api.problems import printable, responses, told
 from api.routes.events import AHEAD
-from api.routes.recommendations import answered
+from api.routes.recommendations import answered, told_rules
 from api.routes.recommendations import told as told_items
 from kg.types import Interaction
 
@@ -34,7 +34,8 @@ def recommend_session(services: ServicesDep, body: SessionAsked) -> schemas.Sess
     known = served.recommender.artifact.items
     history = [event for event in judged if isinstance(event, Interaction) and event.product_id in known]
     rejected = sum(isinstance(event, str) for event in judged)
-    found = answered(services, served, body, history=history)
+    rules = services.rules.holding()
+    found = answered(services, served, body, rules, history=history)
     return schemas.SessionAnswer(
         **stamp, recommendation_id=uuid4().hex, events=len(judged), used=len(history),
         unknown=len(judged) - len(history) - rejected, rejected=rejected,
@@ -43,7 +44,7 @@ def recommend_session(services: ServicesDep, body: SessionAsked) -> schemas.Sess
             for index, event in enumerate(judged)
             if not (isinstance(event, Interaction) and event.product_id in known)
         ],
-        items=told_items(services, found),
+        items=told_items(services, found), rules=told_rules(served, rules),
     )  # fmt: skip
 
 

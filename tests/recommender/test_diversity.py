@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kg.events import EventLog
@@ -139,6 +139,7 @@ everything = st.builds(
 )
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(everything, st.integers(0, N + 3))
 def test_only_ranks_change(recommender, diversity, k):
     plain = {r.product_id: r for r in recommender.recommend("ann", k=99)}
