@@ -291,6 +291,9 @@ class RelatedAnswer(Answer):
     id: str
     relation: str
     items: list[RelatedOut]
+    kept_out: list[RelatedOut] = Field(
+        default=[], description="complements that do not fit, with the fact that says what is made for something else"
+    )
 
 
 class PathOut(BaseModel):

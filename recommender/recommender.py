@@ -15,6 +15,7 @@ from kg.store import GraphReader
 from kg.types import ACTIONS, Action, Fact, GraphPath, Interaction, Reason, Recommendation, Timestamp
 from recommender.arrays import Bools
 from recommender.artifact import Artifact, load
+from recommender.compatibility import conflict
 from recommender.diversity import NO_DIVERSITY, Diversity
 from recommender.errors import LeakageError, UnknownProduct
 from recommender.explanation import Explainer
@@ -71,7 +72,7 @@ class Recommender:
         self._reader = reader
         self._events = events
         self._explainer = Explainer(reader)
-        self._shelf = Shelf(reader, artifact.items)
+        self._shelf: Shelf | None = None
 
     @classmethod
     def load(cls, folder: Path, reader: GraphReader, events: HistorySource) -> "Recommender":
@@ -183,7 +184,7 @@ class Recommender:
     def related(self, product_id: str, relation: str, *, k: int = 10) -> list[Recommendation]:
         """Products that a fact of this relation joins to the product, most confident first; the fact is the reason.
 
-        Raises UnknownProduct.
+        A complement that does not fit by what either product states is none. Raises UnknownProduct.
         """
         here = ids.product(product_id)
         if product_id not in self.artifact.items:
@@ -195,10 +196,13 @@ class Recommender:
             other = ids.product_id(fact.tail if fact.head == here else fact.head)
             if other is not None and (other not in best or fact.confidence > best[other].confidence):
                 best[other] = fact
-        ordered = sorted(best.items(), key=lambda pair: (-pair[1].confidence, pair[0]))[:k]
+        ordered = sorted(best.items(), key=lambda pair: (-pair[1].confidence, pair[0]))
+        if relation == "COMPLEMENTS":
+            entity = self._reader.entity
+            ordered = [p for p in ordered if not conflict(self._reader, entity(here), entity(ids.product(p[0])))]
         return [
             Recommendation(name, fact.confidence, rank, relation, (Reason((), GraphPath((fact,)), fact.confidence),))
-            for rank, (name, fact) in enumerate(ordered, start=1)
+            for rank, (name, fact) in enumerate(ordered[:k], start=1)
         ]
 
     def _wish(
@@ -214,9 +218,10 @@ class Recommender:
 
     def _looked(self) -> Shelf:
         """The shelf of the graph as it is now."""
-        if self._shelf.version != self._reader.version:
-            self._shelf = Shelf(self._reader, self.artifact.items)
-        return self._shelf
+        shelf = self._shelf
+        if shelf is None or shelf.version != self._reader.version:
+            shelf = self._shelf = Shelf(self._reader, self.artifact.items)
+        return shelf
 
     def _taken(self, user: UserState, who: "_Who") -> Bools:
         """What they ever took, (n_items,): of a log by asking it, since a history has a horizon."""

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from api.schemas import EntityOut, EvidenceOut
-from kg.types import Entity, Evidence
+from kg.types import Entity, Evidence, Fact
 
 Get = Callable[..., Any]
 ODD = "咖啡/机:1?#%"
@@ -65,6 +65,23 @@ def test_related_products_in_both_directions_most_confident_first(get: Get) -> N
     assert answer["items"][0]["fact"]["evidence"][0]["counts"] == {"support": 7.0, "users": 7.0, "lift": 11.4}
     assert get("/v1/products/k5/related", relation="COMPATIBLE_WITH")["items"][0]["product"]["id"] == "product:vb"
     assert get("/v1/products/mug/related")["items"] == []
+
+
+def test_a_complement_that_does_not_fit_is_kept_out_and_told(shop: Any) -> None:
+    stated = Evidence("catalog", "catalog", 0.9)
+    shop.store.put(
+        [Entity("product:z9", "Product", "Orvo Z9 Camera")],
+        [
+            Fact("product:z9", "IN_CATEGORY", "category:photo", (stated,)),
+            *(Fact("product:vb", "COMPLEMENTS", f"product:{i}", (stated,)) for i in ("k5", "mug", "z9")),
+        ],
+    )
+    for relation in ("complement", "COMPLEMENTS"):
+        answer = shop.client.get("/v1/products/vb/related", params={"relation": relation}).json()
+        assert [i["product"]["id"] for i in answer["items"]] == ["product:k5", "product:mug"]
+        (kept_out,) = answer["kept_out"]
+        assert kept_out["product"]["id"] == "product:z9"
+        assert (kept_out["fact"]["head"], kept_out["fact"]["relation"]) == ("product:vb", "COMPATIBLE_WITH")
 
 
 def test_paths_between_products_and_other_things(get: Get) -> None:
