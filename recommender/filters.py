@@ -14,7 +14,7 @@ import numpy as np
 
 from kg import ids
 from kg.store import GraphReader
-from recommender.arrays import Bools, Doubles
+from recommender.arrays import Bools, Doubles, Ints
 from recommender.errors import FilterError
 from recommender.histories import Ids
 
@@ -36,6 +36,7 @@ class Shelf:
         self.prices: Doubles = np.full(len(items), np.nan)
         self.available: Bools = np.ones(len(items), bool)
         self._tails: dict[tuple[str, int], str | None] = {}
+        self._heads: dict[tuple[str, str], Ints] = {}
         self._kept: dict[Filters, Bools] = {}
         for entity in reader.entities(type="Product"):
             place = items.get(ids.product_id(entity.id))
@@ -80,8 +81,19 @@ class Shelf:
 
     def stating(self, relation: str, tails: Collection[str]) -> Bools:
         """The products that head a fact of this relation with one of these tails, (n_items,)."""
-        facts = (fact for tail in tails for fact in self.reader.facts(relation=relation, tail=tail))
-        return self.marked([head for head in (ids.product_id(fact.head) for fact in facts) if head is not None])
+        marked = np.zeros(len(self.items), bool)
+        for tail in tails:
+            marked[self._stating(relation, tail)] = True
+        return marked
+
+    def _stating(self, relation: str, tail: str) -> Ints:
+        """The places of the products that head such a fact, remembered: the same pages are asked for again."""
+        key = (relation, tail)
+        if key not in self._heads:
+            heads = (ids.product_id(fact.head) for fact in self.reader.facts(relation=relation, tail=tail))
+            places = [place for place in map(self.items.get, heads) if place >= 0]
+            self._heads[key] = np.array(places, np.int64)
+        return self._heads[key]
 
 
 @dataclass(frozen=True, slots=True)
