@@ -22,7 +22,7 @@ def recommend(opened: Shop, *, user: str | None, k: int, product: str | None = N
     if product is not None:
         found = [served.recommender.explain(product, user)]
     else:
-        found = served.recommender.recommend(user, k=k)
+        found = served.recommender.recommend(user, k=k, rules=services.rules.holding())
     items = [item.model_dump() for item in told(services, found)]
     return {**services.stamp(), "user_id": user, "items": items}
 

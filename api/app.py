@@ -7,10 +7,11 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from api import problems
+from api.asking import SessionEventIn
 from api.deps import Services
 from api.door import Door
 from api.incoming import EventIn
-from api.routes import events, health, products, recommendations
+from api.routes import events, health, products, recommendations, sessions
 from api.schemas import Problem
 
 DESCRIPTION = """Recommendations that are explained by facts, and facts that are proved by quotes.
@@ -26,7 +27,7 @@ class Service(FastAPI):
         described = super().openapi()
         schemas = described["components"]["schemas"]
         if "Problem" not in schemas:  # made anew, and kept until a route is added
-            schemas |= {kind.__name__: kind.model_json_schema() for kind in (EventIn, Problem)}
+            schemas |= {kind.__name__: kind.model_json_schema() for kind in (EventIn, SessionEventIn, Problem)}
             for path in described["paths"].values():
                 for operation in path.values():
                     _give_examples(operation, schemas)
@@ -47,7 +48,7 @@ def create_app(services: Services) -> FastAPI:
         generate_unique_id_function=_name,
     )
     app.state.services = services
-    for module in (recommendations, products, events, health):
+    for module in (recommendations, sessions, products, events, health):
         app.include_router(module.router)
     problems.register(app)
     app.add_middleware(Door)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from api.deps import Services
 from api.metrics import Metrics
+from api.rulebook import Rulebook
 from api.serving import ModelHolder
 from api.settings import Settings
 from api.workspace import Workspace
@@ -41,10 +42,11 @@ def shop(settings: Settings, *, write: bool = False) -> Iterator[Shop]:
 
 
 def services(opened: Shop) -> Services:
-    """What the HTTP service and the page answer from."""
+    """What the HTTP service and the page answer from. Raises RuleError."""
 
     def load(folder: Path) -> Recommender:
         return Recommender.load(folder, opened.store, opened.log)
 
     models = ModelHolder(opened.workspace.models, load)
-    return Services(opened.store, opened.log, models, opened.workspace, Metrics())
+    rules = Rulebook(opened.settings.rules or opened.workspace.rules)
+    return Services(opened.store, opened.log, models, opened.workspace, Metrics(), rules)

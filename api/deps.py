@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 
 from api.errors import NotTrained
 from api.metrics import Metrics
+from api.rulebook import Rulebook
 from api.schemas import iso
 from api.serving import ModelHolder, Served
 from api.workspace import Workspace
@@ -28,6 +29,7 @@ class Services:
     models: ModelHolder
     workspace: Workspace
     metrics: Metrics
+    rules: Rulebook = field(default_factory=Rulebook)
 
     def served(self) -> Served:
         """The model to answer with. Raises NotTrained."""

@@ -20,7 +20,7 @@ from kg.errors import (
     UnknownDocument,
     UnknownEntity,
 )
-from recommender.errors import RecommenderError, UnknownProduct
+from recommender.errors import FilterError, RecommenderError, RuleError, UnknownProduct
 
 
 class FrontDoorError(Exception):
@@ -48,6 +48,7 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (UnknownEntity, 404, "unknown_entity", "There is no such entity"),
     (UnknownDocument, 404, "unknown_document", "There is no such document"),
     (UnknownProduct, 404, "unknown_product", "The model knows no such product"),
+    (FilterError, 422, "invalid_filter", "The filter cannot be met"),
     (EventError, 422, "invalid_event", "The event cannot be taken"),
     (SchemaError, 422, "schema", "The schema does not allow this"),
     (EvidenceError, 422, "evidence", "The evidence does not hold"),
@@ -60,6 +61,7 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (WorkspaceLocked, 503, "workspace_locked", "Another process writes the workspace"),
     (WorkspaceError, 500, "workspace", "The workspace cannot be used"),
     (MissingExtra, 501, "missing_extra", "An optional part is not installed"),
+    (RuleError, 500, "rules", "The business rules cannot be followed"),
     (KGError, 500, "graph", "The graph cannot answer"),
     (RecommenderError, 500, "recommender", "The model cannot answer"),
     (FrontDoorError, 500, "service", "The service cannot answer"),

@@ -44,9 +44,33 @@ RECOMMENDATION: Example = {
     "id": "cof-09", "title": ENTITY["name"], "score": 0.412, "rank": 1, "origin": "ease + relations",
     "reasons": [REASON], "explained": True,
 }  # fmt: skip
+RULE: Example = {"name": "summer sale", "action": "boost", "products": 12}
 RECOMMENDATIONS: Example = {
     **_STAMP, "recommendation_id": "5f0c2c6a7d1e4b0f9a3d8e7c6b5a4f3e", "user_id": "u0421", "session_id": None,
-    "items": [RECOMMENDATION],
+    "items": [RECOMMENDATION], "rules": [RULE],
+}  # fmt: skip
+AGAINST: Example = {
+    "cause": "threshold", "name": "rank 10", "detail": "ranked by 0.0312, it is number 24; number 10 has 0.118",
+}  # fmt: skip
+WHY_NOT: Example = {
+    **_STAMP, "user_id": "u0421", "session_id": None, "id": "cof-03", "title": "Orvo Hand Grinder", "shown_at": 0,
+    "rank": 24, "score": 0.0312, "origin": "ease + relations",
+    "against": [
+        AGAINST,
+        {"cause": "path", "name": "facts", "detail": "no fact joins it to any of the 14 products of the history"},
+    ],
+    "rules": [RULE],
+}  # fmt: skip
+SESSION_EVENT_IN: Example = {"product_id": "cof-01", "action": "view", "at": "2026-06-29T21:14:07Z"}
+SESSION_ASKED: Example = {
+    "events": [SESSION_EVENT_IN, {"product_id": "no-such-product", "action": "cart"}], "k": 3, "max_price": 150,
+}  # fmt: skip
+UNUSED_EVENT: Example = {
+    "index": 1, "product_id": "no-such-product", "reason": "the model knows no product 'no-such-product'",
+}  # fmt: skip
+SESSION: Example = {
+    **_STAMP, "recommendation_id": "0d4f7a52c3e94b6e8f21a0b9c8d7e6f5", "events": 2, "used": 1, "unknown": 1,
+    "rejected": 0, "unused": [UNUSED_EVENT], "items": [RECOMMENDATION],
 }  # fmt: skip
 PRODUCT: Example = {
     **_STAMP, "id": "cof-01",

@@ -50,6 +50,10 @@ ActorId = Annotated[str | None, BeforeValidator(_id)]
 NeededId = Annotated[str, BeforeValidator(_needed_id), Field(min_length=1, max_length=MAX_ID)]
 
 
+Moment = Annotated[int | None, BeforeValidator(_moment, json_schema_input_type=str | int | float | None)]
+Deed = Annotated[Action, BeforeValidator(_action)]
+
+
 class EventIn(BaseModel):
     """One thing a visitor did. Unknown fields are refused, so that a typo is not lost.
 
@@ -60,12 +64,12 @@ class EventIn(BaseModel):
 
     event_id: NeededId = Field(description="sending it twice changes nothing")
     product_id: NeededId
-    action: Annotated[Action, BeforeValidator(_action)] = Field(
+    action: Deed = Field(
         description="also under the names of other systems, such as `detail-page-view` or `add-to-cart`"
     )
     user_id: ActorId = None
     session_id: ActorId = None
-    at: Annotated[int | None, BeforeValidator(_moment, json_schema_input_type=str | int | float | None)] = Field(
+    at: Moment = Field(
         default=None, description="ISO 8601 or Unix seconds, at most a day ahead of our clock; now, where it is missing"
     )
     value: float | None = Field(default=None, description="a rating or a quantity")

@@ -9,10 +9,14 @@ from kg.errors import SchemaError
 from kg.schema import SHOP
 from kg.store import GraphReader
 from kg.types import Document, Entity, Fact
+from recommender.compatibility import conflict
 
 PRODUCT_RELATIONS = tuple(
     name for name, r in SHOP.relations.items() if "Product" in r.heads and "Product" in r.tails and name != "SAME_AS"
 )
+
+COMPLEMENT = "complement"
+"""Another name of COMPLEMENTS, as it is said in other services."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,25 @@ def most_confident(facts: Iterable[Fact]) -> list[Fact]:
     return sorted(facts, key=lambda fact: (*strength(fact), fact.triple))
 
 
-def related(reader: GraphReader, product: Entity, relation: str, *, limit: int) -> list[tuple[Entity, Fact]]:
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Products that a relation joins to one, with the fact that says so; and complements that were kept out because one
+    of the two is made for something else, with the fact that says that."""
+
+    items: list[tuple[Entity, Fact]]
+    kept_out: list[tuple[Entity, Fact]]
+
+
+def related(reader: GraphReader, product: Entity, relation: str, *, limit: int) -> Related:
     """The products that facts of this relation join to the product, in either direction, most confident first.
 
-    Raises SchemaError for a relation that joins no products.
+    ``complement`` is ``COMPLEMENTS``; what people buy together is no complement where the texts say that it does not
+    fit. Raises SchemaError for a relation that joins no products.
     """
+    relation = "COMPLEMENTS" if relation == COMPLEMENT else relation
     if relation not in PRODUCT_RELATIONS:
-        raise SchemaError(f"{relation!r} joins no products; expected one of {', '.join(PRODUCT_RELATIONS)}")
+        known = ", ".join((*PRODUCT_RELATIONS, COMPLEMENT))
+        raise SchemaError(f"{relation!r} joins no products; expected one of {known}")
     outward = reader.facts(head=product.id, relation=relation)
     inward = reader.facts(relation=relation, tail=product.id)
     best: dict[str, Fact] = {}
@@ -71,7 +87,14 @@ def related(reader: GraphReader, product: Entity, relation: str, *, limit: int) 
         other = fact.tail if fact.head == product.id else fact.head
         if ids.product_id(other) is not None and other != product.id:
             best.setdefault(other, fact)
-    return [(reader.entity(other), fact) for other, fact in list(best.items())[:limit]]
+    found = Related([], [])
+    for other, fact in best.items():
+        if len(found.items) == limit:
+            break
+        entity = reader.entity(other)
+        against = conflict(reader, product, entity) if relation == "COMPLEMENTS" else None
+        (found.kept_out if against else found.items).append((entity, against or fact))
+    return found
 
 
 def count_by_type(reader: GraphReader) -> Counter[str]:

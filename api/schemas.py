@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api import examples
 from kg import ids
 from kg.types import Document, Entity, Evidence, Fact, Interaction, Reason, Recommendation, Scalar
+from recommender.refusing import Cause
 
 REFERENCE = "#/components/schemas/"
 
@@ -171,13 +172,26 @@ class RecommendationOut(BaseModel):
     origin: str = Field(description="the model or fallback that spoke")
     reasons: list[ReasonOut]
     explained: bool = Field(description="false where no path of facts carries this score, or none was asked for")
+    moved_by: list[str] = Field(
+        default=[], description="what gave it another rank than its score would: a level of diversity, a rule"
+    )
 
     @classmethod
     def of(cls, r: Recommendation, reasons: list[ReasonOut], names: dict[str, str]) -> "RecommendationOut":
         return cls(
             id=r.product_id, title=names.get(ids.product(r.product_id)), score=finite(r.score), rank=r.rank,
-            origin=r.origin, reasons=reasons, explained=bool(reasons),
+            origin=r.origin, reasons=reasons, explained=bool(reasons), moved_by=list(r.moved_by),
         )  # fmt: skip
+
+
+class RuleOut(BaseModel):
+    """A business rule that held for an answer. The items that it moved name it in ``moved_by``."""
+
+    model_config = described(examples.RULE)
+
+    name: str
+    action: Literal["pin", "hide", "boost"]
+    products: int = Field(description="products of the model that it concerns")
 
 
 class RecommendationsAnswer(Answer):
@@ -189,6 +203,62 @@ class RecommendationsAnswer(Answer):
     user_id: str | None
     session_id: str | None
     items: list[RecommendationOut]
+    rules: list[RuleOut] = Field(default=[], description="the business rules that held")
+
+
+class AgainstOut(BaseModel):
+    """One thing that keeps a product out."""
+
+    model_config = described(examples.AGAINST)
+
+    cause: Cause
+    name: str = Field(description="of the filter, the rule, the last rank of the list, the level, ...")
+    detail: str
+
+
+class WhyNotAnswer(Answer):
+    """What keeps one product out of an answer; nothing where it is in it."""
+
+    model_config = described(examples.WHY_NOT)
+
+    user_id: str | None
+    session_id: str | None
+    id: str = Field(description="the shop's own id of the product")
+    title: str | None
+    shown_at: int = Field(description="its rank in the answer of `k`; 0 where it is not shown")
+    rank: int = Field(
+        description="its rank among all products that pass the filters and rules, as if it passed them too; 0 where "
+        "the model does not know it"
+    )
+    score: float | None
+    origin: str = Field(description="the model or fallback that gives it this score")
+    against: list[AgainstOut]
+    rules: list[RuleOut] = Field(default=[], description="the business rules that held")
+
+
+class UnusedEvent(BaseModel):
+    """An event of a session that did not speak, and why."""
+
+    model_config = described(examples.UNUSED_EVENT)
+
+    index: int = Field(description="its place in the request, from 0")
+    product_id: str | None
+    reason: str
+
+
+class SessionAnswer(Answer):
+    """What to show in a session, best first. ``used + unknown + rejected`` is the number of events sent."""
+
+    model_config = described(examples.SESSION)
+
+    recommendation_id: str = Field(description="names this answer, to be sent along with what came of it")
+    events: int
+    used: int
+    unknown: int = Field(description="events on products that the model does not know")
+    rejected: int = Field(description="events that are none: a misspelt action, a date in the future")
+    unused: list[UnusedEvent]
+    items: list[RecommendationOut]
+    rules: list[RuleOut] = Field(default=[], description="the business rules that held")
 
 
 class ProductAnswer(Answer):
@@ -221,6 +291,9 @@ class RelatedAnswer(Answer):
     id: str
     relation: str
     items: list[RelatedOut]
+    kept_out: list[RelatedOut] = Field(
+        default=[], description="complements that do not fit, with the fact that says what is made for something else"
+    )
 
 
 class PathOut(BaseModel):

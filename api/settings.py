@@ -17,6 +17,7 @@ class Settings(BaseSettings):
     environment: Literal["development", "production"] = "development"
     host: str = "127.0.0.1"
     port: int = 8000
+    rules: Path | None = Field(default=None, description="business rules; by default rules.json in the workspace")
     neo4j_user: str | None = None
     neo4j_password: SecretStr | None = None
     encoders: Path | None = Field(default=None, description="folder with the weights of encoders, where no hub is")

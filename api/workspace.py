@@ -7,6 +7,7 @@
     DIR/graph.db            the graph, unless --store names another
     DIR/events.db           the event log
     DIR/models/<id>/        artifacts; models/current names the one that is served
+    DIR/rules.json          business rules, where the shop has any
     DIR/rejects/            rows that were set aside
     DIR/cache/              replies and extractions, disposable
     DIR/runs/<id>/report.json
@@ -43,6 +44,10 @@ class Workspace:
     @property
     def models(self) -> Path:
         return self.root / "models"
+
+    @property
+    def rules(self) -> Path:
+        return self.root / "rules.json"
 
     @property
     def rejects(self) -> Path:

@@ -6,7 +6,7 @@ data lives here and not in the graph; ``forget`` removes a person, copies includ
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,12 +15,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select, update
 
 from kg import events_table
 from kg.errors import EventError
 from kg.events_table import copies, events, marks, translated
-from kg.types import ACTIONS, Interaction, Timestamp
+from kg.types import ACTIONS, Action, Interaction, Timestamp
 from kg.validation import is_unicode
 
 COLUMNS = pa.schema(
@@ -170,19 +170,35 @@ class EventLog:
 
         Oldest first. The session of another user is never told.
         """
-        events_of = []
-        if user_id is not None:
-            events_of.append(events.c.user_id == user_id)
-        if session_id is not None:
-            of_nobody = [events.c.user_id.is_(None)] if user_id is not None else []
-            events_of.append(and_(events.c.session_id == session_id, *of_nobody))
-        if not events_of:
+        whose = _whose(user_id, session_id)
+        if whose is None:
             return ()
-        newest = select(*_ROW_AND_VALUE).where(or_(*events_of))
+        newest = select(*_ROW_AND_VALUE).where(whose)
         newest = newest.order_by(events.c.at.desc(), events.c.sequence.desc()).limit(limit)
         with self._reading() as connection:
             rows = connection.execute(newest).all()
         return tuple(_interaction_of(row) for row in reversed(rows))
+
+    def products(
+        self,
+        user_id: str | None,
+        *,
+        session_id: str | None = None,
+        actions: Collection[Action] = ACTIONS,
+        until: Timestamp | None = None,
+    ) -> frozenset[str]:
+        """Every product that they did one of ``actions`` to before ``until``, however long ago.
+
+        Of a user, of a session, or of both, as in ``history``.
+        """
+        whose = _whose(user_id, session_id)
+        if whose is None:
+            return frozenset()
+        touched = select(events.c.product_id).distinct().where(whose, events.c.action.in_(actions))
+        if until is not None:
+            touched = touched.where(events.c.at < until)
+        with self._reading() as connection:
+            return frozenset(connection.scalars(touched))
 
     def users(self, limit: int = 100, offset: int = 0) -> list[str]:
         """The ids of the users who have events, in order."""
@@ -276,6 +292,17 @@ def _row(event: Interaction) -> Mapping[str, object]:
         "session_id": event.session_id,
         "value": None if event.value is None else float(event.value),
     }
+
+
+def _whose(user_id: str | None, session_id: str | None) -> ColumnElement[bool] | None:
+    """Which events are theirs: a session's only as far as it is of no other user. None where nobody is named."""
+    theirs: list[ColumnElement[bool]] = []
+    if user_id is not None:
+        theirs.append(events.c.user_id == user_id)
+    if session_id is not None:
+        of_nobody = [events.c.user_id.is_(None)] if user_id is not None else []
+        theirs.append(and_(events.c.session_id == session_id, *of_nobody))
+    return or_(*theirs) if theirs else None
 
 
 def _interaction_of(row: Any) -> Interaction:

@@ -200,13 +200,18 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One ranked product. ``rank`` starts at 1; ``origin`` names the model or fallback that spoke."""
+    """One ranked product. ``rank`` starts at 1; ``origin`` names the model or fallback that spoke.
+
+    ``moved_by`` names what gave it another rank than its score would: a level of diversity, a business rule. The score
+    is the same with and without.
+    """
 
     product_id: str
     score: float
     rank: int
     origin: str
     reasons: tuple[Reason, ...] = ()
+    moved_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ RecommenderError
 ├── ConfigurationError   options that contradict each other, or a missing extra
 ├── ModelFitError        a model that learned nothing usable: no interactions, or numbers that are not finite
 ├── ScoreError           scores that cannot be ranked: another shape than promised, or not finite
+├── FilterError          a condition that nothing can meet, or that asks for an attribute that there is not
+├── RuleError            a file of business rules that cannot be followed; names the rule
 ├── UnknownProduct       no product of the model or graph has this id
 └── ArtifactError        a model folder that is torn, of another format version, or not ours at all
 
@@ -35,6 +37,14 @@ class ModelFitError(RecommenderError, ValueError):
 
 class ScoreError(RecommenderError, ValueError):
     """Scores that cannot be ranked."""
+
+
+class FilterError(RecommenderError, ValueError):
+    """A condition on products that cannot be understood."""
+
+
+class RuleError(RecommenderError, ValueError):
+    """A file of business rules that cannot be followed."""
 
 
 class UnknownProduct(RecommenderError, KeyError):

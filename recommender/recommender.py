@@ -1,34 +1,33 @@
 """Retrieve, rank, explain: an artifact, the graph and the live event log answer for a user, a session or a history.
 
-Flow: history → the first scorer of the chain that knows something → its best k → what is missing from the next scorer
-→ reasons. Every recommendation names in ``origin`` who spoke; scores fall within one origin.
+Flow: history → what may be shown → the first scorer of the chain that knows something → its best k → what is missing
+from the next scorer, and in the end from the catalogue → diversity and rules → reasons. Every recommendation names in
+``origin`` who spoke; scores fall within one origin among those that nothing moved.
 """
 
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
+from typing import NamedTuple, Protocol
 
 from kg import ids
+from kg.errors import UnknownEntity
 from kg.store import GraphReader
-from kg.types import Fact, GraphPath, Interaction, Reason, Recommendation, Timestamp
+from kg.types import ACTIONS, Action, Fact, GraphPath, Interaction, Reason, Recommendation, Timestamp
 from recommender.arrays import Bools
 from recommender.artifact import Artifact, load
+from recommender.compatibility import conflict
+from recommender.diversity import NO_DIVERSITY, Diversity
 from recommender.errors import LeakageError, UnknownProduct
 from recommender.explanation import Explainer
-from recommender.filters import Filters
+from recommender.filters import Filters, Shelf
 from recommender.histories import Histories, Ids, UserState
-from recommender.model import Scorer
-from recommender.retrieval import top_k
-from recommender.splits import taken
+from recommender.listing import Gate, Wish, listed
+from recommender.refusing import Against, Standing, standing
+from recommender.rules import Rule, concerned
 
 RECENT = 500
-"""Events of a history that are looked at, the newest ones."""
+"""Events of the log that speak for someone, the newest ones. What was taken is known without this horizon."""
 EVERYTHING = Filters()
-
-_log = logging.getLogger("shopgraph.recommender")
 
 
 class HistorySource(Protocol):
@@ -40,6 +39,30 @@ class HistorySource(Protocol):
         """The newest ``limit`` events, oldest first."""
         ...
 
+    def products(
+        self,
+        user_id: str | None,
+        *,
+        session_id: str | None = None,
+        actions: Collection[Action] = ACTIONS,
+        until: Timestamp | None = None,
+    ) -> frozenset[str]:
+        """Every product that they did one of ``actions`` to before ``until``, however long ago."""
+        ...
+
+
+class _Who(NamedTuple):
+    """Whom a request is for, and as of when."""
+
+    user_id: str | None
+    session_id: str | None
+    history: Sequence[Interaction] | None
+    as_of: Timestamp | None
+
+    @property
+    def named(self) -> bool:
+        return self.user_id is not None or self.session_id is not None
+
 
 class Recommender:
     """Answers from one artifact. Safe to use from several threads; never changes what it holds."""
@@ -49,7 +72,7 @@ class Recommender:
         self._reader = reader
         self._events = events
         self._explainer = Explainer(reader)
-        self._open: tuple[int, Bools] = (-1, np.zeros(0, bool))
+        self._shelf: Shelf | None = None
 
     @classmethod
     def load(cls, folder: Path, reader: GraphReader, events: HistorySource) -> "Recommender":
@@ -65,27 +88,65 @@ class Recommender:
         k: int = 10,
         exclude_seen: bool = True,
         filters: Filters = EVERYTHING,
+        diversity: Diversity = NO_DIVERSITY,
+        rules: Sequence[Rule] = (),
         as_of: Timestamp | None = None,
         max_reasons: int = 3,
     ) -> list[Recommendation]:
         """At most k products, best first, ranks from 1.
 
-        A given ``history`` speaks instead of the event log's. ``exclude_seen`` leaves out what was taken before (see
-        ``Artifact.taking``). ``as_of`` answers from events and facts before that moment; LeakageError where the model
-        itself has learned from later ones. The answer for k is a prefix of the answer for k + 1. Someone without any
-        history gets the last fallback; a shorter list means that nobody in the chain has more to say.
+        A given ``history`` speaks instead of the event log's, its events in any order. ``exclude_seen`` leaves out what
+        was ever taken (see ``Artifact.taking``), however long ago. ``as_of`` answers from events and facts before that
+        moment; LeakageError where the model itself has learned from later ones. The answer for k is a prefix of the
+        answer for k + 1. Someone without any history gets the last fallback; products that nobody in the chain knows
+        anything about come last, so a list is shorter than k only where no more products pass the filters. Diversity
+        gives the best ``POOL`` other ranks and never another score; whom it moved says so. ``rules`` are those that
+        hold now: what one hides is not shown, what one pins stands at its rank if it passes the filters, what one
+        boosts is ranked by its score times a factor; the score stays. Raises FilterError.
         """
-        user = self._state(user_id, session_id, history, as_of)
-        histories = Histories.of([user], self.artifact.items, self._users())
-        allowed = self._allowed(filters)
-        if exclude_seen:
-            allowed[histories.items[taken(histories, self.artifact.taking)]] = False
-        found: list[Recommendation] = []
-        for origin, scorer, place, score in self._ranked(histories, k, allowed):
-            name = self.artifact.items[place]
-            reasons = self._explainer.reasons(scorer, user, name, limit=max_reasons, until=as_of) if max_reasons else ()
-            found.append(Recommendation(name, score, len(found) + 1, origin, reasons))
+        who = _Who(user_id, session_id, history, as_of)
+        user = self._state(who)
+        wish = self._wish(user, self._taken(user, who) if exclude_seen else None, filters, rules, diversity)
+        found = []
+        for rank, place in enumerate(listed(self.artifact.chain, wish, k), start=1):
+            name = self.artifact.items[place.item]
+            reasons: tuple[Reason, ...] = ()
+            if place.scorer is not None and max_reasons:
+                reasons = self._explainer.reasons(place.scorer, user, name, limit=max_reasons, until=as_of)
+            found.append(Recommendation(name, place.score, rank, place.origin, reasons, place.moved_by))
         return found
+
+    def why_not(
+        self,
+        product_id: str,
+        user_id: str | None = None,
+        *,
+        session_id: str | None = None,
+        history: Sequence[Interaction] | None = None,
+        k: int = 10,
+        exclude_seen: bool = True,
+        filters: Filters = EVERYTHING,
+        diversity: Diversity = NO_DIVERSITY,
+        rules: Sequence[Rule] = (),
+        as_of: Timestamp | None = None,
+    ) -> Standing:
+        """What keeps this product out of the answer to the same request, with its rank and score.
+
+        A product that the graph has and the model does not is told as such. Raises UnknownProduct, FilterError.
+        """
+        if product_id not in self.artifact.items:
+            try:
+                self._reader.entity(ids.product(product_id))
+            except UnknownEntity as error:
+                raise UnknownProduct(product_id) from error
+            said = "it came after the model was trained; train again"
+            return Standing(
+                product_id, 0, 0, 0.0, self.artifact.origin, (Against("model", self.artifact.origin, said),)
+            )
+        who = _Who(user_id, session_id, history, as_of)
+        user = self._state(who)
+        wish = self._wish(user, self._taken(user, who) if exclude_seen else None, filters, rules, diversity)
+        return standing(self.artifact.chain, wish, user, self.artifact.items.get(product_id), k=k)
 
     def explain(
         self,
@@ -104,20 +165,26 @@ class Recommender:
         if product_id not in self.artifact.items:
             raise UnknownProduct(product_id)
         known = {"session_id": session_id, "history": history, "as_of": as_of}
-        user = self._state(user_id, session_id, history, as_of)
+        user = self._state(_Who(user_id, session_id, history, as_of))
         everything = len(self.artifact.items)
         ranked = self.recommend(user_id, k=everything, max_reasons=0, **known)  # type: ignore[arg-type]
         here = next((r for r in ranked if r.product_id == product_id), None)
         if here is None:
             return Recommendation(product_id, 0.0, 0, self.artifact.origin)
-        scorer = dict(self.artifact.chain)[here.origin]
+        scorer = dict(self.artifact.chain).get(here.origin)
+        if scorer is None:
+            return here
         reasons = self._explainer.reasons(scorer, user, product_id, limit=max_reasons, until=as_of)
         return Recommendation(product_id, here.score, here.rank, here.origin, reasons)
+
+    def concerned(self, rule: Rule) -> int:
+        """How many products of the model a rule is about."""
+        return int(concerned(rule, self._looked()).sum())
 
     def related(self, product_id: str, relation: str, *, k: int = 10) -> list[Recommendation]:
         """Products that a fact of this relation joins to the product, most confident first; the fact is the reason.
 
-        Raises UnknownProduct.
+        A complement that does not fit by what either product states is none. Raises UnknownProduct.
         """
         here = ids.product(product_id)
         if product_id not in self.artifact.items:
@@ -129,57 +196,59 @@ class Recommender:
             other = ids.product_id(fact.tail if fact.head == here else fact.head)
             if other is not None and (other not in best or fact.confidence > best[other].confidence):
                 best[other] = fact
-        ordered = sorted(best.items(), key=lambda pair: (-pair[1].confidence, pair[0]))[:k]
+        ordered = sorted(best.items(), key=lambda pair: (-pair[1].confidence, pair[0]))
+        if relation == "COMPLEMENTS":
+            entity = self._reader.entity
+            ordered = [p for p in ordered if not conflict(self._reader, entity(here), entity(ids.product(p[0])))]
         return [
             Recommendation(name, fact.confidence, rank, relation, (Reason((), GraphPath((fact,)), fact.confidence),))
-            for rank, (name, fact) in enumerate(ordered, start=1)
+            for rank, (name, fact) in enumerate(ordered[:k], start=1)
         ]
 
-    def _ranked(self, histories: Histories, k: int, allowed: Bools) -> Iterator[tuple[str, Scorer, int, float]]:
-        """(origin, scorer, place, score): each scorer that knows something fills what the ones before it left open."""
-        left, still = k, allowed.copy()
-        for origin, scorer in self.artifact.chain:
-            if left == 0:
-                return
-            if not scorer.speaks(histories)[0]:
-                continue
-            scores = scorer.scores_batch(histories)[0]
-            for place in top_k(scores, left, still & (scores != 0)):
-                still[place] = False
-                left -= 1
-                yield origin, scorer, int(place), float(scores[place])
-        if left:
-            _log.debug("%d of %d places stay empty: nobody has more to say", left, k)
+    def _wish(
+        self, user: UserState, had: Bools | None, filters: Filters, rules: Sequence[Rule], diversity: Diversity
+    ) -> Wish:
+        shelf = self._looked()
+        gates = [Gate("filter", name, passes) for name, passes in filters.masks(shelf)]
+        if had is not None:
+            gates.append(Gate("filter", "exclude_seen", ~had))
+        gates += [Gate("rule", rule.name, ~concerned(rule, shelf)) for rule in rules if rule.action == "hide"]
+        histories = Histories.of([user], self.artifact.items, self._users())
+        return Wish(histories, shelf, tuple(gates), tuple(rules), diversity)
 
-    def _allowed(self, filters: Filters) -> Bools:
-        """A fresh mask. The unconditional one is asked for by every request, so it is kept for one graph version."""
-        if filters != EVERYTHING:
-            return filters.allowed(self._reader, self.artifact.items)
-        version, mask = self._open
-        if version != self._reader.version:
-            version, mask = self._reader.version, filters.allowed(self._reader, self.artifact.items)
-            self._open = (version, mask)
-        return mask.copy()
+    def _looked(self) -> Shelf:
+        """The shelf of the graph as it is now."""
+        shelf = self._shelf
+        if shelf is None or shelf.version != self._reader.version:
+            shelf = self._shelf = Shelf(self._reader, self.artifact.items)
+        return shelf
 
-    def _state(
-        self,
-        user_id: str | None,
-        session_id: str | None,
-        history: Sequence[Interaction] | None,
-        as_of: Timestamp | None,
-    ) -> UserState:
+    def _taken(self, user: UserState, who: "_Who") -> Bools:
+        """What they ever took, (n_items,): of a log by asking it, since a history has a horizon."""
+        shelf, actions = self._looked(), self.artifact.taking
+        marked = shelf.marked({event.product_id for event in user.history if event.action in actions})
+        if who.history is None and who.named:
+            ever = self._events.products(who.user_id, session_id=who.session_id, actions=actions, until=who.as_of)
+            marked |= shelf.marked(ever)
+        return marked
+
+    def _state(self, who: "_Who") -> UserState:
         trained = self.artifact.about.get("data", {}).get("newest_event")
-        if as_of is not None and trained is not None and as_of <= trained:
+        if who.as_of is not None and trained is not None and who.as_of <= trained:
             raise LeakageError(
-                f"the model has learned from events up to {trained}, so it cannot answer as of {as_of}; "
-                f"train one with until={as_of}"
+                f"the model has learned from events up to {trained}, so it cannot answer as of {who.as_of}; "
+                f"train one with until={who.as_of}"
             )
+        history = who.history
         if history is None:
-            asked = user_id is not None or session_id is not None
-            history = self._events.history(user_id, session_id=session_id, limit=RECENT) if asked else ()
-        kept = tuple(event for event in history if as_of is None or event.at < as_of)
-        name = user_id if user_id is not None else (None if session_id is None else f"session:{session_id}")
-        return UserState(name, kept)
+            history = ()
+            if who.named:
+                history = self._events.history(who.user_id, session_id=who.session_id, limit=RECENT)
+        known = (event for event in history if who.as_of is None or event.at < who.as_of)
+        session = None if who.session_id is None else f"session:{who.session_id}"
+        return UserState(
+            session if who.user_id is None else who.user_id, tuple(sorted(known, key=lambda event: event.at))
+        )
 
     def _users(self) -> Ids:
         return max((scorer.users for _, scorer in self.artifact.chain), key=len)

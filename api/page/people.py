@@ -34,7 +34,8 @@ def gather(services: Services, user: str) -> Person:
     """For "" what a stranger would see."""
     served = services.models.current
     history = services.log.history(user, limit=profiles.RECENT) if user else ()
-    found = served.recommender.recommend(user_id=user or None, k=K, max_reasons=3) if served else []
+    rules = services.rules.holding()
+    found = served.recommender.recommend(user_id=user or None, k=K, rules=rules, max_reasons=3) if served else []
     facts = [f for r in found for reason in r.reasons for f in reason.path.facts]
     recent = list(reversed(history[-HISTORY:]))
     products = {r.product_id for r in found} | {e.product_id for r in found for p in r.reasons for e in p.events}

@@ -52,13 +52,14 @@ def _parameter(parameter: dict[str, Any]) -> None:
 
 
 def curl(path: str, method: str, operation: dict[str, Any]) -> str:
-    """A command that asks this route for its example."""
+    """A command that asks this route for its example: what is required, or else the first thing that may be said."""
     asked: list[str] = []
-    for parameter in operation.get("parameters", ()):
+    parameters = operation.get("parameters", ())
+    for parameter in sorted(parameters, key=lambda parameter: not parameter.get("required")):
         example = quote(str(parameter["schema"]["examples"][0]))
         if parameter["in"] == "path":
             path = path.replace("{" + parameter["name"] + "}", example)
-        elif parameter.get("required") or "default" not in parameter["schema"]:
+        elif parameter.get("required") or not (asked or "default" in parameter["schema"]):
             asked.append(f"{parameter['name']}={example}")
     url = f"http://127.0.0.1:8000{path}" + (f"?{'&'.join(asked)}" if asked else "")
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")

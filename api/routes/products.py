@@ -49,16 +49,23 @@ def related(
     product_id: ProductKey,
     relation: Annotated[
         str,
-        Query(examples=["BOUGHT_WITH"], json_schema_extra={"enum": list(knowledge.PRODUCT_RELATIONS)}),
+        Query(
+            examples=["BOUGHT_WITH"],
+            json_schema_extra={"enum": [*knowledge.PRODUCT_RELATIONS, knowledge.COMPLEMENT]},
+            description="complements obey what the texts say about compatibility",
+        ),
     ] = "BOUGHT_WITH",
     limit: Limit = 20,
 ) -> schemas.RelatedAnswer:
     """In either direction; the fact beside each product says which, and proves it."""
     stamp = services.stamp()
     found = knowledge.related(services.reader, _product(services, product_id), relation, limit=limit)
-    names = services.names([fact for _, fact in found])
-    items = [schemas.RelatedOut(product=EntityOut.of(e), fact=FactOut.of(f, names)) for e, f in found]
-    return schemas.RelatedAnswer(**stamp, id=product_id, relation=relation, items=items)
+    names = services.names([fact for _, fact in (*found.items, *found.kept_out)])
+    items, kept_out = (
+        [schemas.RelatedOut(product=EntityOut.of(e), fact=FactOut.of(f, names)) for e, f in pairs]
+        for pairs in (found.items, found.kept_out)
+    )
+    return schemas.RelatedAnswer(**stamp, id=product_id, relation=relation, items=items, kept_out=kept_out)
 
 
 router.add_api_route(

@@ -1,17 +1,19 @@
 """Recommendations with their reasons, and what a user's history says about them."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Path, Query
 
 from api import phrases, profiles, schemas
+from api.asking import Asked, RecommendationsAsked, WhyNotAsked
 from api.deps import Services, ServicesDep
-from api.incoming import ActorId
 from api.problems import responses
+from api.serving import Served
 from kg import ids
 from kg.types import Recommendation
+from recommender.rules import Rule
 
 router = APIRouter(prefix="/v1", tags=["recommendations"])
 
@@ -19,26 +21,63 @@ router = APIRouter(prefix="/v1", tags=["recommendations"])
 @router.get(
     "/recommendations",
     summary="What to show this user or session, best first, with reasons",
-    responses=responses(422, 503),
+    responses=responses(404, 422, 503),
 )
 def recommendations(
-    services: ServicesDep,
-    user_id: Annotated[ActorId, Query(examples=["u0421"], description="someone unknown gets a named fallback")] = None,
-    session_id: Annotated[ActorId, Query(examples=["s-7c1e"], description="with or instead of a user")] = None,
-    k: Annotated[int, Query(ge=1, le=100, examples=[10])] = 10,
-    exclude_seen: Annotated[bool, Query(examples=[True], description="leave out what was taken before")] = True,
-    reasons: Annotated[int, Query(ge=0, le=10, examples=[3], description="of an item, at most")] = 3,
+    services: ServicesDep, asked: Annotated[RecommendationsAsked, Query()]
 ) -> schemas.RecommendationsAnswer:
-    """An answer with fewer than `k` items says that nobody has more to say. `origin` names who spoke for each."""
+    """Filters are exact: an answer has fewer than `k` items only where no more products pass. `origin` names who spoke
+    for each: the model, a fallback, or `catalogue` for products about which none of them says anything."""
     served = services.served()
     stamp = services.stamp(served)
-    found = served.recommender.recommend(
-        user_id=user_id, session_id=session_id, k=k, exclude_seen=exclude_seen, max_reasons=reasons
-    )
-    services.metrics.shown(r.origin for r in found)
+    rules = services.rules.holding()
+    found = answered(services, served, asked, rules, user_id=asked.user_id, session_id=asked.session_id)
     return schemas.RecommendationsAnswer(
-        **stamp, recommendation_id=uuid4().hex, user_id=user_id, session_id=session_id, items=told(services, found)
-    )
+        **stamp, recommendation_id=uuid4().hex, user_id=asked.user_id, session_id=asked.session_id,
+        items=told(services, found), rules=told_rules(served, rules),
+    )  # fmt: skip
+
+
+@router.get(
+    "/recommendations:why-not",
+    summary="What keeps a product out of the answer to a request, and where it stands",
+    responses=responses(404, 422, 503),
+)
+def why_not(services: ServicesDep, asked: Annotated[WhyNotAsked, Query()]) -> schemas.WhyNotAnswer:
+    """Every filter and rule that it does not pass, or else what stands between its rank and the list; and whether any
+    fact leads to it from the history. Ask as `/v1/recommendations` was asked."""
+    served = services.served()
+    stamp = services.stamp(served)
+    rules = services.rules.holding()
+    found = served.recommender.why_not(
+        asked.product_id, asked.user_id, session_id=asked.session_id, k=asked.k, exclude_seen=asked.exclude_seen,
+        filters=asked.filters(services.reader), diversity=asked.diversity, rules=rules,
+    )  # fmt: skip
+    name = ids.product(asked.product_id)
+    return schemas.WhyNotAnswer(
+        **stamp, user_id=asked.user_id, session_id=asked.session_id, id=asked.product_id,
+        title=services.names([], [name]).get(name), shown_at=found.shown_at, rank=found.rank,
+        score=schemas.finite(found.score), origin=found.origin, rules=told_rules(served, rules),
+        against=[schemas.AgainstOut(cause=a.cause, name=a.name, detail=a.detail) for a in found.against],
+    )  # fmt: skip
+
+
+def answered(
+    services: Services, served: Served, asked: Asked, rules: Sequence[Rule], **whom: Any
+) -> list[Recommendation]:
+    """What is asked for, for whom ``Recommender.recommend`` is told to speak; counted."""
+    found = served.recommender.recommend(
+        **whom, k=asked.k, exclude_seen=asked.exclude_seen, filters=asked.filters(services.reader),
+        diversity=asked.diversity, rules=rules, max_reasons=asked.reasons,
+    )  # fmt: skip
+    services.metrics.shown(r.origin for r in found)
+    return found
+
+
+def told_rules(served: Served, rules: Sequence[Rule]) -> list[schemas.RuleOut]:
+    """Rules with the number of products that each is about."""
+    counted = [(rule, served.recommender.concerned(rule)) for rule in rules]
+    return [schemas.RuleOut(name=rule.name, action=rule.action, products=count) for rule, count in counted]
 
 
 def told(services: Services, found: Sequence[Recommendation]) -> list[schemas.RecommendationOut]:

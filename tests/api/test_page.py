@@ -80,7 +80,7 @@ def test_a_person_is_shown_with_history_interests_and_reasons(trained: Any) -> N
     assert any(r.reasons for r in person.found)
     stranger = people.gather(trained.services, "")
     assert (stranger.history, stranger.interests) == ([], [])
-    assert {r.origin for r in stranger.found} == {"popularity"}
+    assert {r.origin for r in stranger.found} == {"popularity", "catalogue"}
 
 
 def test_before_training_the_page_says_so(bare: Any) -> None:

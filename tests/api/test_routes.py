@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from api.schemas import EntityOut, EvidenceOut
-from kg.types import Entity, Evidence
+from kg.types import Entity, Evidence, Fact
 
 Get = Callable[..., Any]
 ODD = "咖啡/机:1?#%"
@@ -67,6 +67,23 @@ def test_related_products_in_both_directions_most_confident_first(get: Get) -> N
     assert get("/v1/products/mug/related")["items"] == []
 
 
+def test_a_complement_that_does_not_fit_is_kept_out_and_told(shop: Any) -> None:
+    stated = Evidence("catalog", "catalog", 0.9)
+    shop.store.put(
+        [Entity("product:z9", "Product", "Orvo Z9 Camera")],
+        [
+            Fact("product:z9", "IN_CATEGORY", "category:photo", (stated,)),
+            *(Fact("product:vb", "COMPLEMENTS", f"product:{i}", (stated,)) for i in ("k5", "mug", "z9")),
+        ],
+    )
+    for relation in ("complement", "COMPLEMENTS"):
+        answer = shop.client.get("/v1/products/vb/related", params={"relation": relation}).json()
+        assert [i["product"]["id"] for i in answer["items"]] == ["product:k5", "product:mug"]
+        (kept_out,) = answer["kept_out"]
+        assert kept_out["product"]["id"] == "product:z9"
+        assert (kept_out["fact"]["head"], kept_out["fact"]["relation"]) == ("product:vb", "COMPATIBLE_WITH")
+
+
 def test_paths_between_products_and_other_things(get: Get) -> None:
     path = get("/v1/paths", source="vb", target="use:travel")["paths"][0]["facts"]
     assert [(f["head"], f["relation"], f["tail"]) for f in path] == [
@@ -112,7 +129,9 @@ def test_k_exclude_seen_and_reasons_are_obeyed(get: Get) -> None:
 def test_someone_unknown_gets_the_named_fallback(get: Get, query: dict[str, str]) -> None:
     items = get("/v1/recommendations", **query)["items"]
     assert items[0]["id"] == "mug"
-    assert {i["origin"] for i in items} == {"popularity"}
+    origins = [i["origin"] for i in items]
+    assert origins == sorted(origins, reverse=True)  # what sells, then what is only in the catalogue
+    assert set(origins) == {"popularity", "catalogue"}
     assert not any(i["explained"] for i in items)
 
 

@@ -289,3 +289,13 @@ def test_a_log_of_another_format_is_refused(log: EventLog, new_log: NewLog) -> N
         connection.execute(marks.update().where(marks.c.name == "format").values(value=99))
     with pytest.raises(FormatError, match="format 99"):
         new_log()
+
+
+def test_products_are_told_without_a_horizon(log: EventLog) -> None:
+    log.append(EVENTS)
+    for user, session in (("ann", None), (None, "s1"), ("ann", "s1"), ("nobody", None), (None, None)):
+        history = log.history(user, session_id=session)
+        assert log.products(user, session_id=session) == {e.product_id for e in history}
+        bought = {e.product_id for e in history if e.action == "purchase"}
+        assert log.products(user, session_id=session, actions=["purchase"]) == bought
+        assert log.products(user, session_id=session, until=150) == {e.product_id for e in history if e.at < 150}

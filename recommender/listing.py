@@ -1,0 +1,111 @@
+"""From scores to the list that is shown: who speaks for which product, and in which order.
+
+Flow: what may be shown → each scorer of the chain in turn, boosted → what only the catalogue has → diversity → pins.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+
+import numpy as np
+
+from recommender.arrays import Bools
+from recommender.diversity import NO_DIVERSITY, POOL, Diversity, level_for, traits_of
+from recommender.filters import Shelf
+from recommender.histories import Histories
+from recommender.model import Scorer
+from recommender.retrieval import top_k
+from recommender.rules import Rule, boosted, boosts, merged, pins
+
+CATALOGUE = "catalogue"
+"""The origin of products about which nobody in the chain says anything: they come last, in the order of their ids."""
+
+Chain = Sequence[tuple[str, Scorer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A product where it is ranked; ``scorer`` is None for what only the catalogue has. ``key`` is what it is ranked by
+    within its origin: its score, or its score after the boosts."""
+
+    origin: str
+    scorer: Scorer | None
+    item: int
+    score: float
+    key: float
+    moved_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One condition, what kind it is (``filter`` or ``rule``), and which items pass it, (n_items,)."""
+
+    kind: str
+    name: str
+    passes: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One request, ready to be answered: whose history (one row), what may be shown, and how it is to be arranged."""
+
+    histories: Histories
+    shelf: Shelf
+    gates: tuple[Gate, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    diversity: Diversity = NO_DIVERSITY
+
+    @property
+    def allowed(self) -> Bools:
+        """Which items pass every gate, (n_items,)."""
+        return reduce(np.logical_and, (gate.passes for gate in self.gates), np.ones(len(self.shelf.items), bool))
+
+
+def listed(chain: Chain, wish: Wish, k: int) -> list[Place]:
+    """At most k products as they are shown; the list for k heads the list for k + 1."""
+    allowed = wish.allowed
+    pinned = [(rank, rule, item) for rank, rule, item in pins(wish.rules, wish.shelf) if allowed[item]]
+    apart = np.zeros(len(allowed), bool)
+    apart[[item for _, _, item in pinned]] = True
+    natural = list(ranked(chain, wish, max(k, POOL) if wish.diversity else k, allowed & ~apart))
+    if wish.diversity:
+        natural = _diverse(natural, wish)
+    if not pinned:
+        return natural[:k]
+    spoken = {place.item: place for place in ranked(chain, wish, len(pinned), apart)}
+    placed = [(rank, replace(spoken[item], moved_by=(rule.label,))) for rank, rule, item in pinned]
+    return merged(natural, placed, k)
+
+
+def ranked(chain: Chain, wish: Wish, k: int, allowed: Bools) -> Iterator[Place]:
+    """Each scorer that knows something fills what the ones before it left open, and the catalogue the rest."""
+    left, still = k, allowed.copy()
+    boosting = boosts(wish.rules, wish.shelf)
+    for origin, scorer in chain:
+        if left == 0:
+            return
+        if not scorer.speaks(wish.histories)[0]:
+            continue
+        scores = scorer.scores_batch(wish.histories)[0]
+        keys = boosted(scores, boosting)
+        for item in top_k(keys, left, still & (scores != 0)).tolist():
+            still[item] = False
+            left -= 1
+            moved_by = tuple(rule.label for rule, theirs in boosting if theirs[item])
+            yield Place(origin, scorer, item, float(scores[item]), float(keys[item]), moved_by)
+    for item in np.flatnonzero(still)[:left].tolist():
+        yield Place(CATALOGUE, None, item, 0.0, 0.0)
+
+
+def _diverse(places: list[Place], wish: Wish) -> list[Place]:
+    """The first ``POOL`` in another order, then the others as they are."""
+    pool = places[:POOL]
+    touched = np.unique(wish.histories.items).tolist()
+    level = level_for(wish.diversity, [wish.shelf.tail("IN_CATEGORY", item) for item in touched])
+    traits = traits_of(wish.shelf, [p.scorer for p in pool], wish.histories, [p.item for p in pool])
+    order = wish.diversity.order(level, np.array([p.key for p in pool]), [p.origin for p in pool], traits)
+    moved = [
+        pool[old] if old == new else replace(pool[old], moved_by=(*pool[old].moved_by, level))
+        for new, old in enumerate(order)
+    ]
+    return [*moved, *places[POOL:]]

@@ -1,0 +1,109 @@
+"""Why a product is not shown: the filter, rule, threshold or missing path that keeps it out, and where it stands.
+
+Flow: the gates that it does not pass → its rank among all that pass and itself → what stands between that rank and the
+list → whether any fact leads to it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from recommender.diversity import NO_DIVERSITY
+from recommender.explanation import contributions, relation_terms
+from recommender.histories import UserState
+from recommender.listing import Chain, Place, Wish, listed, ranked
+
+Cause: TypeAlias = Literal["filter", "rule", "threshold", "diversity", "path", "model"]
+
+_FILTERS = {
+    "exclude_seen": "it was taken before",
+    "exclude": "it is among the products to be left out",
+    "only": "it is not among the products asked for",
+    "category": "it does not lie in the category asked for",
+    "brand": "it is not made by the brand asked for",
+    "available": "the catalogue says that it cannot be had",
+    "min_price": "its price is absent or below the least asked for",
+    "max_price": "its price is absent or above the most asked for",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """One thing that keeps a product out: a ``filter`` or ``rule`` by its name, the ``threshold`` (the last place of
+    the list), ``diversity``, a missing ``path`` of facts, or a ``model`` that does not know it."""
+
+    cause: Cause
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a product stands. ``shown_at`` is its rank in the list, 0 where it is not shown; ``rank`` and ``score`` are
+    those among all products that pass every filter and rule, as if this one passed them too; rank 0 where the model
+    does not know it. ``against`` is empty where it is shown."""
+
+    product_id: str
+    shown_at: int
+    rank: int
+    score: float
+    origin: str
+    against: tuple[Against, ...] = ()
+
+
+def standing(chain: Chain, wish: Wish, user: UserState, item: int, *, k: int) -> Standing:
+    """Of the product at a place of the model, in the list of k."""
+    name = wish.shelf.items[item]
+    among = wish.allowed
+    among[item] = True
+    everything = list(ranked(chain, wish, len(among), among))
+    rank, place = next((rank, place) for rank, place in enumerate(everything, start=1) if place.item == item)
+    shown_at = next((at for at, shown in enumerate(listed(chain, wish, k), start=1) if shown.item == item), 0)
+    against: list[Against] = []
+    if not shown_at:
+        against += [
+            Against("rule" if gate.kind == "rule" else "filter", gate.name, _refused(gate.kind, gate.name))
+            for gate in wish.gates
+            if not gate.passes[item]
+        ]
+        against += [] if against else _outranked(chain, wish, everything, rank, k)
+        against += _unreached(chain, user, name)
+    return Standing(name, shown_at, rank, place.score, place.origin, tuple(against))
+
+
+def _refused(kind: str, name: str) -> str:
+    if kind == "rule":
+        return "the rule hides it"
+    return _FILTERS.get(name, f"it states none of the values asked for as {name.removeprefix('attribute ')}")
+
+
+def _outranked(chain: Chain, wish: Wish, everything: list[Place], rank: int, k: int) -> Iterator[Against]:
+    """It passes every gate and is not in the list."""
+    place = everything[rank - 1]
+    if rank > k > 0:
+        last = everything[k - 1]
+        said = f"ranked by {place.key:.6g}, it is number {rank}"
+        if place.origin == last.origin:
+            yield Against("threshold", f"rank {k}", f"{said}; number {k} has {last.key:.6g}")
+        else:
+            said = f"{said}; {place.origin} speaks only after {last.origin}, which has number {k}"
+            yield Against("threshold", f"rank {k}", said)
+        return
+    if wish.diversity and any(p.item == place.item for p in listed(chain, replace(wish, diversity=NO_DIVERSITY), k)):
+        yield Against("diversity", wish.diversity.level, "it is too much like products that are shown before it")
+        return
+    rules = dict.fromkeys(rule.name for rule in wish.rules if rule.action == "pin")
+    for name in rules:
+        yield Against("rule", name, f"what it pins takes a place of the {k}")
+
+
+def _unreached(chain: Chain, user: UserState, name: str) -> Iterator[Against]:
+    """Whether no fact carries it, as far as anybody in the chain looks at facts."""
+    if not user.history:
+        yield Against("path", "history", "no event of theirs is known, so that no fact can lead anywhere")
+        return
+    scorer = next((scorer for _, scorer in chain if any(relation_terms(scorer))), None)
+    if scorer is not None and not contributions(scorer, user, name):
+        touched = len({event.product_id for event in user.history})
+        said = "the one product" if touched == 1 else f"any of the {touched} products"
+        yield Against("path", "facts", f"no fact joins it to {said} of the history")
