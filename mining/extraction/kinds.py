@@ -18,7 +18,7 @@ _NOT_MODEL = re.compile(
 _WORDY = re.compile(r"[a-z]{4,}$|xE\d")  # "4-drawer", and letters that were lost: "dxE9cor"
 _PERSON = re.compile(r"[a-z\-]{3,}(?:ers|ors|ists|ians|eers)")
 _ADJECTIVE = re.compile(
-    r"[a-z\-]+(?:al|ous|ive|ful|ic|ary|less|sized?)|small|large|dry|wet|hot|cold|left|right|thin|thick"
+    r"[a-z\-]+(?:al|ous|ive|ful|ic|ary|less|sized?)|small|large|dry|wet|hot|cold|left|right|thin|thick|low|medium|high|single|white|black|light-colored"
 )
 _COUNTED = frozenset(["ages", "age", "grade", "grades", "size", "sizes", "level", "of", "step", "top", "type"])
 
@@ -56,10 +56,39 @@ def judge(words: Words, rule: str, cue: str, start: int, end: int) -> Verdict:
     if rule == "acts":
         return "USED_FOR", _doubt_of_act(words, start, end)
     if rule == "use-to":
-        return "USED_FOR", "praise" if words.lower[start] in p.EFFECT_VERBS else ""
-    if rule in ("suits", "for-use"):
+        return "USED_FOR", _doubt_of_use(words, start, end)
+    if rule == "use-on":
+        return _surface(words, start, end)
+    if rule in ("suits", "for-use", "within"):
         return _setting(words, rule, cue, start, end)
+    if rule == "uses":
+        relation, reason = _purpose(words, "ideal-for", start, end)
+        return "USED_FOR" if relation == "COMPATIBLE_WITH" else relation, reason
     return _purpose(words, rule, start, end)
+
+
+def _doubt_of_use(words: Words, start: int, end: int) -> str:
+    """What a product is made to do is an act on something that is named, not an effect or a capacity."""
+    if words.lower[start] in p.EFFECT_VERBS or not words.lower[start].isalpha():
+        return "praise"
+    object_ = [word for word in words.lower[start + 1 : end] if word not in p.DETERMINERS]
+    if object_ and (not p.UNNAMED.isdisjoint(object_) or object_[-1] in p.VAGUE or object_[0][0].isdigit()):
+        return "names nothing"
+    return "" if object_ or words.lower[start - 2] in ("use", "used") else "unsure"
+
+
+def _surface(words: Words, start: int, end: int) -> Verdict:
+    """After "use on", "sticks to"."""
+    head = words.lower[end - 1]
+    if head in p.VAGUE or (end - start == 1 and modifies(head)):
+        return "USED_FOR", "names nothing"
+    if (
+        _is_named(words, start, end)
+        or capitalised(words, start, end)
+        or (head in p.DEVICES and _narrows(words, start, end))
+    ):
+        return "COMPATIBLE_WITH", ""
+    return "SUITS" if head in p.PLACES and head not in p.SURFACES else "USED_FOR", "unsure" if end - start > 4 else ""
 
 
 def _doubt_of_act(words: Words, start: int, end: int) -> str:
@@ -94,7 +123,20 @@ def is_known(word: str) -> bool:
 
 def modifies(word: str) -> bool:
     """Whether a word is an adjective that names nothing alone."""
+    if word in p.NOT_ADJECTIVES:
+        return False
     return word == "professional" or (_ADJECTIVE.fullmatch(word) is not None and not is_known(word))
+
+
+def names_act(words: Words, start: int, end: int) -> bool:
+    """Whether a phrase names something that one does."""
+    head = words.lower[end - 1]
+    return is_gerund(words, start) or head in p.ACTIVITIES | p.OCCASIONS or head.endswith("ing")
+
+
+def is_person(head: str) -> bool:
+    """Whether a head names people, by the list or by its shape."""
+    return head in p.PEOPLE or _is_person(head)
 
 
 def capitalised(words: Words, start: int, end: int) -> bool:
@@ -160,6 +202,8 @@ def _fitted(words: Words, rule: str, start: int, end: int) -> Verdict:
 def _owner(words: Words, rule: str, start: int, end: int) -> Verdict:
     """After "refill for", "case for": what the product is a part of, or works with where a certain one is named."""
     head = words.lower[end - 1]
+    if head in p.VAGUE and end - start == 1:
+        return "ACCESSORY_OF", "names nothing"
     if _is_named(words, start, end) or (capitalised(words, start, end) and not is_known(head)):
         return "ACCESSORY_OF" if rule == "accessory-of" else "COMPATIBLE_WITH", ""
     if head in p.DEVICES:
@@ -171,13 +215,17 @@ def _setting(words: Words, rule: str, cue: str, start: int, end: int) -> Verdict
     """After "suits", "for use in"."""
     head = words.lower[end - 1]
     if rule == "suits" or _is_audience(head):
-        return "SUITS", "" if _is_audience(head) or _is_person(head) else "unsure"
-    if _is_named(words, start, end) or (head in p.DEVICES and _narrows(words, start, end)):
+        if is_gerund(words, start):
+            return "USED_FOR", ""  # "whether you're trekking"
+        return "SUITS", "" if _is_audience(head) or is_person(head) else "unsure"
+    if rule != "within" and (_is_named(words, start, end) or (head in p.DEVICES and _narrows(words, start, end))):
         return "COMPATIBLE_WITH", ""
     act = (
         head in p.ACTIVITIES or head.endswith("ing") or is_gerund(words, start) or (cue == "on" and head in p.SURFACES)
     )
-    return "USED_FOR", "" if act else "unsure"
+    if act or (rule == "for-use" and head not in p.VAGUE and words.text[end - 1][0].isalpha()):
+        return "USED_FOR", "names nothing" if head in p.NOT_FIELDS or (end - start == 1 and modifies(head)) else ""
+    return "USED_FOR", "" if cue == "during" and head not in p.VAGUE and not modifies(head) else "unsure"
 
 
 def _purpose(words: Words, rule: str, start: int, end: int) -> Verdict:
@@ -187,19 +235,38 @@ def _purpose(words: Words, rule: str, start: int, end: int) -> Verdict:
     if is_gerund(words, start):
         mood = first == "creating" and any(word in p.MOOD for word in words.lower[start + 1 : start + 8])
         return "USED_FOR", "praise" if mood or first in p.EFFECT_GERUNDS else ""
-    if end - start == 1 and ((head in p.BARE_PLACES and not sure) or head in p.VAGUE):
+    if end - start == 1 and ((head in p.BARE_PLACES and not sure) or head in p.VAGUE - p.ACTS or modifies(head)):
         return "USED_FOR", "names nothing"
-    if _is_audience(head) or (sure and _is_person(head)):
+    one = sure and end - start > 1 and words.lower[start - 1] in p.DETERMINERS and head not in p.NOT_PEOPLE | p.DEVICES
+    if _is_audience(head) or (sure and is_person(head)) or (one and _is_person(head + "s")):
+        return "SUITS", ""  # "for teachers", "for the weekend wanderer"
+    if head in ("individuals", "people", "individual", "person") and end - start > 1:
         return "SUITS", ""
-    if head in p.VAGUE and (end - start == 1 or not sure or (end - start == 2 and first in p.GENERIC)):
+    if head in p.VAGUE - p.OCCASIONS and (
+        (end - start == 1 and not (sure and head in p.ACTS)) or not sure or (end - start == 2 and first in p.GENERIC)
+    ):
         return "USED_FOR", "names nothing"
-    if head in p.ACTIVITIES:
+    if head in p.ACTIVITIES or (head in p.OCCASIONS and first not in p.GENERIC):
         return "USED_FOR", ""
     named = _is_named(words, start, end) or (rule == "made-for" and all_capitals(words, start, end))
     if named or (head in p.DEVICES and _narrows(words, start, end)):
         return "COMPATIBLE_WITH", "" if named or sure or words.in_title[start] else "unsure"
     if words.text[start].replace(".", "").isdigit() or first == "about":  # "good for 380 shots"
         return "USED_FOR", "names nothing"
+    if rule == "kind-for":
+        return _of_kind(words, start, end)
     if not sure:
         return "USED_FOR", "praise" if head in p.EFFECTS else "unsure"
     return "USED_FOR", "praise" if head in p.EFFECTS and (end - start == 1 or head not in p.ACTS) else ""
+
+
+def _of_kind(words: Words, start: int, end: int) -> Verdict:
+    """After what the product is: "adhesive for glass", "breadboard for Arduino Shield"."""
+    head = words.lower[end - 1]
+    if head in p.EFFECTS or end - start > 4:
+        return "USED_FOR", "praise" if head in p.EFFECTS else "unsure"
+    if head in p.DEVICES:
+        return "ACCESSORY_OF", ""
+    if capitalised(words, start, end):
+        return "COMPATIBLE_WITH", ""
+    return "USED_FOR", ""

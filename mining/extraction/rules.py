@@ -34,6 +34,7 @@ from mining.types import Extraction, SetAside
 
 METHOD = "rules"
 MAX_TEXT = 50_000  # code points of one document that are read; what lies beyond is set aside, and counted
+LONG_LIST = 10  # words of a token pattern
 TEXT_FIELDS = ("title", "description", "text")  # the other fields are the catalogue's own, and it has read them
 
 # How often each rule is right, estimated by eye on a few hundred labels. To be calibrated on labelled data; until then
@@ -52,6 +53,10 @@ CONFIDENCE = {
     "use-to": 0.7,
     "suits": 0.75,
     "for": 0.65,
+    "kind-for": 0.65,
+    "uses": 0.75,
+    "use-on": 0.7,
+    "within": 0.7,
     "zh-compatible": 0.85,
     "zh-applies": 0.85,
     "zh-suits": 0.8,
@@ -80,7 +85,7 @@ _INFIXES = (
     r"\.\.+|…|[—–•®™©|]|--",
     r"(?<=[a-z\)])\.(?=[A-Z])",
     r"(?<=[^\d\W]),(?=\w)|(?<=\d),(?=[^\d])|(?<=\w)[;:!?()\[\]\"“”](?=\w)",
-    r"(?<=[A-Za-z])/(?=[A-Za-z])",
+    r"(?<=[A-Za-z0-9])/(?=[A-Za-z])",
 )
 
 
@@ -190,9 +195,12 @@ class Relations:
 
 
 def _flagged(nlp: Language, flags: dict[tuple[str, ...], int], token: dict[str, Any]) -> dict[Any, Any]:
-    """The token pattern with its word list as a flag of the vocabulary: looked up once a word, not once a match."""
+    """The token pattern with its word list as a flag of the vocabulary: looked up once a word, not once a match.
+
+    A vocabulary has room for few flags, so short lists stay as they are.
+    """
     listed = token.get("LOWER")
-    if not isinstance(listed, dict):
+    if not isinstance(listed, dict) or len(listed["IN"]) < LONG_LIST:
         return token
     words = tuple(listed["IN"])
     if words not in flags:

@@ -5,17 +5,33 @@ judged by the kind of thing it names. Nothing is guessed: what no rule knows is 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mining.extraction import patterns as p
-from mining.extraction.kinds import Words, all_capitals, capitalised, is_gerund, is_known, is_model, judge, modifies
+from mining.extraction.kinds import (
+    Words,
+    all_capitals,
+    capitalised,
+    is_gerund,
+    is_known,
+    is_model,
+    is_person,
+    judge,
+    modifies,
+    names_act,
+)
+from mining.gazetteers import COLORS
 
 MAX_WORDS = 6
 
 _HARD_STOPS = frozenset('.!?;()[]{}|—–…:"“”•*') | {"--", "...", ".."}
 _NAMING = ("compatible-with", "works-with", "fits", "takes", "accessory-of", "belongs-to")
 _JOINS = frozenset({"and", "or", "&", "and/or", "plus"})
+_SKIPPED = ("those", "only", "even", "in", "for", "on", "around")  # what a list may repeat before a member
+_AS_A = (("a",), ("an",), ("the",))
 _ARTICLES = frozenset({"the", "a", "an", "your"})
+_FURTHER = frozenset({"in", "at", "on", "by", "for", "during", "around"})  # prepositions that name one more tail
+_LISTS = ("uses",)  # rules whose lists may be parted by semicolons
 _CLAUSE = frozenset({"is", "are", "was", "has", "have", "can", "will", "features", "makes", "it", "you"})
 
 
@@ -31,25 +47,41 @@ class Proposal:
 
 
 def proposals(words: Words, rule: str, start: int, end: int) -> Iterator[Proposal]:
-    """What the cue of ``rule`` at tokens ``[start, end)`` says. Relations of things set aside are the likeliest."""
+    """What the cue of ``rule`` at tokens ``[start, end)`` says. Relations of things set aside are the likeliest.
+
+    Where it names a purpose, the object of a further preposition is read too: "picnics in the orchard".
+    """
     rule = _settled(words, rule, start)
     if not rule:
         return
-    negated = _negated(words, start)
     phrases = _phrases(words, end - 1 if rule == "acts" else end, rule, words.sentence[start])
     if rule == "for" and _stands_alone(words, start, phrases):
         rule = "made-for"
+    found = _agreeing(words, _judged(words, rule, words.lower[end - 1], phrases, negated=_negated(words, start)))
+    yield from found
+    if found and rule not in _NAMING and not found[-1].reason:
+        at = phrases[-1][1]
+        if words.holds(at, words.sentence[start]) and words.lower[at] in _FURTHER:
+            further = "ideal-for" if words.lower[at] == "for" else "within"
+            yield from proposals(words, further, at, at + 1)
+
+
+def _judged(
+    words: Words, rule: str, cue: str, phrases: Sequence[tuple[int, int]], *, negated: bool
+) -> Iterator[Proposal]:
     before = ""
     for whole_first, whole_last in phrases:
         first, last = _trimmed(words, whole_first, whole_last)
+        if rule == "use-to" and last - first > 1 and words.lower[first].endswith("ly"):
+            first += 1  # "to safely collect cigarette butts"
         if first >= last:
             continue
-        relation, reason = judge(words, rule, words.lower[end - 1], first, last)
+        relation, reason = judge(words, rule, cue, first, last)
         if before == "act" or (before == "name" and _names_another(words, first, last)):
             # "sealing cartons and envelopes", "for the Spark and Spark Pro": what the first is, the others are
             named = "ACCESSORY_OF" if rule == "accessory-of" else "COMPATIBLE_WITH"
             relation, reason = "USED_FOR" if before == "act" else named, ""
-        if before == "praise" and relation == "USED_FOR" and (rule == "for" or not is_gerund(words, first)):
+        if before == "praise" and not is_gerund(words, first):
             reason = reason or "praise"  # "for comfort and style"
         if _praised(words, whole_first, first, last):
             reason = "praise"
@@ -57,9 +89,24 @@ def proposals(words: Words, rule: str, start: int, end: int) -> Iterator[Proposa
             reason = "negated"
         elif last - first > MAX_WORDS:
             reason = "too long"
-        if not before:
+        if not before or is_gerund(words, first):
             before = _character(words, rule, first, relation, reason)
         yield Proposal(relation, first, last, rule, reason)
+
+
+def _agreeing(words: Words, listed: Iterator[Proposal]) -> list[Proposal]:
+    """The members of a list; one whose head nothing is known of suits, as the others do, where they are people."""
+    found = list(listed)
+    if found and found[0].rule == "kind-for" and found[0].relation == "ACCESSORY_OF" and not found[0].reason:
+        return [replace(one, relation="ACCESSORY_OF") if one.relation == "USED_FOR" else one for one in found]
+    if not any(one.relation == "SUITS" and is_person(words.lower[one.end - 1]) for one in found):
+        return found
+    return [
+        replace(one, relation="SUITS")
+        if one.relation == "USED_FOR" and not one.reason and not names_act(words, one.start, one.end)
+        else one
+        for one in found
+    ]
 
 
 def _character(words: Words, rule: str, first: int, relation: str, reason: str) -> str:
@@ -82,6 +129,8 @@ def _is_number(words: Words, first: int, last: int) -> bool:
 
 def _settled(words: Words, rule: str, start: int) -> str:
     """The rule that a plain "for" stands for, given the words before it; empty where it is no cue at all."""
+    if rule in ("acts", "use-on") and not _is_verb(words, start):
+        return ""
     if rule not in ("for", "made-for"):
         return rule
     before = [i for i in range(max(0, start - 6), start) if words.sentence[i] == words.sentence[start]]
@@ -92,7 +141,42 @@ def _settled(words: Words, rule: str, start: int) -> str:
     last = words.lower[before[-1]]
     if last in p.NOT_A_CUE_AFTER:
         return ""
-    return "belongs-to" if last in p.BELONGING_WORDS else rule
+    if last in p.BELONGING_WORDS:
+        return "belongs-to"
+    if _serves(words, before):
+        return "ideal-for"
+    return "kind-for" if _names_kind(words, start, last) else rule
+
+
+def _serves(words: Words, before: Sequence[int]) -> bool:
+    """Whether the words before "for" praise the product as serving: "a great device for", "the solution for"."""
+    for at in reversed(before):
+        word = words.lower[at]
+        if word in p.PRAISE_WORDS or (at == before[-1] and word in p.SERVING_NOUNS):
+            return True
+        if word in p.ENDS or word in p.CLAUSE_STARTS or not word[0].isalpha() or words.lower[before[-1]] in p.EFFECTS:
+            return False
+    return False
+
+
+def _names_kind(words: Words, start: int, last: str) -> bool:
+    """Whether "for" follows what the product is: in its title, or after a word of it ("an adhesive for …")."""
+    if words.in_title[start]:
+        return True
+    title = {word for word, inside in zip(words.lower, words.in_title, strict=True) if inside}
+    return len(last) > 3 and not title.isdisjoint({last, last + "s", last.removesuffix("s")})
+
+
+def _is_verb(words: Words, at: int) -> bool:
+    """Whether a form that may be a verb has a subject before it, or begins its sentence."""
+    if at == 0 or words.sentence[at - 1] != words.sentence[at]:
+        return True
+    before = words.lower[at - 1]
+    if words.lower[at] in ("for", "to", "use", "used") or words.lower[at] in p.PURPOSE_WORDS:
+        return True
+    if words.in_title[at] or words.text[at][0].isupper() or not (before[0].isalpha() or before == ","):
+        return False
+    return before not in p.DETERMINERS | p.ENDS or before in ("it", "that", "which", "this", "also", "and")
 
 
 def _stands_alone(words: Words, start: int, phrases: Sequence[tuple[int, int]]) -> bool:
@@ -124,7 +208,7 @@ def _negated(words: Words, start: int) -> bool:
 def _phrases(words: Words, at: int, rule: str, sentence: int) -> list[tuple[int, int]]:
     """The coordinated phrases from token ``at``: one, or more where commas, "and", "or" or a slash list them."""
     found: list[tuple[int, int]] = []
-    closed = joined = False
+    closed = joined = ranged = False
     cue = words.lower[at - 1] if at else ""
     at = _skip(words, at, cue=":")
     while words.holds(at, sentence):
@@ -136,18 +220,47 @@ def _phrases(words: Words, at: int, rule: str, sentence: int) -> list[tuple[int,
             break
         following = words.lower[end] if words.holds(end, sentence) else ""
         if following == ":" and rule in _NAMING and not found:  # "fits the following printers: A, B and C"
-            at = end + 1
+            if all_capitals(words, at, end):
+                found.append((at, end))
+            at, joined = end + 1, True
             continue
         found += _split_models(words, at, end)
-        if following not in _JOINS and following not in (",", "/"):
-            break
-        after_comma = end + 1 if following == "," and words.holds(end + 1, sentence) else end
-        joins = words.lower[after_comma] in _JOINS
-        if joins and after_comma > end and len(found) == 1:  # "for home, and the lid closes": another clause
-            break
-        closed, joined = joined and not joins, joined or joins  # after "and X" only models go on
-        at = _skip(words, after_comma + 1 if joins else end + 1, cue=cue)
+        examples = _examples(words, end, sentence)
+        if examples:  # "materials, including metals and plastics", "from pillows to curtains"
+            ranged = words.lower[examples - 1] == "from"
+            closed, joined = False, True
+            at = _skip(words, examples, cue=cue)
+            continue
+        joins = _JOINS | {"to"} if ranged else _JOINS
+        if following not in joins and following not in (",", "/") and not (following == ";" and rule in _LISTS):
+            if words.lower[end : end + 3] != ("as", "well", "as"):
+                break
+            end += 2
+        after_comma = end + 1 if following in (",", ";") and words.holds(end + 1, sentence) else end
+        joining = words.lower[after_comma] in joins or words.lower[end] == "as"
+        if joining and after_comma > end and len(found) == 1 and rule not in _LISTS and not joined:
+            break  # "for home, and the lid closes": another clause
+        closed, joined = joined and not joining and not ranged, joined or joining or rule in _LISTS
+        closed = closed and rule not in _LISTS and not _open(words, found)
+        at = _skip(words, after_comma + 1 if joining else end + 1, cue=cue)
     return _listed(words, found, closed=joined)
+
+
+def _open(words: Words, found: Sequence[tuple[int, int]]) -> bool:
+    """Whether a list has met no "and" between its members yet: only examples made it a list."""
+    return all(words.lower[start - 1] not in _JOINS for start, _ in found[1:])
+
+
+def _examples(words: Words, at: int, sentence: int) -> int:
+    """Where examples begin after "such as", "including", "from", "ranging from" at token ``at``; 0 where none do."""
+    if words.holds(at, sentence) and words.lower[at] == ",":
+        at += 1
+    for lead in (("such", "as"), ("including",), ("ranging", "from"), ("from",)):
+        if words.lower[at : at + len(lead)] == lead and words.holds(at + len(lead), sentence):
+            ranges = lead[-1] == "from"
+            if not ranges or "to" in words.lower[at + len(lead) : at + len(lead) + 5]:
+                return at + len(lead)
+    return 0
 
 
 def _split_models(words: Words, start: int, end: int) -> list[tuple[int, int]]:
@@ -160,22 +273,46 @@ def _listed(words: Words, found: list[tuple[int, int]], *, closed: bool) -> list
     """A list that no "and" or "or" closes goes on only while its members are names or known settings."""
     if not closed and len(found) > 1:
         kept = found[:1]
+        named = all_capitals(words, *found[0])
         for start, end in found[1:]:
             known = is_known(words.lower[end - 1]) and (not words.in_title[start] or end - start == 1)
-            if not (is_model(words, end - 1) or known or _is_number(words, start, end)):
+            name = named and end - start < 4 and all_capitals(words, start, end)
+            if not (is_model(words, end - 1) or known or name or _is_number(words, start, end)):
                 break
             kept.append((start, end))
         found = kept
-    if len(found) == 2 and found[0][1] - found[0][0] == 1 and modifies(words.lower[found[0][0]]):
-        return [(found[0][0], found[1][1])]  # "small and large rooms": the first makes no sense alone
-    return found
+    return _merged(words, found)
+
+
+def _merged(words: Words, found: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """ "small and large rooms" are one: the first makes no sense alone."""
+    merged: list[tuple[int, int]] = []
+    begun = -1
+    for at, (start, end) in enumerate(found):
+        if begun < 0:
+            begun = start
+        first, last = _trimmed(words, start, end)
+        if at + 1 < len(found) and first < last and _needs_head(words, first, last, _trimmed(words, *found[at + 1])):
+            continue
+        merged.append((begun, end))
+        begun = -1
+    return merged
+
+
+def _needs_head(words: Words, start: int, end: int, following: tuple[int, int]) -> bool:
+    head, more = words.lower[end - 1], following[1] - following[0]
+    if head in p.ATTRIBUTIVE and end - start == 1:
+        return more > 1
+    return modifies(head) and (more > 1 or (end - start == 1 and more == 1 and modifies(words.lower[following[0]])))
 
 
 def _skip(words: Words, at: int, *, cue: str) -> int:
     """Past articles, and past the cue's own word where a list repeats it: "for dry skin and for oily skin"."""
     if words.lower[at : at + 2] == ("not", "only"):
         at += 2
-    while at < len(words.lower) and (words.lower[at] in p.DETERMINERS or words.lower[at] in (cue, "those", "only")):
+    if at < len(words.lower) and words.lower[at] == "as" and words.lower[at + 1 : at + 2] in _AS_A:
+        at += 1
+    while at < len(words.lower) and (words.lower[at] in p.DETERMINERS or words.lower[at] in (cue, *_SKIPPED)):
         at += 1
     return at
 
@@ -186,6 +323,9 @@ def _phrase_end(words: Words, at: int, sentence: int) -> int:
         word = words.lower[end]
         if word == "&" and at < end and _in_a_name(words, end):
             end += 1  # Moln & Aske
+            continue
+        if _is_inch(words, end, at) or (word == "!" and words.lower[end + 1 : end + 2] == (",",)):
+            end += 1  # 2" tubes; "UP!, Lulzbot"
             continue
         if (
             word in _HARD_STOPS
@@ -204,6 +344,10 @@ def _phrase_end(words: Words, at: int, sentence: int) -> int:
             break
         end += 1
     return end
+
+
+def _is_inch(words: Words, at: int, start: int) -> bool:
+    return words.text[at] in ('"', "”") and at > start and words.text[at - 1][-1].isdigit()
 
 
 def _in_a_name(words: Words, at: int) -> bool:
@@ -233,6 +377,8 @@ def _trimmed(words: Words, start: int, end: int) -> tuple[int, int]:
             break
         start += 1
     while end > start and (words.lower[end - 1] in p.TRAILING or words.lower[end - 1][-1] in ".,-'’®™©"):
+        end -= 1
+    while end - start > 1 and (words.lower[end - 1] == "of" or (words.in_title[start] and words.lower[end - 1] in COLORS)):
         end -= 1
     if end - start > 1 and words.text[start].isdigit() and len(words.text[start]) == 1:
         counts = words.lower[end - 1] in p.CONSUMABLES or words.text[start + 1][0].isupper()
