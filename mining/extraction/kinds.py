@@ -69,7 +69,8 @@ def judge(words: Words, rule: str, cue: str, start: int, end: int) -> Verdict:
 
 def _doubt_of_use(words: Words, start: int, end: int) -> str:
     """What a product is made to do is an act on something that is named, not an effect or a capacity."""
-    if words.lower[start] in p.EFFECT_VERBS or not words.lower[start].isalpha():
+    track = words.lower[start : start + 2] == ("keep", "track")
+    if (words.lower[start] in p.EFFECT_VERBS and not track) or not words.lower[start].isalpha():
         return "praise"
     object_ = [word for word in words.lower[start + 1 : end] if word not in p.DETERMINERS]
     if object_ and (not p.UNNAMED.isdisjoint(object_) or object_[-1] in p.VAGUE or object_[0][0].isdigit()):
@@ -152,7 +153,7 @@ def all_capitals(words: Words, start: int, end: int) -> bool:
 
 def _is_named(words: Words, start: int, end: int) -> bool:
     """Whether a phrase holds a model number or the name of a brand, line, app or standard."""
-    return any(
+    return _is_sized(words, start, end) or any(
         is_model(words, i)
         or (words.lower[i] in p.BRANDS and (not words.text[i].islower() or words.text[min(i + 1, end - 1)].isdigit()))
         or words.lower[i] in words.brand
@@ -164,6 +165,14 @@ def _is_named(words: Words, start: int, end: int) -> bool:
         )
         for i in range(start, end)
     )
+
+
+def _is_sized(words: Words, start: int, end: int) -> bool:
+    """Whether a phrase is a thing of a certain size: "3/8 inch chuck", "2\" tubes"."""
+    if not words.text[start][0].isdigit() or end - start < 3 or not words.text[end - 1].isalpha():
+        return False
+    unit = words.lower[start + 1]
+    return (unit in p.SIZES or unit in ('"', "”")) and words.lower[end - 1] not in p.SIZES | p.TRAILING
 
 
 def _narrows(words: Words, start: int, end: int) -> bool:
@@ -188,10 +197,13 @@ def _taken(words: Words, start: int, end: int) -> Verdict:
 
 def _fitted(words: Words, rule: str, start: int, end: int) -> Verdict:
     head = words.lower[end - 1]
+    cue = words.lower[start - 1]
     if _is_named(words, start, end):
         return "COMPATIBLE_WITH", ""
-    if head in p.SURFACES:
-        return "USED_FOR", "" if rule == "works-with" and words.lower[start - 1] == "on" else "unsure"
+    if head in p.SURFACES or head in ("material", "materials"):
+        return "USED_FOR", "" if rule == "works-with" and cue in ("on", "in") else "unsure"
+    if rule == "works-with" and cue == "in" and head in p.PLACES:
+        return "SUITS", ""
     if head in p.VAGUE or is_known(head):
         return "COMPATIBLE_WITH", "names nothing"
     if head in p.DEVICES:
@@ -225,6 +237,8 @@ def _setting(words: Words, rule: str, cue: str, start: int, end: int) -> Verdict
     )
     if act or (rule == "for-use" and head not in p.VAGUE and words.text[end - 1][0].isalpha()):
         return "USED_FOR", "names nothing" if head in p.NOT_FIELDS or (end - start == 1 and modifies(head)) else ""
+    if rule == "within" and head == "projects" and end - start > 1 and words.lower[start] not in p.GENERIC:
+        return "USED_FOR", ""
     return "USED_FOR", "" if cue == "during" and head not in p.VAGUE and not modifies(head) else "unsure"
 
 
@@ -234,7 +248,12 @@ def _purpose(words: Words, rule: str, start: int, end: int) -> Verdict:
     sure = rule in ("made-for", "ideal-for")
     if is_gerund(words, start):
         mood = first == "creating" and any(word in p.MOOD for word in words.lower[start + 1 : start + 8])
-        return "USED_FOR", "praise" if mood or first in p.EFFECT_GERUNDS else ""
+        effect = head in p.EFFECTS and end - start == 2 and not sure
+        return "USED_FOR", "praise" if mood or effect or first in p.EFFECT_GERUNDS else ""
+    if head.endswith("ing") and end - start > 1 and head not in p.EFFECTS | p.NOT_GERUNDS and not words.in_title[start]:
+        return "USED_FOR", ""  # "for easy note taking"
+    if first in p.UNNAMED:
+        return "USED_FOR", "names nothing"
     if end - start == 1 and ((head in p.BARE_PLACES and not sure) or head in p.VAGUE - p.ACTS or modifies(head)):
         return "USED_FOR", "names nothing"
     one = sure and end - start > 1 and words.lower[start - 1] in p.DETERMINERS and head not in p.NOT_PEOPLE | p.DEVICES
@@ -248,6 +267,10 @@ def _purpose(words: Words, rule: str, start: int, end: int) -> Verdict:
         return "USED_FOR", "names nothing"
     if head in p.ACTIVITIES or (head in p.OCCASIONS and first not in p.GENERIC):
         return "USED_FOR", ""
+    if head in p.SURFACES and rule in ("for", "kind-for"):
+        return "USED_FOR", ""
+    if rule == "kind-for" and head in p.ACTS and end - start > 1:
+        return "USED_FOR", ""
     named = _is_named(words, start, end) or (rule == "made-for" and all_capitals(words, start, end))
     if named or (head in p.DEVICES and _narrows(words, start, end)):
         return "COMPATIBLE_WITH", "" if named or sure or words.in_title[start] else "unsure"
@@ -257,7 +280,7 @@ def _purpose(words: Words, rule: str, start: int, end: int) -> Verdict:
         return _of_kind(words, start, end)
     if not sure:
         return "USED_FOR", "praise" if head in p.EFFECTS else "unsure"
-    return "USED_FOR", "praise" if head in p.EFFECTS and (end - start == 1 or head not in p.ACTS) else ""
+    return "USED_FOR", "praise" if head in p.EFFECTS - p.ACTS else ""
 
 
 def _of_kind(words: Words, start: int, end: int) -> Verdict:
@@ -267,6 +290,6 @@ def _of_kind(words: Words, start: int, end: int) -> Verdict:
         return "USED_FOR", "praise" if head in p.EFFECTS else "unsure"
     if head in p.DEVICES:
         return "ACCESSORY_OF", ""
-    if capitalised(words, start, end):
+    if capitalised(words, start, end) or (words.in_title[start] and end - start > 1 and head[-1] != "s"):
         return "COMPATIBLE_WITH", ""
     return "USED_FOR", ""

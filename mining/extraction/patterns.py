@@ -91,6 +91,7 @@ CUES: dict[str, list[list[dict[str, Any]]]] = {
         [{"LOWER": {"IN": ["suitable", "ideal", "perfect"]}}, {"LOWER": "in"}],
     ],
     "use-on": [
+        [{"LOWER": {"IN": ["material", "materials", "surfaces", "substrates"]}}, {"LOWER": "such"}, {"LOWER": "as"}],
         [{"LOWER": {"IN": ["use", "used"]}}, {"LOWER": {"IN": ["it", "them", "these", "this"]}, "OP": "?"},
          {"LOWER": "on"}],
         [{"LOWER": {"IN": ["for", "to"]}}, {"LOWER": {"IN": ["use", "write", "draw", "paint"]}}, {"LOWER": "on"}],
@@ -171,7 +172,7 @@ TRAILING = _set("""
 LEADING = _set("""
     perfect great best beautiful stunning favorite favourite busy quick easy different own very more less new good
     fine numerous countless continued optimal maximum convenient efficient effortless fast simple extra added proper
-    long-lasting reliable smooth accurate only
+    long-lasting reliable smooth accurate typical only
 """)
 VAGUE = _set("""
     more others everything anything everyone anyone everybody anybody all any you me us them it one ones those people
@@ -205,7 +206,7 @@ NOT_GERUNDS = _set("""
     evening evenings string strings ring rings king spring morning wedding weddings clothing building buildings
     ceiling meeting meetings greeting greetings setting wing thing everything anything something nothing bedding
     earring earrings jewelry living sling outing outings gathering gatherings settings lightning viking pudding
-    housing ping long-lasting exciting amazing stunning demanding interesting opening lining aspiring budding growing
+    housing ping lasting long-lasting exciting amazing stunning demanding interesting opening lining aspiring budding growing
     hardworking caring loving discerning enterprising running-shoe running-shoes
 """)
 PLACES = _set("""
@@ -323,6 +324,10 @@ EFFECT_VERBS = _set("""
 """)
 # Words that leave an act without an object, wherever they stand in it.
 UNNAMED = _set("it them they everything anything something things one ones you that this what which")
+# Units of the size of what a product fits: "3/8 inch chuck".
+SIZES = _set("inch in mm cm m ml oz gauge awg mil volt v w amp ft gallon lb g")
+# What a product gives to the things named after "for": "storage for toys".
+GIVEN = _set("storage organization protection")
 # Of "used in": what is no field of use.
 NOT_FIELDS = _set("""
     format formats place conjunction combination mode modes order way ways manner past process production making
@@ -330,7 +335,7 @@ NOT_FIELDS = _set("""
 """)
 # Words that look like adjectives and name things.
 NOT_ADJECTIVES = _set("""
-    metal metals animal animals journal journals manual manuals rental festival hospital terminal crystal mineral meal
+    automotive metal metals animal animals journal journals manual manuals rental festival hospital terminal crystal mineral meal
     deal seal steal coal goal plastic fabric ceramic music garlic clinic traffic topic magic picnic mosaic adhesive
     drive dive library diary dictionary anniversary acrylic graphic portal cereal charcoal trial denim personal medal
 """)

@@ -63,6 +63,8 @@ CONFIDENCE = {
     "zh-used": 0.75,
     "zh-made": 0.7,
     "zh-part": 0.75,
+    "zh-acts": 0.7,
+    "zh-after": 0.65,
     "color": 0.85,
     "material": 0.8,
     "measure": 0.85,
@@ -192,6 +194,10 @@ class Relations:
                 span = doc.char_span(p.start, p.end, label=p.relation, span_id=p.rule, alignment_mode="expand")
                 if span is not None:
                     yield span, p.reason
+        for p in chinese.said_before(_text(doc)):
+            span = doc.char_span(p.start, p.end, label=p.relation, span_id=p.rule, alignment_mode="expand")
+            if span is not None:
+                yield span, p.reason
 
 
 def _flagged(nlp: Language, flags: dict[tuple[str, ...], int], token: dict[str, Any]) -> dict[Any, Any]:
@@ -287,7 +293,12 @@ def _title_end(document: Document) -> int:
     title = next((span.end for span in document.fields if span.name == "title"), None)
     if title is not None:
         return title
-    return len(document.text.partition("\n")[0]) if not document.fields else 0
+    if document.fields:
+        return 0
+    first_line = document.text.partition("\n")[0]
+    if len(first_line) < len(document.text):
+        return len(first_line)
+    return next((end for _, end in sentences(document.text)), 0)  # title and description in one line
 
 
 def _brand_words(document: Document) -> frozenset[str]:

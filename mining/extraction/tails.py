@@ -28,6 +28,7 @@ _HARD_STOPS = frozenset('.!?;()[]{}|—–…:"“”•*') | {"--", "...", ".."
 _NAMING = ("compatible-with", "works-with", "fits", "takes", "accessory-of", "belongs-to")
 _JOINS = frozenset({"and", "or", "&", "and/or", "plus"})
 _SKIPPED = ("those", "only", "even", "in", "for", "on", "around")  # what a list may repeat before a member
+_AS_WELL = ("as", "well", "as")
 _AS_A = (("a",), ("an",), ("the",))
 _ARTICLES = frozenset({"the", "a", "an", "your"})
 _FURTHER = frozenset({"in", "at", "on", "by", "for", "during", "around"})  # prepositions that name one more tail
@@ -76,6 +77,8 @@ def _judged(
             first += 1  # "to safely collect cigarette butts"
         if first >= last:
             continue
+        if words.lower[max(0, whole_first - 2)] == "as":
+            before = ""  # "for brightening a room or as a gift"
         relation, reason = judge(words, rule, cue, first, last)
         if before == "act" or (before == "name" and _names_another(words, first, last)):
             # "sealing cartons and envelopes", "for the Spark and Spark Pro": what the first is, the others are
@@ -87,10 +90,10 @@ def _judged(
             reason = "praise"
         if negated:
             reason = "negated"
-        elif last - first > MAX_WORDS:
+        elif sum(words.text[i][0].isalnum() for i in range(first, last)) > MAX_WORDS + 2 * is_gerund(words, first):
             reason = "too long"
         if not before or is_gerund(words, first):
-            before = _character(words, rule, first, relation, reason)
+            before = _character(words, rule, first, last, relation, reason)
         yield Proposal(relation, first, last, rule, reason)
 
 
@@ -109,11 +112,11 @@ def _agreeing(words: Words, listed: Iterator[Proposal]) -> list[Proposal]:
     ]
 
 
-def _character(words: Words, rule: str, first: int, relation: str, reason: str) -> str:
+def _character(words: Words, rule: str, first: int, last: int, relation: str, reason: str) -> str:
     """What the first phrase of a list says about the others."""
     if reason:
         return "praise" if relation == "USED_FOR" and reason in ("praise", "unsure") else "other"
-    if rule in ("use-to", "acts") or (rule not in _NAMING and is_gerund(words, first)):
+    if rule in ("use-to", "acts") or (rule not in _NAMING and is_gerund(words, first) and last - first > 1):
         return "act"
     return "name" if relation in ("COMPATIBLE_WITH", "ACCESSORY_OF") else "other"
 
@@ -131,6 +134,8 @@ def _settled(words: Words, rule: str, start: int) -> str:
     """The rule that a plain "for" stands for, given the words before it; empty where it is no cue at all."""
     if rule in ("acts", "use-on") and not _is_verb(words, start):
         return ""
+    if rule == "use-on" and words.lower[start + 1] == "such":
+        return rule if {"in", "on", "to"} & set(words.lower[max(0, start - 3) : start]) else ""
     if rule not in ("for", "made-for"):
         return rule
     before = [i for i in range(max(0, start - 6), start) if words.sentence[i] == words.sentence[start]]
@@ -141,6 +146,8 @@ def _settled(words: Words, rule: str, start: int) -> str:
     last = words.lower[before[-1]]
     if last in p.NOT_A_CUE_AFTER:
         return ""
+    if last in p.GIVEN:
+        return "kind-for"
     if last in p.BELONGING_WORDS:
         return "belongs-to"
     if _serves(words, before):
@@ -172,7 +179,7 @@ def _is_verb(words: Words, at: int) -> bool:
     if at == 0 or words.sentence[at - 1] != words.sentence[at]:
         return True
     before = words.lower[at - 1]
-    if words.lower[at] in ("for", "to", "use", "used") or words.lower[at] in p.PURPOSE_WORDS:
+    if words.lower[at] in ("for", "to", "use", "used") or words.lower[at + 1] == "such" or words.lower[at] in p.PURPOSE_WORDS:
         return True
     if words.in_title[at] or words.text[at][0].isupper() or not (before[0].isalpha() or before == ","):
         return False
@@ -233,15 +240,21 @@ def _phrases(words: Words, at: int, rule: str, sentence: int) -> list[tuple[int,
             continue
         joins = _JOINS | {"to"} if ranged else _JOINS
         if following not in joins and following not in (",", "/") and not (following == ";" and rule in _LISTS):
-            if words.lower[end : end + 3] != ("as", "well", "as"):
+            if words.lower[end : end + 3] != _AS_WELL:
                 break
-            end += 2
         after_comma = end + 1 if following in (",", ";") and words.holds(end + 1, sentence) else end
-        joining = words.lower[after_comma] in joins or words.lower[end] == "as"
+        if words.lower[after_comma : after_comma + 3] == _AS_WELL:
+            closed, joined = False, True
+            at = _skip(words, after_comma + 3, cue=cue)
+            continue
+        joining = words.lower[after_comma] in joins
         if joining and after_comma > end and len(found) == 1 and rule not in _LISTS and not joined:
             break  # "for home, and the lid closes": another clause
         closed, joined = joined and not joining and not ranged, joined or joining or rule in _LISTS
         closed = closed and rule not in _LISTS and not _open(words, found)
+        if words.holds(after_comma + 1, sentence) and words.lower[after_comma + 1] in ("etc", "etc."):
+            joined = True
+            break
         at = _skip(words, after_comma + 1 if joining else end + 1, cue=cue)
     return _listed(words, found, closed=joined)
 
@@ -271,17 +284,19 @@ def _split_models(words: Words, start: int, end: int) -> list[tuple[int, int]]:
 
 def _listed(words: Words, found: list[tuple[int, int]], *, closed: bool) -> list[tuple[int, int]]:
     """A list that no "and" or "or" closes goes on only while its members are names or known settings."""
-    if not closed and len(found) > 1:
-        kept = found[:1]
-        named = all_capitals(words, *found[0])
-        for start, end in found[1:]:
-            known = is_known(words.lower[end - 1]) and (not words.in_title[start] or end - start == 1)
-            name = named and end - start < 4 and all_capitals(words, start, end)
-            if not (is_model(words, end - 1) or known or name or _is_number(words, start, end)):
-                break
-            kept.append((start, end))
-        found = kept
-    return _merged(words, found)
+    found = _merged(words, found)
+    if closed or len(found) < 2:
+        return found
+    kept = found[:1]
+    named, act = all_capitals(words, *found[0]), names_act(words, *found[0])
+    for start, end in found[1:]:
+        known = is_known(words.lower[end - 1]) and (not words.in_title[start] or end - start == 1)
+        name = named and end - start < 4 and all_capitals(words, start, end)
+        also = act and is_gerund(words, start) and not words.in_title[start]
+        if not (is_model(words, end - 1) or known or name or also or _is_number(words, start, end)):
+            break
+        kept.append((start, end))
+    return kept
 
 
 def _merged(words: Words, found: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -303,7 +318,11 @@ def _needs_head(words: Words, start: int, end: int, following: tuple[int, int]) 
     head, more = words.lower[end - 1], following[1] - following[0]
     if head in p.ATTRIBUTIVE and end - start == 1:
         return more > 1
-    return modifies(head) and (more > 1 or (end - start == 1 and more == 1 and modifies(words.lower[following[0]])))
+    if end - start == 1 and more == 2 and not is_known(head) and not is_gerund(words, start):
+        other = words.lower[following[1] - 1]
+        if other in p.EFFECTS or (other.endswith("ing") and other not in p.NOT_GERUNDS):
+            return not words.in_title[start]  # "document and inventory control"
+    return modifies(head) and (more > 1 or (more == 1 and modifies(words.lower[following[0]])))
 
 
 def _skip(words: Words, at: int, *, cue: str) -> int:
@@ -336,7 +355,8 @@ def _phrase_end(words: Words, at: int, sentence: int) -> int:
             or not word.strip()
         ):
             break
-        after_gerund = end == at + 1 and words.lower[at].endswith("ing")
+        gerund = words.lower[at].endswith("ing")
+        after_gerund = gerund and (end == at + 1 or (end == at + 2 and words.lower[end - 1] in p.PARTICLES))
         effect = end == at and word in p.EFFECT_GERUNDS  # to be set aside as praise
         if word in _ARTICLES and end > at + 1 and words.lower[end - 1] not in p.DETERMINERS | p.PARTICLES:
             break  # "record your thoughts the moment they come"
