@@ -18,7 +18,7 @@ _NOT_MODEL = re.compile(
 _WORDY = re.compile(r"[a-z]{4,}$|xE\d")  # "4-drawer", and letters that were lost: "dxE9cor"
 _PERSON = re.compile(r"[a-z\-]{3,}(?:ers|ors|ists|ians|eers)")
 _ADJECTIVE = re.compile(
-    r"[a-z\-]+(?:al|ous|ive|ful|ic|ary|less|sized?)|small|large|dry|wet|hot|cold|left|right|thin|thick|low|medium|high|single|white|black|light-colored"
+    r"[a-z\-]+(?:al|ous|ive|ful|ic|ary|less|sized?)|small|large|dry|wet|hot|cold|left|right|thin|thick|hard|soft|rough|big|long|short|wide|bright|dark|modern|elegant|low|medium|high|single|white|black|light-colored"
 )
 _COUNTED = frozenset(["ages", "age", "grade", "grades", "size", "sizes", "level", "of", "step", "top", "type"])
 
@@ -75,13 +75,15 @@ def _doubt_of_use(words: Words, start: int, end: int) -> str:
     object_ = [word for word in words.lower[start + 1 : end] if word not in p.DETERMINERS]
     if object_ and (not p.UNNAMED.isdisjoint(object_) or object_[-1] in p.VAGUE or object_[0][0].isdigit()):
         return "names nothing"
+    if object_ and p.PARTICLES.issuperset(object_):
+        return "unsure"
     return "" if object_ or words.lower[start - 2] in ("use", "used") else "unsure"
 
 
 def _surface(words: Words, start: int, end: int) -> Verdict:
     """After "use on", "sticks to"."""
     head = words.lower[end - 1]
-    if head in p.VAGUE or (end - start == 1 and modifies(head)):
+    if head in p.VAGUE or (end - start == 1 and (modifies(head) or head in p.BARE_PLACES)):
         return "USED_FOR", "names nothing"
     if (
         _is_named(words, start, end)
@@ -89,11 +91,13 @@ def _surface(words: Words, start: int, end: int) -> Verdict:
         or (head in p.DEVICES and _narrows(words, start, end))
     ):
         return "COMPATIBLE_WITH", ""
-    return "SUITS" if head in p.PLACES and head not in p.SURFACES else "USED_FOR", "unsure" if end - start > 4 else ""
+    return "SUITS" if head in p.PLACES - p.SURFACES - p.FURNITURE else "USED_FOR", "unsure" if end - start > 4 else ""
 
 
 def _doubt_of_act(words: Words, start: int, end: int) -> str:
     """A verb alone, or one that acts on a number or on nothing in particular, is no purpose."""
+    if end - start == 2 and words.lower[end - 1] in p.BARE_PLACES:
+        return "names nothing"
     rest = [word for word in words.lower[start + 1 : end] if word not in p.DETERMINERS]
     if not rest or not rest[0][0].isalpha() or rest[-1] in p.VAGUE:
         return "names nothing"
@@ -191,6 +195,8 @@ def _is_person(head: str) -> bool:
 def _taken(words: Words, start: int, end: int) -> Verdict:
     """After "takes", "uses", "runs on": only what is put into things, and only which one."""
     head = words.lower[end - 1]
+    if not words.text[start][0].isalnum():
+        return "COMPATIBLE_WITH", "unsure"
     named = _is_named(words, start, end) or capitalised(words, start, end) or _narrows(words, start, end)
     return "COMPATIBLE_WITH", "" if named and (head in p.CONSUMABLES or is_model(words, end - 1)) else "unsure"
 
@@ -208,7 +214,9 @@ def _fitted(words: Words, rule: str, start: int, end: int) -> Verdict:
         return "COMPATIBLE_WITH", "names nothing"
     if head in p.DEVICES:
         return "COMPATIBLE_WITH", "" if _narrows(words, start, end) else "names nothing"
-    return "COMPATIBLE_WITH", "" if capitalised(words, start, end) else "unsure"
+    used_with = cue in ("with", "to") and words.lower[start - 2] in ("use", "used", "compatible")
+    kind = used_with and end - start > 1 and not modifies(head) and head not in p.EFFECTS
+    return "COMPATIBLE_WITH", "" if kind or capitalised(words, start, end) else "unsure"
 
 
 def _owner(words: Words, rule: str, start: int, end: int) -> Verdict:
@@ -225,7 +233,7 @@ def _owner(words: Words, rule: str, start: int, end: int) -> Verdict:
 
 def _setting(words: Words, rule: str, cue: str, start: int, end: int) -> Verdict:
     """After "suits", "for use in"."""
-    head = words.lower[end - 1]
+    first, head = words.lower[start], words.lower[end - 1]
     if rule == "suits" or _is_audience(head):
         if is_gerund(words, start):
             return "USED_FOR", ""  # "whether you're trekking"
@@ -236,7 +244,7 @@ def _setting(words: Words, rule: str, cue: str, start: int, end: int) -> Verdict
         head in p.ACTIVITIES or head.endswith("ing") or is_gerund(words, start) or (cue == "on" and head in p.SURFACES)
     )
     if act or (rule == "for-use" and head not in p.VAGUE and words.text[end - 1][0].isalpha()):
-        return "USED_FOR", "names nothing" if head in p.NOT_FIELDS or (end - start == 1 and modifies(head)) else ""
+        return "USED_FOR", "names nothing" if not p.NOT_FIELDS.isdisjoint((first, head)) or (end - start == 1 and modifies(head)) else ""
     if rule == "within" and head == "projects" and end - start > 1 and words.lower[start] not in p.GENERIC:
         return "USED_FOR", ""
     return "USED_FOR", "" if cue == "during" and head not in p.VAGUE and not modifies(head) else "unsure"
@@ -246,21 +254,21 @@ def _purpose(words: Words, rule: str, start: int, end: int) -> Verdict:
     """After "for": sure of nearly everything that is praised as fitting it, and of little after a plain "for"."""
     first, head = words.lower[start], words.lower[end - 1]
     sure = rule in ("made-for", "ideal-for")
+    if head in p.DEVOTEES or (head in p.ANYBODY and end - start > 1) or _is_kind_of_body(words, start, end):
+        return "SUITS", ""
     if is_gerund(words, start):
         mood = first == "creating" and any(word in p.MOOD for word in words.lower[start + 1 : start + 8])
         effect = head in p.EFFECTS and end - start == 2 and not sure
         return "USED_FOR", "praise" if mood or effect or first in p.EFFECT_GERUNDS else ""
     if head.endswith("ing") and end - start > 1 and head not in p.EFFECTS | p.NOT_GERUNDS and not words.in_title[start]:
         return "USED_FOR", ""  # "for easy note taking"
-    if first in p.UNNAMED:
+    if first in p.UNNAMED or first == "of":
         return "USED_FOR", "names nothing"
-    if end - start == 1 and ((head in p.BARE_PLACES and not sure) or head in p.VAGUE - p.ACTS or modifies(head)):
+    if (end - start == 1 and (head in p.BARE_PLACES | (p.VAGUE - p.ACTS) or _is_adverb(head))) or modifies(head):
         return "USED_FOR", "names nothing"
     one = sure and end - start > 1 and words.lower[start - 1] in p.DETERMINERS and head not in p.NOT_PEOPLE | p.DEVICES
     if _is_audience(head) or (sure and is_person(head)) or (one and _is_person(head + "s")):
         return "SUITS", ""  # "for teachers", "for the weekend wanderer"
-    if head in ("individuals", "people", "individual", "person") and end - start > 1:
-        return "SUITS", ""
     if head in p.VAGUE - p.OCCASIONS and (
         (end - start == 1 and not (sure and head in p.ACTS)) or not sure or (end - start == 2 and first in p.GENERIC)
     ):
@@ -281,6 +289,15 @@ def _purpose(words: Words, rule: str, start: int, end: int) -> Verdict:
     if not sure:
         return "USED_FOR", "praise" if head in p.EFFECTS else "unsure"
     return "USED_FOR", "praise" if head in p.EFFECTS - p.ACTS else ""
+
+
+def _is_kind_of_body(words: Words, start: int, end: int) -> bool:
+    """ "all skin types" """
+    return end - start > 1 and words.lower[end - 1] in ("type", "types") and words.lower[end - 2] in p.PEOPLE
+
+
+def _is_adverb(word: str) -> bool:
+    return word.endswith("ly") and word not in ("family", "assembly", "supply", "jelly", "belly") and not is_known(word)
 
 
 def _of_kind(words: Words, start: int, end: int) -> Verdict:

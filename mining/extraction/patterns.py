@@ -30,14 +30,14 @@ MAKING_WORDS = _list("""
 ACT_VERBS = _list("""
     removes clean cleans repair repairs mend mends soften softens protect protects dissolve dissolves organize organizes
     sharpen sharpens polish polishes seal bind binds laminate laminates shred shreds cut trim punch punches staple store
-    stores display record records erase erases extract extracts secure secures mount hang bond bonds join fasten
+    stores display record records erase erases extract extracts secures mount hang bond bonds join fasten
     fastens send tame tames calm calms sort sorts file mail ship wrap decorate decorates label build builds illuminate
 """)
 # Forms that are hardly ever a noun, so that they act wherever they stand after a subject.
 ACTING_VERBS = _list("""
     removes eliminates kills erases shreds organizes sharpens dissolves protects penetrates detects disinfects
     sanitizes lubricates loosens neutralizes deodorizes insulates whitens unclogs cleans repels deters fastens
-    laminates mends extracts grinds bonds seals repairs polishes binds slices
+    laminates mends extracts grinds bonds seals repairs polishes binds
 """)
 PURPOSE_WORDS = [*PRAISE_WORDS, *MAKING_WORDS]
 _FILLERS = _list("""
@@ -159,7 +159,7 @@ CLAUSE_STARTS = ENDS | _set("""
     its each our one easily quickly simply comes features provides boasts blends combines elevates elevate enjoy
     experience discover delivers adds keep add stay pair paired crafted made built complete protects produces creates
     reduces resists stays looks fits works writes prints contains lasts meets supports saves eliminates prevents
-    stores opens closes folds packed offering use uses
+    stores opens closes folds packed offering use uses creating leaving capturing promising turning transforming
 """)
 PARTICLES = _set("""
     up out off down away through together over into onto
@@ -172,7 +172,7 @@ TRAILING = _set("""
 LEADING = _set("""
     perfect great best beautiful stunning favorite favourite busy quick easy different own very more less new good
     fine numerous countless continued optimal maximum convenient efficient effortless fast simple extra added proper
-    long-lasting reliable smooth accurate typical only
+    long-lasting reliable dependable comfortable smooth accurate typical next only
 """)
 VAGUE = _set("""
     more others everything anything everyone anyone everybody anybody all any you me us them it one ones those people
@@ -181,7 +181,7 @@ VAGUE = _set("""
     years year week weeks month months time times day days generations results result something someone anywhere
     everywhere work situations situation environment environments setting settings example instance sure free this
     that money now today ever lot lots hours hour minutes seconds sale details information reference instructions
-    personal models brands purchase duration need instance questions storage yourself themselves much best while convenience ease comfort durability style longevity anytime
+    personal models brands everyday casual formal duty caution care effort purchase duration need instance questions storage yourself themselves much best while convenience ease comfort durability style longevity anytime
 """)
 # What a plain "for" names as the effect of a feature, never as a purpose.
 EFFECTS = _set("""
@@ -200,7 +200,7 @@ EFFECT_GERUNDS = _set("""
     adding making keeping giving bringing ensuring providing elevating enhancing achieving complementing having being
     getting maximizing minimizing reducing preventing looking ordering choosing buying purchasing completing
     transforming supporting improving easing allowing lasting going remanufacturing recycling helping becoming
-    showing starting brightening livening sprucing elevating jazzing freshening accentuating beautifying
+    showing starting pairing brightening livening sprucing elevating jazzing freshening accentuating beautifying
 """)
 NOT_GERUNDS = _set("""
     evening evenings string strings ring rings king spring morning wedding weddings clothing building buildings
@@ -309,6 +309,7 @@ NOT_A_CUE_AFTER = _set("""
 """)
 # Before a vague head these leave it vague: "other projects"; "art projects" names something.
 GENERIC = _set("""
+    heavy
     other different general common daily everyday similar such future next big great various lot long
 """)
 OCCASIONS = _set("occasion occasions")  # that name something once a word says which
@@ -323,7 +324,7 @@ EFFECT_VERBS = _set("""
     allow transform find save avoid know do see choose order select optimize endure show fit
 """)
 # Words that leave an act without an object, wherever they stand in it.
-UNNAMED = _set("it them they everything anything something things one ones you that this what which")
+UNNAMED = _set("us it them they everything anything something things one ones you that this what which")
 # Units of the size of what a product fits: "3/8 inch chuck".
 SIZES = _set("inch in mm cm m ml oz gauge awg mil volt v w amp ft gallon lb g")
 # What a product gives to the things named after "for": "storage for toys".
@@ -331,22 +332,36 @@ GIVEN = _set("storage organization protection")
 # Of "used in": what is no field of use.
 NOT_FIELDS = _set("""
     format formats place conjunction combination mode modes order way ways manner past process production making
-    industries industry fields field positions position case cases part addition parallel series moderation
+    systems contrary industries industry fields field positions position case cases part addition parallel series moderation
 """)
 # Words that look like adjectives and name things.
 NOT_ADJECTIVES = _set("""
     automotive metal metals animal animals journal journals manual manuals rental festival hospital terminal crystal mineral meal
     deal seal steal coal goal plastic fabric ceramic music garlic clinic traffic topic magic picnic mosaic adhesive
-    drive dive library diary dictionary anniversary acrylic graphic portal cereal charcoal trial denim personal medal
+    proposal carnival signal capital approval removal disposal survival arrival retrieval ritual arsenal olive native
+    interval classic drive dive library diary dictionary anniversary acrylic graphic portal cereal charcoal trial denim personal medal
 """)
 # Attributes of things, and places only where they stand alone: "outdoor or barn weddings".
 ATTRIBUTIVE = _set("indoor outdoor casual formal everyday")
 # "A wide range of taping tasks" names taping tasks.
 AMOUNTS = _set("""
-    range variety kinds types sorts lot lots array number multitude hours years host kind type model models
+    range variety fields field kinds types sorts lot lots array number multitude hours years host kind type model models
 """)
+# What one uses a thing on rather than in.
+FURNITURE = _set("""
+    countertop countertops tabletop tabletops desk desks desktop desktops shelves shelf windowsill area areas nightstand
+    bookshelf mantels car cars vehicle vehicles
+""")
+# People by what they love or do: "hiking enthusiasts" are no hiking.
+DEVOTEES = _set("""
+    enthusiast enthusiasts lover lovers fan fans beginner beginners professional professionals hobbyist hobbyists buff
+    buffs aficionado aficionados pros devotees
+""")
+# People that name nobody without a word before them.
+ANYBODY = _set("individual individuals people person persons user users customer customers")
 # Places that name nothing without a word before them.
 BARE_PLACES = _set("""
+    surface surfaces substrates
     space spaces room rooms area areas corner corners center centers store stores business
 """)
 MOOD = _set("""

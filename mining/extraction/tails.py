@@ -24,10 +24,12 @@ from mining.gazetteers import COLORS
 
 MAX_WORDS = 6
 
-_HARD_STOPS = frozenset('.!?;()[]{}|—–…:"“”•*') | {"--", "...", ".."}
+_HARD_STOPS = frozenset('.!?;()[]{}|—–-…:"“”•*') | {"--", "...", ".."}
 _NAMING = ("compatible-with", "works-with", "fits", "takes", "accessory-of", "belongs-to")
 _JOINS = frozenset({"and", "or", "&", "and/or", "plus"})
 _SKIPPED = ("those", "only", "even", "in", "for", "on", "around")  # what a list may repeat before a member
+_UP_TO = (("up", "to"), ("prior", "to"), ("due", "to"))
+_OWN = (("its",), ("their",))  # "known for its comfort"
 _AS_WELL = ("as", "well", "as")
 _AS_A = (("a",), ("an",), ("the",))
 _ARTICLES = frozenset({"the", "a", "an", "your"})
@@ -90,11 +92,17 @@ def _judged(
             reason = "praise"
         if negated:
             reason = "negated"
-        elif sum(words.text[i][0].isalnum() for i in range(first, last)) > MAX_WORDS + 2 * is_gerund(words, first):
+        elif _too_long(words, first, last):
             reason = "too long"
         if not before or is_gerund(words, first):
             before = _character(words, rule, first, last, relation, reason)
         yield Proposal(relation, first, last, rule, reason)
+
+
+def _too_long(words: Words, first: int, last: int) -> bool:
+    """An act may have an object of some words, a device one that narrows it: "printers using 1.75 mm filament"."""
+    more = 2 if is_gerund(words, first) or "using" in words.lower[first:last] else 0
+    return sum(words.text[i][0].isalnum() for i in range(first, last)) > MAX_WORDS + more
 
 
 def _agreeing(words: Words, listed: Iterator[Proposal]) -> list[Proposal]:
@@ -102,6 +110,8 @@ def _agreeing(words: Words, listed: Iterator[Proposal]) -> list[Proposal]:
     found = list(listed)
     if found and found[0].rule == "kind-for" and found[0].relation == "ACCESSORY_OF" and not found[0].reason:
         return [replace(one, relation="ACCESSORY_OF") if one.relation == "USED_FOR" else one for one in found]
+    if any(one.relation == "USED_FOR" and not one.reason and one.rule in ("within", "for-use") for one in found):
+        return [replace(one, reason="") if one.reason == "unsure" else one for one in found]
     if not any(one.relation == "SUITS" and is_person(words.lower[one.end - 1]) for one in found):
         return found
     return [
@@ -144,7 +154,7 @@ def _settled(words: Words, rule: str, start: int) -> str:
     if rule != "for" or not before:
         return rule
     last = words.lower[before[-1]]
-    if last in p.NOT_A_CUE_AFTER:
+    if last in p.NOT_A_CUE_AFTER or words.lower[start + 1 : start + 2] in _OWN:
         return ""
     if last in p.GIVEN:
         return "kind-for"
@@ -220,6 +230,8 @@ def _phrases(words: Words, at: int, rule: str, sentence: int) -> list[tuple[int,
     at = _skip(words, at, cue=":")
     while words.holds(at, sentence):
         end = _phrase_end(words, at, sentence)
+        if rule in _NAMING and words.holds(end + 1, sentence) and words.lower[end] == "using" and end > at:
+            end = _phrase_end(words, end + 1, sentence)  # "3D printers using 1.75 mm filament"
         counted = (
             words.in_title[at] and words.text[at].isdigit() and end > at + 1 and rule not in _NAMING
         )  # "for pens, 12 sheets"
@@ -307,7 +319,8 @@ def _merged(words: Words, found: Sequence[tuple[int, int]]) -> list[tuple[int, i
         if begun < 0:
             begun = start
         first, last = _trimmed(words, start, end)
-        if at + 1 < len(found) and first < last and _needs_head(words, first, last, _trimmed(words, *found[at + 1])):
+        listed = words.lower[end] in (*_JOINS, ",", "/") if end < len(words.lower) else False
+        if listed and at + 1 < len(found) and first < last and _needs_head(words, first, last, _trimmed(words, *found[at + 1])):
             continue
         merged.append((begun, end))
         begun = -1
@@ -355,15 +368,24 @@ def _phrase_end(words: Words, at: int, sentence: int) -> int:
             or not word.strip()
         ):
             break
+        if words.lower[end : end + 2] in _UP_TO:
+            break
         gerund = words.lower[at].endswith("ing")
         after_gerund = gerund and (end == at + 1 or (end == at + 2 and words.lower[end - 1] in p.PARTICLES))
         effect = end == at and word in p.EFFECT_GERUNDS  # to be set aside as praise
+        if word in ("making", "keeping") and end == at + 1 and _ends_at(words, end + 1, sentence):
+            return end + 1  # "record keeping"
         if word in _ARTICLES and end > at + 1 and words.lower[end - 1] not in p.DETERMINERS | p.PARTICLES:
             break  # "record your thoughts the moment they come"
-        if word in p.ENDS and not effect and not (after_gerund and (word in p.PARTICLES or word in ("with", "on"))):
+        qualified = end > at and words.lower[end - 1] in p.DETERMINERS and word in p.PRAISE_WORDS  # "the perfect cup"
+        if word in p.ENDS and not effect and not qualified and not (after_gerund and (word in p.PARTICLES or word in ("with", "on"))):
             break
         end += 1
     return end
+
+
+def _ends_at(words: Words, at: int, sentence: int) -> bool:
+    return not words.holds(at, sentence) or words.lower[at] in _HARD_STOPS | _JOINS | p.ENDS | {","}
 
 
 def _is_inch(words: Words, at: int, start: int) -> bool:
@@ -382,6 +404,8 @@ def _counts(words: Words, at: int, end: int) -> bool:
 
 def _continues(words: Words, at: int, end: int) -> bool:
     """Whether these words are one more member of a list rather than the next clause."""
+    if at < end and words.lower[at - 1] == "for":  # ", and for creating labels"
+        return True
     if at >= end or words.lower[at] in p.CLAUSE_STARTS or words.lower[at] in p.EFFECT_GERUNDS:
         return False
     return end >= len(words.lower) or words.lower[end] not in _CLAUSE
