@@ -172,7 +172,7 @@ def _is_named(words: Words, start: int, end: int) -> bool:
 
 
 def _is_sized(words: Words, start: int, end: int) -> bool:
-    """Whether a phrase is a thing of a certain size: "3/8 inch chuck", "2\" tubes"."""
+    """Whether a phrase is a thing of a certain size: "3/8 inch chuck"."""
     if not words.text[start][0].isdigit() or end - start < 3 or not words.text[end - 1].isalpha():
         return False
     unit = words.lower[start + 1]
@@ -202,8 +202,9 @@ def _taken(words: Words, start: int, end: int) -> Verdict:
 
 
 def _fitted(words: Words, rule: str, start: int, end: int) -> Verdict:
-    head = words.lower[end - 1]
-    cue = words.lower[start - 1]
+    if "using" in words.lower[start + 1 : end]:
+        end = words.lower.index("using", start)  # "3D printers using 1.75 mm filament"
+    head, cue = words.lower[end - 1], words.lower[start - 1]
     if _is_named(words, start, end):
         return "COMPATIBLE_WITH", ""
     if head in p.SURFACES or head in ("material", "materials"):
@@ -232,22 +233,24 @@ def _owner(words: Words, rule: str, start: int, end: int) -> Verdict:
 
 
 def _setting(words: Words, rule: str, cue: str, start: int, end: int) -> Verdict:
-    """After "suits", "for use in"."""
+    """After "suits", "for use in", and a preposition that follows a purpose."""
     first, head = words.lower[start], words.lower[end - 1]
+    act = is_gerund(words, start)
     if rule == "suits" or _is_audience(head):
-        if is_gerund(words, start):
+        if act:
             return "USED_FOR", ""  # "whether you're trekking"
         return "SUITS", "" if _is_audience(head) or is_person(head) else "unsure"
-    if rule != "within" and (_is_named(words, start, end) or (head in p.DEVICES and _narrows(words, start, end))):
+    if rule == "within":
+        named = head == "projects" and end - start > 1 and first not in p.GENERIC
+        occasion = cue == "during" and head not in p.VAGUE and not modifies(head)
+        known = act or head in p.ACTIVITIES or head.endswith("ing") or (cue == "on" and head in p.SURFACES)
+        return "USED_FOR", "" if named or occasion or known else "unsure"
+    if _is_named(words, start, end) or (head in p.DEVICES and _narrows(words, start, end)):
         return "COMPATIBLE_WITH", ""
-    act = (
-        head in p.ACTIVITIES or head.endswith("ing") or is_gerund(words, start) or (cue == "on" and head in p.SURFACES)
-    )
-    if act or (rule == "for-use" and head not in p.VAGUE and words.text[end - 1][0].isalpha()):
-        return "USED_FOR", "names nothing" if not p.NOT_FIELDS.isdisjoint((first, head)) or (end - start == 1 and modifies(head)) else ""
-    if rule == "within" and head == "projects" and end - start > 1 and words.lower[start] not in p.GENERIC:
-        return "USED_FOR", ""
-    return "USED_FOR", "" if cue == "during" and head not in p.VAGUE and not modifies(head) else "unsure"
+    if head in p.VAGUE or not words.text[end - 1][0].isalpha():
+        return "USED_FOR", "unsure"
+    nothing = not p.NOT_FIELDS.isdisjoint((first, head)) or (end - start == 1 and modifies(head))
+    return "USED_FOR", "names nothing" if nothing else ""
 
 
 def _purpose(words: Words, rule: str, start: int, end: int) -> Verdict:
@@ -262,33 +265,58 @@ def _purpose(words: Words, rule: str, start: int, end: int) -> Verdict:
         return "USED_FOR", "praise" if mood or effect or first in p.EFFECT_GERUNDS else ""
     if head.endswith("ing") and end - start > 1 and head not in p.EFFECTS | p.NOT_GERUNDS and not words.in_title[start]:
         return "USED_FOR", ""  # "for easy note taking"
-    if first in p.UNNAMED or first == "of":
+    if modifies(head) or _is_empty(words, start, end):
         return "USED_FOR", "names nothing"
-    if (end - start == 1 and (head in p.BARE_PLACES | (p.VAGUE - p.ACTS) or _is_adverb(head))) or modifies(head):
+    if _is_audience(head) or (sure and _are_people(words, start, end)):
+        return "SUITS", ""
+    stored = rule == "kind-for" and head in p.ACTS and end - start > 1  # "labels for food storage"
+    if head in p.VAGUE - p.OCCASIONS and not stored and _is_vague(words, start, end, sure=sure):
         return "USED_FOR", "names nothing"
-    one = sure and end - start > 1 and words.lower[start - 1] in p.DETERMINERS and head not in p.NOT_PEOPLE | p.DEVICES
-    if _is_audience(head) or (sure and is_person(head)) or (one and _is_person(head + "s")):
-        return "SUITS", ""  # "for teachers", "for the weekend wanderer"
-    if head in p.VAGUE - p.OCCASIONS and (
-        (end - start == 1 and not (sure and head in p.ACTS)) or not sure or (end - start == 2 and first in p.GENERIC)
-    ):
-        return "USED_FOR", "names nothing"
-    if head in p.ACTIVITIES or (head in p.OCCASIONS and first not in p.GENERIC):
-        return "USED_FOR", ""
-    if head in p.SURFACES and rule in ("for", "kind-for"):
-        return "USED_FOR", ""
-    if rule == "kind-for" and head in p.ACTS and end - start > 1:
+    return _thing(words, rule, start, end)
+
+
+def _thing(words: Words, rule: str, start: int, end: int) -> Verdict:
+    """After "for", what is neither an act nor people nor a place."""
+    first, head = words.lower[start], words.lower[end - 1]
+    sure, kind = rule in ("made-for", "ideal-for"), rule == "kind-for"
+    occasion = head in p.ACTIVITIES or (head in p.OCCASIONS and first not in p.GENERIC)
+    if occasion or (head in p.SURFACES and not sure) or (kind and head in p.ACTS and end - start > 1):
         return "USED_FOR", ""
     named = _is_named(words, start, end) or (rule == "made-for" and all_capitals(words, start, end))
     if named or (head in p.DEVICES and _narrows(words, start, end)):
         return "COMPATIBLE_WITH", "" if named or sure or words.in_title[start] else "unsure"
     if words.text[start].replace(".", "").isdigit() or first == "about":  # "good for 380 shots"
         return "USED_FOR", "names nothing"
-    if rule == "kind-for":
+    if kind:
         return _of_kind(words, start, end)
     if not sure:
         return "USED_FOR", "praise" if head in p.EFFECTS else "unsure"
-    return "USED_FOR", "praise" if head in p.EFFECTS - p.ACTS else ""
+    joint = not {"and", "or"}.isdisjoint(words.lower[start:end])  # "document and inventory control"
+    return "USED_FOR", "praise" if head in p.EFFECTS - p.ACTS and not joint else ""
+
+
+def _is_empty(words: Words, start: int, end: int) -> bool:
+    """Whether a phrase is a pronoun, an adverb, or one word that names no particular thing or place."""
+    head = words.lower[end - 1]
+    if words.lower[start] in p.UNNAMED or words.lower[start] == "of":
+        return True
+    return end - start == 1 and (head in p.BARE_PLACES | (p.VAGUE - p.ACTS) or _is_adverb(head))
+
+
+def _is_vague(words: Words, start: int, end: int, *, sure: bool) -> bool:
+    """Whether nothing before a vague head says which: "other projects", but not "art projects"."""
+    if end - start == 1:
+        return not (sure and words.lower[start] in p.ACTS)
+    return not sure or (end - start == 2 and words.lower[start] in p.GENERIC)
+
+
+def _are_people(words: Words, start: int, end: int) -> bool:
+    """ "For teachers", "for the weekend wanderer": one alone needs an article, since most words in -er are things."""
+    head = words.lower[end - 1]
+    if is_person(head):
+        return True
+    one = end - start > 1 and words.lower[start - 1] in p.DETERMINERS
+    return one and head not in p.NOT_PEOPLE | p.DEVICES and _is_person(head + "s")
 
 
 def _is_kind_of_body(words: Words, start: int, end: int) -> bool:
@@ -303,8 +331,10 @@ def _is_adverb(word: str) -> bool:
 def _of_kind(words: Words, start: int, end: int) -> Verdict:
     """After what the product is: "adhesive for glass", "breadboard for Arduino Shield"."""
     head = words.lower[end - 1]
-    if head in p.EFFECTS or end - start > 4:
-        return "USED_FOR", "praise" if head in p.EFFECTS else "unsure"
+    if head in p.EFFECTS:
+        return "USED_FOR", "praise"
+    if end - start > 4:
+        return "USED_FOR", "unsure"
     if head in p.DEVICES:
         return "ACCESSORY_OF", ""
     if capitalised(words, start, end) or (words.in_title[start] and end - start > 1 and head[-1] != "s"):

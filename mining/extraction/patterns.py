@@ -175,13 +175,15 @@ LEADING = _set("""
     long-lasting reliable dependable comfortable smooth accurate typical next only
 """)
 VAGUE = _set("""
-    more others everything anything everyone anyone everybody anybody all any you me us them it one ones those people
-    person individual individuals user users customer customers occasion occasions purpose purposes project projects
-    task tasks use uses job jobs need needs application applications thing things stuff items item life lifestyle
-    years year week weeks month months time times day days generations results result something someone anywhere
-    everywhere work situations situation environment environments setting settings example instance sure free this
-    that money now today ever lot lots hours hour minutes seconds sale details information reference instructions
-    personal models brands everyday casual formal duty caution care effort purchase duration need instance questions storage yourself themselves much best while convenience ease comfort durability style longevity anytime
+    more others everything anything everyone anyone everybody anybody all any you me us them it one ones those
+    people person individual individuals user users customer customers occasion occasions purpose purposes project
+    projects task tasks use uses job jobs need needs application applications thing things stuff items item life
+    lifestyle years year week weeks month months time times day days generations results result something someone
+    anywhere everywhere work situations situation environment environments setting settings example instance sure
+    free this that money now today ever lot lots hours hour minutes seconds sale details information reference
+    instructions personal models brands everyday casual formal duty caution care effort purchase duration need
+    instance questions storage yourself themselves much best while convenience ease comfort durability style
+    longevity anytime
 """)
 # What a plain "for" names as the effect of a feature, never as a purpose.
 EFFECTS = _set("""
@@ -206,8 +208,8 @@ NOT_GERUNDS = _set("""
     evening evenings string strings ring rings king spring morning wedding weddings clothing building buildings
     ceiling meeting meetings greeting greetings setting wing thing everything anything something nothing bedding
     earring earrings jewelry living sling outing outings gathering gatherings settings lightning viking pudding
-    housing ping lasting long-lasting exciting amazing stunning demanding interesting opening lining aspiring budding growing
-    hardworking caring loving discerning enterprising running-shoe running-shoes
+    housing ping lasting long-lasting exciting amazing stunning demanding interesting opening lining aspiring
+    budding growing hardworking caring loving discerning enterprising running-shoe running-shoes
 """)
 PLACES = _set("""
     home homes house office offices workplace workspace school schools classroom classrooms college university dorm
@@ -332,14 +334,16 @@ GIVEN = _set("storage organization protection")
 # Of "used in": what is no field of use.
 NOT_FIELDS = _set("""
     format formats place conjunction combination mode modes order way ways manner past process production making
-    systems contrary industries industry fields field positions position case cases part addition parallel series moderation
+    systems contrary industries industry fields field positions position case cases part addition parallel series
+    moderation
 """)
 # Words that look like adjectives and name things.
 NOT_ADJECTIVES = _set("""
-    automotive metal metals animal animals journal journals manual manuals rental festival hospital terminal crystal mineral meal
-    deal seal steal coal goal plastic fabric ceramic music garlic clinic traffic topic magic picnic mosaic adhesive
-    proposal carnival signal capital approval removal disposal survival arrival retrieval ritual arsenal olive native
-    interval classic drive dive library diary dictionary anniversary acrylic graphic portal cereal charcoal trial denim personal medal
+    automotive metal metals animal animals journal journals manual manuals rental festival hospital terminal crystal
+    mineral meal deal seal steal coal goal plastic fabric ceramic music garlic clinic traffic topic magic picnic
+    mosaic adhesive proposal carnival signal capital approval removal disposal survival arrival retrieval ritual
+    arsenal olive native interval classic drive dive library diary dictionary anniversary acrylic graphic portal
+    cereal charcoal trial denim personal medal
 """)
 # Attributes of things, and places only where they stand alone: "outdoor or barn weddings".
 ATTRIBUTIVE = _set("indoor outdoor casual formal everyday")

@@ -82,7 +82,9 @@ def _prose(source: str, data: Path | None) -> dict[str, str]:
     elif source in CATALOGUES and data is not None:
         path = data / CATALOGUES[source]
     else:
-        raise ValueError(f"texts of {source!r} lie nowhere known: give --data DIR with {', '.join(CATALOGUES.values())}")
+        raise ValueError(
+            f"texts of {source!r} lie nowhere known: give --data DIR with {', '.join(CATALOGUES.values())}"
+        )
     return {product.id: _text(product) for product in read_products(path, on_reject=lambda reject: None)}
 
 
