@@ -1,7 +1,4 @@
-"""``shopgraph extract``: attribute values by a small model that learns from labelled products, relations by rules.
-
-One line is written for each line that is read, in order.
-"""
+"""Attribute values by a small model, relations by rules: ``shopgraph extract``, a line for each line it reads."""
 
 import json
 import shutil

@@ -251,12 +251,13 @@ NOT_PEOPLE = _set("""
     endeavors harbors layovers others colors doors floors mirrors errors toners sensors monitors cleaners scanners
     copiers laminators planners organizers staplers dividers rulers erasers sharpeners highlighters dispensers
     calendars projectors chargers adapters speakers headers footers newsletters flyers banners checklists lists
-    playlists wrappers fasteners trimmers shredders cutters tests layers powders makers razors labelmakers appetizers
-    desserts burgers showers counters borders hangers clippers players dryers calculators tractors trailers motors
-    routers fibers rubbers ladders feathers leathers weathers powers adventures summers winters timers freezers
-    shutters boosters laser drivers outdoors indoors interiors exteriors scooters mowers blenders dishwashers holders
-    controllers towers fillers partners starters water summer winter center dinner cover order number color letter
-    flower computer marker corner weather leather powder finger fingers shoulder member members easter twist christ
+    playlists wrappers fasteners trimmers shredders cutters tests layers powders makers razors labelmakers
+    appetizers desserts burgers showers counters borders hangers clippers players dryers calculators tractors
+    trailers motors routers fibers rubbers ladders feathers leathers weathers powers adventures summers winters
+    timers freezers scissors protractors shutters boosters laser drivers outdoors indoors interiors exteriors
+    scooters mowers blenders dishwashers holders controllers towers fillers partners starters water summer winter
+    center dinner cover order number color letter flower computer marker corner weather leather powder finger
+    fingers shoulder member members easter twist christ
 """)
 DEVICES = _set("""
     printer printers copier copiers laminator laminators binder binders laptop laptops phone phones smartphone
