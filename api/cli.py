@@ -214,6 +214,9 @@ def evaluate(
 def extract(
     test: Annotated[Path, typer.Option("--test", help="Products to read (JSONL); their labels are not looked at.")],
     out: Annotated[Path, typer.Option("--out", help="File to write: a JSON line a product, in order.")],
+    relations: Annotated[
+        bool, typer.Option("--relations", help="Write the relations that texts (id, text) state; needs no training.")
+    ] = False,
     train: Annotated[Path | None, typer.Option("--train", help="Labelled products (JSONL) to learn from.")] = None,
     dev: Annotated[
         Path | None, typer.Option("--dev", help="Labelled products to choose on; else cut from train.")
@@ -230,9 +233,16 @@ def extract(
     seed: SeedFlag = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train the small model on labelled products and write the attribute values of others."""
+    """Train the small model on labelled products and write the attribute values of others; or, with --relations,
+    write what texts say that a product is compatible with, belongs to, is used for and suits."""
     from api import extracting
 
+    if relations:
+        if train or dev or schema or wanted or model:
+            raise FrontDoorError("--relations reads by rules: give --test and --out, and nothing to learn from")
+        result = extracting.extract_relations(test, out)
+        told(result, as_json, f"{result['labels']} relations of {result['texts']} texts in {result['out']}")
+        return
     asked = extracting.Extract(
         test,
         out,

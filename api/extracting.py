@@ -1,8 +1,8 @@
-"""A small model learns from labelled products and answers for others, a line each: ``shopgraph extract``."""
+"""Attribute values by a small model, relations by rules: ``shopgraph extract``, a line for each line it reads."""
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,14 +44,23 @@ def extract(asked: Extract, tell: Callable[[str], None]) -> dict[str, Any]:
     rows = read_rows(asked.test, labels=False)
     model = trained(asked, tell)
     answers = model.extract(rows)
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    waiting = asked.out.with_name(f"{asked.out.name}.new")
-    with waiting.open("w", encoding="utf-8") as file:
-        for row, answer in zip(rows, answers, strict=True):
-            file.write(json.dumps(line(row, answer), ensure_ascii=False) + "\n")
-    waiting.replace(asked.out)
+    _write(asked.out, (line(row, answer) for row, answer in zip(rows, answers, strict=True)))
     values = sum(len(answer.values) for answer in answers)
     return {"products": len(rows), "values": values, "threshold": model.threshold, "out": str(asked.out)}
+
+
+def extract_relations(test: Path, out: Path) -> dict[str, Any]:
+    """Writes the relations that each text states, by rules, and returns counts for the user.
+
+    Raises SourceError that names the line that is none of ``{"id", "text"}``; then nothing is written.
+    """
+    from mining.extraction.relation_texts import line_of, read_texts, stated
+    from mining.extraction.rules import RuleExtractor
+
+    texts = read_texts(test)
+    lines = [line_of(text, labels) for text, labels in zip(texts, stated(RuleExtractor(), texts), strict=True)]
+    _write(out, lines)
+    return {"texts": len(texts), "labels": sum(len(one["labels"]) for one in lines), "out": str(out)}
 
 
 def trained(asked: Extract, tell: Callable[[str], None]) -> "AttributeModel":
@@ -116,6 +125,15 @@ def _spans(answer: "Answer") -> Iterator[tuple[str, dict[str, Any]]]:
     for name, value in answer.values.items():
         place = {"field": value.field, "start": value.start, "end": value.end}
         yield name, {**place, "confidence": round(value.confidence, 4)}
+
+
+def _write(out: Path, lines: Iterable[dict[str, Any]]) -> None:
+    """The whole file or none: it takes its name when its last line is written."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    waiting = out.with_name(f"{out.name}.new")
+    with waiting.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(one, ensure_ascii=False) + "\n" for one in lines)
+    waiting.replace(out)
 
 
 def _forget(folder: Path) -> None:

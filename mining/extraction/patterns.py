@@ -17,8 +17,11 @@ def _set(text: str) -> frozenset[str]:
 
 PRAISE_WORDS = _list("""
     ideal ideally perfect perfectly great good excellent wonderful fantastic best useful essential convenient handy
-    appropriate must-have must-haves terrific fun awesome superb versatile indispensable
+    appropriate must-have must-haves terrific fun awesome superb versatile indispensable ultimate exceptional
+    outstanding popular go-to
 """)
+# Nouns that say of a product that it serves: "a solution for", "the pen of choice for".
+SERVING_NOUNS = frozenset(_list("solution choice tool tools companion companions must must-have option"))
 MAKING_WORDS = _list("""
     suitable suited well-suited recommended designed intended meant made built engineered optimized optimised crafted
     created formulated tailored sized cut developed
@@ -27,8 +30,14 @@ MAKING_WORDS = _list("""
 ACT_VERBS = _list("""
     removes clean cleans repair repairs mend mends soften softens protect protects dissolve dissolves organize organizes
     sharpen sharpens polish polishes seal bind binds laminate laminates shred shreds cut trim punch punches staple store
-    stores display record records erase erases extract extracts secure secures mount hang bond bonds join fasten
-    fastens send tame tames calm calms sort sorts file mail ship wrap decorate decorates label build builds
+    stores display record records erase erases extract extracts secures mount hang bond bonds join fasten
+    fastens send tame tames calm calms sort sorts file mail ship wrap decorate decorates label build builds illuminate
+""")
+# Forms that are hardly ever a noun, so that they act wherever they stand after a subject.
+ACTING_VERBS = _list("""
+    removes eliminates kills erases shreds organizes sharpens dissolves protects penetrates detects disinfects
+    sanitizes lubricates loosens neutralizes deodorizes insulates whitens unclogs cleans repels deters fastens
+    laminates mends extracts grinds bonds seals repairs polishes binds
 """)
 PURPOSE_WORDS = [*PRAISE_WORDS, *MAKING_WORDS]
 _FILLERS = _list("""
@@ -61,6 +70,7 @@ CUES: dict[str, list[list[dict[str, Any]]]] = {
     "takes": [
         [{"LOWER": {"IN": ["take", "takes", "accepts", "uses", "requires"]}}],
         [{"LOWER": {"IN": ["run", "runs", "operates"]}}, {"LOWER": "on"}],
+        [{"LOWER": "powered"}, {"LOWER": "by"}],
         [{"LOWER": "refillable"}, {"LOWER": "with"}],
     ],
     "ideal-for": [
@@ -76,16 +86,40 @@ CUES: dict[str, list[list[dict[str, Any]]]] = {
         [{"LOWER": "for"}, {"LOWER": "use"}, {"LOWER": {"IN": ["in", "on", "at", "around", "by", "as"]}}],
         [{"LOWER": {"IN": PURPOSE_WORDS}}, {"LOWER": {"IN": ["for", "to"]}}, {"LOWER": "use"},
          {"LOWER": {"IN": ["in", "on", "at", "around", "by"]}}],
-        [{"LOWER": {"IN": ["used", "use"]}}, {"LOWER": {"IN": ["in", "on", "at"]}}],
+        [{"LOWER": {"IN": ["used", "use"]}}, {"LOWER": {"IN": ["in", "at"]}}],
+        [{"LOWER": "used"}, {"LOWER": {"IN": ["widely", "commonly", "mainly", "primarily"]}}, {"LOWER": "in"}],
+        [{"LOWER": {"IN": ["suitable", "ideal", "perfect"]}}, {"LOWER": "in"}],
+    ],
+    "use-on": [
+        [{"LOWER": {"IN": ["material", "materials", "surfaces", "substrates"]}}, {"LOWER": "such"}, {"LOWER": "as"}],
+        [{"LOWER": {"IN": ["use", "used"]}}, {"LOWER": {"IN": ["it", "them", "these", "this"]}, "OP": "?"},
+         {"LOWER": "on"}],
+        [{"LOWER": {"IN": ["for", "to"]}}, {"LOWER": {"IN": ["use", "write", "draw", "paint"]}}, {"LOWER": "on"}],
+        [{"LOWER": {"IN": PURPOSE_WORDS}}, {"LOWER": "for"}, {"LOWER": "use"}, {"LOWER": "on"}],
+        [{"LOWER": {"IN": _list("stick sticks adhere adheres bonds performs")}},
+         {"LOWER": {"IN": _WELL}, "OP": "?"}, {"LOWER": {"IN": ["on", "onto", "to"]}}],
+        [{"LOWER": {"IN": ["stay", "stays"]}}, {"LOWER": "put"}, {"LOWER": "on"}],
     ],
     "use-to": [
-        [{"LOWER": {"IN": ["use", "used"]}}, {"LOWER": {"IN": ["it", "them", "this", "these"]}, "OP": "?"},
-         {"LOWER": "to"}],
+        [{"LOWER": {"IN": ["use", "used", "intended", "made", "designed", "engineered", "built", "meant", "suitable"]}},
+         {"LOWER": {"IN": ["it", "them", "this", "these", "specifically", "specially"]}, "OP": "?"}, {"LOWER": "to"}],
+        [{"LOWER": {"IN": ["lets", "let", "allows", "allow", "enables", "helps", "help"]}}, {"LOWER": "you"},
+         {"LOWER": "to", "OP": "?"}],
+        [{"LOWER": {"IN": ["makes", "make", "making"]}}, {"LOWER": "it"},
+         {"LOWER": {"IN": ["easy", "easier", "simple", "possible", "convenient"]}}, {"LOWER": "to"}],
+        [{"LOWER": {"IN": ["way", "solution", "tool", "ideal", "perfect"]}}, {"LOWER": "to"}],
     ],
     "acts": [
         [{"IS_SENT_START": True, "LOWER": {"IN": ACT_VERBS}}],
-        [{"LOWER": {"IN": ["lets", "let", "allows", "allow", "enables", "helps", "help"]}}, {"LOWER": "you"},
-         {"LOWER": {"IN": ["to", "easily", "quickly"]}, "OP": "*"}, {"LOWER": {"IN": ACT_VERBS}}],
+        [{"LOWER": {"IN": ACTING_VERBS}}],
+    ],
+    "uses": [
+        [{"LOWER": {"IN": ["use", "uses", "applications"]}}, {"LOWER": {"IN": ["include", "includes"]}},
+         {"ORTH": ":", "OP": "?"}],
+        [{"LOWER": {"IN": ["uses", "applications", "usage"]}}, {"ORTH": ":"}],
+        [{"LOWER": "application"}, {"LOWER": {"IN": ["field", "fields", "area", "areas"]}}, {"ORTH": ":"}],
+        [{"LOWER": {"IN": ["uses", "applications"]}}, {"LOWER": "for"}, {"IS_ALPHA": True},
+         {"IS_ALPHA": True, "OP": "?"}, {"LOWER": {"IN": ["include", "includes"]}}],
     ],
     "suits": [
         [{"LOWER": "suited"}, {"LOWER": "to"}],
@@ -118,14 +152,14 @@ ENDS = _set("""
     ensuring ensures keeping keeps adding adds includes bringing brings helping helps comes come measures holds
     designed alike alone too whether just simply only then thus hence i n't n’t ideal perfect great available let
     lets get gets need needs using based ranging instead together rather whenever wherever even although though
-    whereas looking wanting seeking needing trying wishing
+    whereas looking wanting seeking needing trying wishing significantly
 """)
 # Words with which a new clause begins after a comma or an "and".
 CLAUSE_STARTS = ENDS | _set("""
     its each our one easily quickly simply comes features provides boasts blends combines elevates elevate enjoy
     experience discover delivers adds keep add stay pair paired crafted made built complete protects produces creates
     reduces resists stays looks fits works writes prints contains lasts meets supports saves eliminates prevents
-    stores opens closes folds packed offering
+    stores opens closes folds packed offering use uses creating leaving capturing promising turning transforming
 """)
 PARTICLES = _set("""
     up out off down away through together over into onto
@@ -138,16 +172,18 @@ TRAILING = _set("""
 LEADING = _set("""
     perfect great best beautiful stunning favorite favourite busy quick easy different own very more less new good
     fine numerous countless continued optimal maximum convenient efficient effortless fast simple extra added proper
-    long-lasting reliable smooth modern contemporary health-conscious fashion-forward discerning avid savvy only
+    long-lasting reliable dependable comfortable smooth accurate typical next only
 """)
 VAGUE = _set("""
-    more others everything anything everyone anyone everybody anybody all any you me us them it one ones those people
-    person individual individuals user users customer customers occasion occasions purpose purposes project projects
-    task tasks use uses job jobs need needs application applications thing things stuff items item life lifestyle
-    years year week weeks month months time times day days generations results result something someone anywhere
-    everywhere work situations situation environment environments setting settings example instance sure free this
-    that money now today ever lot lots hours hour minutes seconds sale details information reference instructions
-    purchase storage yourself themselves much best while convenience ease comfort durability style longevity anytime
+    more others everything anything everyone anyone everybody anybody all any you me us them it one ones those
+    people person individual individuals user users customer customers occasion occasions purpose purposes project
+    projects task tasks use uses job jobs need needs application applications thing things stuff items item life
+    lifestyle years year week weeks month months time times day days generations results result something someone
+    anywhere everywhere work situations situation environment environments setting settings example instance sure
+    free this that money now today ever lot lots hours hour minutes seconds sale details information reference
+    instructions personal models brands everyday casual formal duty caution care effort purchase duration need
+    instance questions storage yourself themselves much best while convenience ease comfort durability style
+    longevity anytime
 """)
 # What a plain "for" names as the effect of a feature, never as a purpose.
 EFFECTS = _set("""
@@ -158,7 +194,7 @@ EFFECTS = _set("""
     security selection setup stability storage strength support transport transportation versatility viewing
     visibility wear writing cleaning clarity carrying coverage accuracy adhesion assembly balance effect elegance
     enjoyment appeal strokes finish experience impact stance touch value capacity display retrieval cleanup refilling
-    aesthetics saturation
+    aesthetics saturation resistance
 """)
 # Gerunds that say how well something is done, or add charm, rather than what for.
 EFFECT_GERUNDS = _set("""
@@ -166,14 +202,14 @@ EFFECT_GERUNDS = _set("""
     adding making keeping giving bringing ensuring providing elevating enhancing achieving complementing having being
     getting maximizing minimizing reducing preventing looking ordering choosing buying purchasing completing
     transforming supporting improving easing allowing lasting going remanufacturing recycling helping becoming
-    showing starting
+    showing starting pairing brightening livening sprucing elevating jazzing freshening accentuating beautifying
 """)
 NOT_GERUNDS = _set("""
     evening evenings string strings ring rings king spring morning wedding weddings clothing building buildings
     ceiling meeting meetings greeting greetings setting wing thing everything anything something nothing bedding
     earring earrings jewelry living sling outing outings gathering gatherings settings lightning viking pudding
-    housing ping long-lasting exciting amazing stunning demanding interesting opening lining aspiring budding growing
-    hardworking caring loving discerning enterprising running-shoe running-shoes
+    housing ping lasting long-lasting exciting amazing stunning demanding interesting opening lining aspiring
+    budding growing hardworking caring loving discerning enterprising running-shoe running-shoes
 """)
 PLACES = _set("""
     home homes house office offices workplace workspace school schools classroom classrooms college university dorm
@@ -184,6 +220,8 @@ PLACES = _set("""
     boardroom lobby lobbies hallway hallways entryway entryways backyard outdoors indoors outdoor indoor beach car
     cars vehicle vehicles truck rv boat gym poolside interiors interior centers center lockers locker cubicle
     cubicles dining mantels mantelpieces windowsills shelves bookshelf nightstand corner corners area areas city
+    houses townhouses cabins condos lofts worksites jobsites jobsite worksite site campground campgrounds campfire
+    forest forests climates weather conditions closets closet basement basements attic
     cities lake flats windowsill businesses business government households household street streets trail trails road
     roads wilderness park parks terrain terrains environment environments setting settings
 """)
@@ -213,12 +251,13 @@ NOT_PEOPLE = _set("""
     endeavors harbors layovers others colors doors floors mirrors errors toners sensors monitors cleaners scanners
     copiers laminators planners organizers staplers dividers rulers erasers sharpeners highlighters dispensers
     calendars projectors chargers adapters speakers headers footers newsletters flyers banners checklists lists
-    playlists wrappers fasteners trimmers shredders cutters tests layers powders makers razors labelmakers appetizers
-    desserts burgers showers counters borders hangers clippers players dryers calculators tractors trailers motors
-    routers fibers rubbers ladders feathers leathers weathers powers adventures summers winters timers freezers
-    boosters laser drivers outdoors indoors interiors exteriors scooters mowers blenders dishwashers holders
-    controllers towers fillers partners starters water summer winter center dinner cover order number color letter
-    flower computer marker corner weather leather powder finger fingers shoulder member members easter twist christ
+    playlists wrappers fasteners trimmers shredders cutters tests layers powders makers razors labelmakers
+    appetizers desserts burgers showers counters borders hangers clippers players dryers calculators tractors
+    trailers motors routers fibers rubbers ladders feathers leathers weathers powers adventures summers winters
+    timers freezers scissors protractors shutters boosters laser drivers outdoors indoors interiors exteriors
+    scooters mowers blenders dishwashers holders controllers towers fillers partners starters water summer winter
+    center dinner cover order number color letter flower computer marker corner weather leather powder finger
+    fingers shoulder member members easter twist christ
 """)
 DEVICES = _set("""
     printer printers copier copiers laminator laminators binder binders laptop laptops phone phones smartphone
@@ -273,21 +312,61 @@ NOT_A_CUE_AFTER = _set("""
 """)
 # Before a vague head these leave it vague: "other projects"; "art projects" names something.
 GENERIC = _set("""
+    heavy
     other different general common daily everyday similar such future next big great various lot long
 """)
+OCCASIONS = _set("occasion occasions")  # that name something once a word says which
 # Effects that are something one does once a word says what: "document storage".
 ACTS = _set("""
     storage display writing reading reference wear cleaning handling
 """)
 EFFECT_VERBS = _set("""
-    help make keep be ensure provide add give create enhance have get
+    help make keep be ensure provide add give enhance have get last withstand offer deliver meet maximize minimize
+    improve reduce resist prevent stand look feel work perform complement bring elevate maintain promote remain stay
+    achieve increase eliminate support conserve accommodate become suit match simplify go take enjoy fold use feature
+    allow transform find save avoid know do see choose order select optimize endure show fit
 """)
+# Words that leave an act without an object, wherever they stand in it.
+UNNAMED = _set("us it them they everything anything something things one ones you that this what which")
+# Units of the size of what a product fits: "3/8 inch chuck".
+SIZES = _set("inch in mm cm m ml oz gauge awg mil volt v w amp ft gallon lb g")
+# What a product gives to the things named after "for": "storage for toys".
+GIVEN = _set("storage organization protection")
+# Of "used in": what is no field of use.
+NOT_FIELDS = _set("""
+    format formats place conjunction combination mode modes order way ways manner past process production making
+    systems contrary industries industry fields field positions position case cases part addition parallel series
+    moderation
+""")
+# Words that look like adjectives and name things.
+NOT_ADJECTIVES = _set("""
+    automotive metal metals animal animals journal journals manual manuals rental festival hospital terminal crystal
+    mineral meal deal seal steal coal goal plastic fabric ceramic music garlic clinic traffic topic magic picnic
+    mosaic adhesive proposal carnival signal capital approval removal disposal survival arrival retrieval ritual
+    arsenal olive native interval classic drive dive library diary dictionary anniversary acrylic graphic portal
+    cereal charcoal trial denim personal medal
+""")
+# Attributes of things, and places only where they stand alone: "outdoor or barn weddings".
+ATTRIBUTIVE = _set("indoor outdoor casual formal everyday")
 # "A wide range of taping tasks" names taping tasks.
 AMOUNTS = _set("""
-    range variety kinds types sorts lot lots array number multitude hours years host kind type model models
+    range variety fields field kinds types sorts lot lots array number multitude hours years host kind type model models
 """)
+# What one uses a thing on rather than in.
+FURNITURE = _set("""
+    countertop countertops tabletop tabletops desk desks desktop desktops shelves shelf windowsill area areas nightstand
+    bookshelf mantels car cars vehicle vehicles
+""")
+# People by what they love or do: "hiking enthusiasts" are no hiking.
+DEVOTEES = _set("""
+    enthusiast enthusiasts lover lovers fan fans beginner beginners professional professionals hobbyist hobbyists buff
+    buffs aficionado aficionados pros devotees
+""")
+# People that name nobody without a word before them.
+ANYBODY = _set("individual individuals people person persons user users customer customers")
 # Places that name nothing without a word before them.
 BARE_PLACES = _set("""
+    surface surfaces substrates
     space spaces room rooms area areas corner corners center centers store stores business
 """)
 MOOD = _set("""
@@ -295,6 +374,7 @@ MOOD = _set("""
 """)
 # What follows a verb that is none here: "labels are white", "cuts easily", "clean lines".
 NOT_OBJECTS = _set("""
+    clean
     strong flush tight away
     easily quickly neatly smoothly cleanly perfectly securely and or that which edge edges line lines look design
     include included come comes feature features measure stick peel work works allow allows provide provides

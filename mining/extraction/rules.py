@@ -34,6 +34,7 @@ from mining.types import Extraction, SetAside
 
 METHOD = "rules"
 MAX_TEXT = 50_000  # code points of one document that are read; what lies beyond is set aside, and counted
+LONG_LIST = 10  # words of a token pattern
 TEXT_FIELDS = ("title", "description", "text")  # the other fields are the catalogue's own, and it has read them
 
 # How often each rule is right, estimated by eye on a few hundred labels. To be calibrated on labelled data; until then
@@ -52,12 +53,18 @@ CONFIDENCE = {
     "use-to": 0.7,
     "suits": 0.75,
     "for": 0.65,
+    "kind-for": 0.65,
+    "uses": 0.75,
+    "use-on": 0.7,
+    "within": 0.7,
     "zh-compatible": 0.85,
     "zh-applies": 0.85,
     "zh-suits": 0.8,
     "zh-used": 0.75,
     "zh-made": 0.7,
     "zh-part": 0.75,
+    "zh-acts": 0.7,
+    "zh-after": 0.65,
     "color": 0.85,
     "material": 0.8,
     "measure": 0.85,
@@ -80,7 +87,7 @@ _INFIXES = (
     r"\.\.+|…|[—–•®™©|]|--",
     r"(?<=[a-z\)])\.(?=[A-Z])",
     r"(?<=[^\d\W]),(?=\w)|(?<=\d),(?=[^\d])|(?<=\w)[;:!?()\[\]\"“”](?=\w)",
-    r"(?<=[A-Za-z])/(?=[A-Za-z])",
+    r"(?<=[A-Za-z0-9])/(?=[A-Za-z])",
 )
 
 
@@ -187,12 +194,19 @@ class Relations:
                 span = doc.char_span(p.start, p.end, label=p.relation, span_id=p.rule, alignment_mode="expand")
                 if span is not None:
                     yield span, p.reason
+        for p in chinese.said_before(_text(doc)):
+            span = doc.char_span(p.start, p.end, label=p.relation, span_id=p.rule, alignment_mode="expand")
+            if span is not None:
+                yield span, p.reason
 
 
 def _flagged(nlp: Language, flags: dict[tuple[str, ...], int], token: dict[str, Any]) -> dict[Any, Any]:
-    """The token pattern with its word list as a flag of the vocabulary: looked up once a word, not once a match."""
+    """The token pattern with its word list as a flag of the vocabulary: looked up once a word, not once a match.
+
+    A vocabulary has room for few flags, so short lists stay as they are.
+    """
     listed = token.get("LOWER")
-    if not isinstance(listed, dict):
+    if not isinstance(listed, dict) or len(listed["IN"]) < LONG_LIST:
         return token
     words = tuple(listed["IN"])
     if words not in flags:
@@ -279,7 +293,12 @@ def _title_end(document: Document) -> int:
     title = next((span.end for span in document.fields if span.name == "title"), None)
     if title is not None:
         return title
-    return len(document.text.partition("\n")[0]) if not document.fields else 0
+    if document.fields:
+        return 0
+    first_line = document.text.partition("\n")[0]
+    if len(first_line) < len(document.text):
+        return len(first_line)
+    return next((end for _, end in sentences(document.text)), 0)  # title and description in one line
 
 
 def _brand_words(document: Document) -> frozenset[str]:

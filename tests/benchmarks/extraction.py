@@ -2,7 +2,8 @@
 
 ``--fixtures DIR`` scores published predictions with our scorer beside the published values; ``--office DIR`` counts
 the facts that rules find in real catalogue text and looks every quote up again; ``--set NAME --train FILE --test FILE``
-trains the small model and scores it beside a dictionary of the training values: the floor that a model must beat.
+trains the small model and scores it beside a dictionary of the training values: the floor that a model must beat;
+``--set relations --test LABELS`` scores the relations that rules read in labelled texts.
 """
 
 import argparse
@@ -213,6 +214,10 @@ def _stands_in(value: str, title: str) -> bool:
 
 def print_set(asked: argparse.Namespace) -> bool:
     """The dictionary floor and the small model on a set; money is none, since no language model is asked."""
+    if asked.set == "relations":
+        from stated_relations import print_relations
+
+        return print_relations([path for path in (asked.train, asked.test) if path], asked.data, asked.out)
     if asked.set in TAGGED:
         _print_entities(asked)
     else:
@@ -338,6 +343,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--dev", type=Path, help="labelled texts to choose on; else cut from --train")
     parser.add_argument("--schema", type=Path, help="the attributes of each category")
     parser.add_argument("--out", type=Path, help="the predictions, a JSON line a text")
+    parser.add_argument("--data", type=Path, help="where the catalogues of labelled texts lie, for --set relations")
     parser.add_argument("--floor", action="store_true", help="only the dictionary")
     parser.add_argument("--encoder", help="name, folder or archive of an encoder")
     parser.add_argument("--encoders", type=Path, help="the folder to look for named encoders in")
@@ -354,7 +360,7 @@ def main(argv: list[str]) -> int:
         right &= print_fixtures(arguments.fixtures)
     if arguments.office:
         right &= print_office(arguments.office)
-    if arguments.train and arguments.test:
+    if arguments.test and (arguments.train or arguments.set == "relations"):
         right &= print_set(arguments)
     return 0 if right else 1
 

@@ -73,6 +73,39 @@ def values(extraction: Extraction) -> dict[str, str | None]:
         ("Whether you're a drummer or an aspiring artist, enjoy.", [(S, "drummer"), (S, "aspiring artist")]),
         # the same tail twice is one label, the first place
         ("Ideal for kids. Loved by all, perfect for kids.", [(S, "kids")]),
+        # examples, ranges and "as well as" go on with a list
+        ("Used for bonding many materials, including felt, cork and slate.",
+         [(U, "bonding many materials"), (U, "felt"), (U, "cork"), (U, "slate")]),
+        ("Ideal for garden projects, from raised beds to pergolas.",
+         [(U, "garden projects"), (U, "raised beds"), (U, "pergolas")]),
+        ("Great for sanding and polishing, as well as for buffing chrome.",
+         [(U, "sanding"), (U, "polishing"), (U, "buffing chrome")]),
+        ("Perfect for baking, roasting, or as a serving dish.",
+         [(U, "baking"), (U, "roasting"), (U, "serving dish")]),
+        ("Compatible with Ultravox, Merlin, Quartz, and more!",
+         [(C, "Ultravox"), (C, "Merlin"), (C, "Quartz")]),
+        ("Compatible with ZX100/ZX200/ZX300.", [(C, "ZX100"), (C, "ZX200"), (C, "ZX300")]),
+        # the object of a further preposition is its own label
+        ("Perfect for picnics in the garden.", [(U, "picnics"), (S, "garden")]),
+        ("Great for sorting screws in your garage, workshop and shed.",
+         [(U, "sorting screws"), (S, "garage"), (S, "workshop"), (S, "shed")]),
+        # modifiers of one head, and people whose words no list knows
+        ("Ideal for correcting single or multiple words.", [(U, "correcting single or multiple words")]),
+        ("Suitable for document and inventory control.", [(U, "document and inventory control")]),
+        ("Perfect for both beginners and seasoned luthiers.", [(S, "beginners"), (S, "seasoned luthiers")]),
+        ("Perfect for the weekend wanderer.", [(S, "weekend wanderer")]),
+        ("A treat for hiking enthusiasts.", [(S, "hiking enthusiasts")]),
+        # what it fits: a size, a narrowed kind, what it runs on
+        ("It is designed for 2\" diameter tubes.", [(C, "2\" diameter tubes")]),
+        ("Works with 3D printers using 1.75 mm filament.", [(C, "3D printers using 1.75 mm filament")]),
+        ("It is powered by 6 AAA batteries.", [(C, "AAA batteries")]),
+        # what it is made to do, does, and is used on and in
+        ("It is designed to safely collect fallen leaves.", [(U, "collect fallen leaves")]),
+        ("It lets you label cables.", [(U, "label cables")]),
+        ("This spray removes rust and mildew.", [(U, "removes rust"), (U, "mildew")]),
+        ("Use it on tiles, stone and grout.", [(U, "tiles"), (U, "stone"), (U, "grout")]),
+        ("Typical uses include irrigation and aquariums.", [(U, "irrigation"), (U, "aquariums")]),
+        ("A great solution for wet cellars.", [(U, "wet cellars")]),
         # a clause is no member of a list
         ("It is made for small kitchens, and the tray folds up.", [(S, "small kitchens")]),
         ("Perfect for travel, this bag is light.", [(U, "travel")]),
@@ -92,6 +125,12 @@ def test_english_relations(read: Read, text: str, stated: list[tuple[str, str]])
         ("适合油性和混合性肌肤。", [(S, "油性和混合性肌肤")]),
         ("适合日常书写和练字。", [(U, "日常书写"), (U, "练字")]),
         ("适用于洁禾 M42 拖把的替换布。", [(A, "洁禾 M42 拖把")]),
+        ("海边、草地都能用。", [(S, "海边"), (S, "草地")]),
+        ("补妆、卸妆都合适。", [(U, "补妆"), (U, "卸妆")]),
+        ("可清洁瓷砖、玻璃。", [(U, "清洁瓷砖"), (U, "玻璃")]),
+        ("专为大户型设计。", [(S, "大户型")]),
+        ("适用于其他热水壶。", []),
+        ("海边、草地都不适合。", []),
         ("Power bank. 适用于 iPhone 15，ideal for travel.", [(C, "iPhone 15"), (U, "travel")]),
     ],
 )
@@ -118,12 +157,30 @@ def test_chinese_relations(read: Read, text: str, stated: list[tuple[str, str]])
         ("Perfect for red green blue black white pink shelves.", "too long"),
         ("An extra blade for unforeseen things.", "names nothing"),
         ("Straps for balconies.", "unsure"),
+        ("Perfect for those of us.", "names nothing"),
+        ("Ideal for everyday use.", "names nothing"),
+        ("It can be used on all surfaces.", "names nothing"),
+        ("It is designed to last a lifetime.", "praise"),
+        ("It lets you organize everything.", "names nothing"),
+        ("Perfect for brightening any corner or hallway.", "praise"),
+        ("Used in conjunction with care.", "names nothing"),
     ],
 )
 def test_what_is_no_relation_is_set_aside_with_its_reason(read: Read, text: str, reason: str) -> None:
     found = read(text)
     assert relations(found) == []
     assert reason in {aside.reason for aside in found.set_aside}
+
+
+def test_a_text_of_one_line_has_a_title_too(extractor: RuleExtractor) -> None:
+    line = "Filament for 3D printers. Compatible with Ultravox, Merlin, Quartz, and more."
+    (found,) = extractor.extract([Document("d", "p", "product", line)])
+    assert relations(found) == [(C, "3D printers"), (C, "Ultravox"), (C, "Merlin"), (C, "Quartz")]
+
+
+def test_what_stands_between_for_and_the_products_own_word_counts(read: Read) -> None:
+    assert relations(read("An adhesive for slate.", title="Instant Adhesive")) == [(U, "slate")]
+    assert relations(read("A finish for slate.", title="Instant Adhesive")) == []
 
 
 def test_not_only_is_no_negation(read: Read) -> None:
