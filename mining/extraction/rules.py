@@ -21,14 +21,16 @@ from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix
 
 from kg import ids
 from kg.errors import SchemaError
-from kg.schema import SHOP, Schema
+from kg.schema import SHOP, Attribute, Schema
 from kg.types import Document, Entity, Evidence, Fact, Scalar
 from mining.catalog import ANY_CATEGORY, category_of
 from mining.extraction import chinese, patterns, tails
 from mining.extraction.attributes import Listed, Stated, stated_values
 from mining.extraction.kinds import Words
+from mining.extraction.schema_values import schema_values
 from mining.gazetteers import AUDIENCES, COLORS, MATERIALS
 from mining.language import chinese_share, sentences
+from mining.normal_values import in_form, refusal
 from mining.normalization import Found, find_quantities
 from mining.types import Extraction, SetAside
 
@@ -62,6 +64,8 @@ CONFIDENCE = {
     "material": 0.8,
     "measure": 0.85,
     "pack": 0.9,
+    "keyed": 0.9,
+    "listed": 0.8,
     "model-bracketed": 0.85,
     "model": 0.7,
 }
@@ -258,9 +262,15 @@ class RuleExtractor:
             writing.set_aside(relation, document.text[start:end], reason)
         for span in doc.spans["shop_relations"]:
             writing.relation(span.label_, span.start_char, span.end_char, span.id_)
-        for value in sorted(_values(doc, title_end), key=lambda v: (v.start, v.end, v.attribute)):
+        values = [*_values(doc, title_end), *self._of_schema(text, title_end, category_of(document))]
+        for value in sorted(values, key=lambda v: (v.start, v.end, v.attribute)):
             writing.value(value)
         return writing.extraction()
+
+    def _of_schema(self, text: str, title_end: int, category: str | None) -> Iterator[Stated]:
+        """The default schema has no lists, and what it names is found by rules of its own."""
+        if self._schema is not SHOP:
+            yield from schema_values(text, title_end, self._schema.attributes_of(category))
 
 
 def _values(doc: Doc, title_end: int) -> Iterator[Stated]:
@@ -311,17 +321,24 @@ class _Writing:
     def value(self, stated: Stated) -> None:
         surface = self.document.text[stated.start : stated.end]
         category = category_of(self.document)
-        if stated.attribute not in {a.name for a in self.schema.attributes_of(category)}:
+        attribute = _attribute_named(self.schema.attributes_of(category), stated.attribute)
+        if attribute is None:
             self.set_aside("HAS_ATTRIBUTE", surface, "off schema")
             return
         normal = stated.normal
-        properties: dict[str, Scalar] = {"attribute": stated.attribute, "value": normal.form if normal else surface}
+        if _asks_another_form(attribute, stated):
+            reason = refusal(attribute, surface)
+            if reason is not None:
+                self.set_aside("HAS_ATTRIBUTE", surface, reason)
+                return
+            normal = in_form(attribute, surface)
+        properties: dict[str, Scalar] = {"attribute": attribute.name, "value": normal.form if normal else surface}
         if normal is not None and normal.unit is not None:
             properties["unit"] = normal.unit
         if normal is not None and normal.number is not None:
             properties["number"] = normal.number
         # Equal measures are one value however they are written; the quote keeps how.
-        entity_id = ids.value(category or ANY_CATEGORY, stated.attribute, normal.form if normal else surface)
+        entity_id = ids.value(category or ANY_CATEGORY, attribute.name, normal.form if normal else surface)
         entity = Entity(entity_id, "Value", _one_line(surface), lang=_lang(surface), properties=properties)
         self._fact("HAS_ATTRIBUTE", entity, stated.start, stated.end, stated.rule)
 
@@ -355,6 +372,22 @@ class _Writing:
         return Extraction(
             self.document.id, tuple(self.entities.values()), tuple(self.facts.values()), tuple(self.aside)
         )
+
+
+def _attribute_named(attributes: Iterable[Attribute], name: str) -> Attribute | None:
+    """The attribute that the schema calls so, whatever its case; a rule's ``color`` is a shop's ``Colour``."""
+    return next((a for a in attributes if _plain_name(a.name) == _plain_name(name)), None)
+
+
+def _plain_name(name: str) -> str:
+    return ids.normal_form(name).replace("colour", "color")
+
+
+def _asks_another_form(attribute: Attribute, stated: Stated) -> bool:
+    """Whether the schema says more about a value's form than the rule that found it knows."""
+    if stated.rule in ("keyed", "listed") or attribute.values or attribute.normalise or attribute.abbreviations:
+        return True
+    return attribute.unit is not None and (stated.normal is None or stated.normal.unit != attribute.unit)
 
 
 def _lang(surface: str) -> str | None:
