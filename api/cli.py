@@ -146,9 +146,7 @@ def run(
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
         when = stages.moment(until)
         print(
-            stages.run(
-                opened, files, bars, llm_budget=llm_budget, until=when, device=device, seed=seed, schema=known
-            )
+            stages.run(opened, files, bars, llm_budget=llm_budget, until=when, device=device, seed=seed, schema=known)
         )
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from api.errors import FrontDoorError
-from api.extraction import language_model
 from api.settings import Settings
 from api.workspace import Workspace
 from kg.schema import Schema
@@ -24,7 +23,14 @@ YAML = (".yaml", ".yml")
 
 
 def propose(
-    settings: Settings, catalog: Path, out: Path, progress: Progress, *, llm_budget: str, preset: str | None, force: bool
+    settings: Settings,
+    catalog: Path,
+    out: Path,
+    progress: Progress,
+    *,
+    llm_budget: str,
+    preset: str | None,
+    force: bool,
 ) -> dict[str, Any]:
     """Writes the proposed schema and returns counts for the user. A file that someone may have edited is kept."""
     if not catalog.exists():
@@ -67,6 +73,8 @@ def _each_once(products: Iterator[Product], rejects: Counter[str]) -> Iterator[P
 
 def _named(settings: Settings, proposal: Proposal, llm_budget: str) -> tuple[Proposal, Mapping[str, int]]:
     """Names by the configured endpoint; its replies are kept in the workspace, so that asking again is free."""
+    from api.extraction import language_model  # spaCy comes along: seconds that rules alone need not wait for
+
     workspace = Workspace(settings.workspace)
     with ExitStack() as stack:
         workspace.open()
@@ -80,5 +88,7 @@ def _write(schema: Schema, out: Path, *, force: bool) -> None:
     if out.is_file() and not force:
         if out.read_bytes() == told_schema(schema, yaml=out.suffix.casefold() in YAML).encode("utf-8"):
             return
-        raise FrontDoorError(f"{out} is there and says something else; someone may have edited it: --force, or another --out")
+        raise FrontDoorError(
+            f"{out} is there and says something else; someone may have edited it: --force, or another --out"
+        )
     write_schema(schema, out)

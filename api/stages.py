@@ -95,9 +95,7 @@ def load(opened: Shop, files: Files, bars: Bars) -> dict[str, Any]:
     return _keep(opened, "load", pipeline.as_dict(report))
 
 
-def mine(
-    opened: Shop, bars: Bars, *, llm_budget: str, until: int | None, schema: Schema = SHOP
-) -> dict[str, Any]:
+def mine(opened: Shop, bars: Bars, *, llm_budget: str, until: int | None, schema: Schema = SHOP) -> dict[str, Any]:
     run_dir = opened.workspace.runs / "mine"
     with reading(opened, llm_budget, schema) as extractors:
         report = pipeline.mine(

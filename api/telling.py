@@ -84,7 +84,9 @@ def _evaluate(report: Report) -> list[str]:
 
 def proposed(report: Report) -> str:
     """What ``schema propose`` found and what a language model changed."""
-    found = f"{report['attributes']} attributes of {report['categories']} categories from {report['products']:,} products"
+    found = (
+        f"{report['attributes']} attributes from {report['products']:,} products (categories: {report['categories']})"
+    )
     text = f"{found} in {report['out']}: read it, change it, give it as --schema{because(report['set_aside'])}"
     model = ", ".join(f"{count} {what}" for what, count in report["language_model"].items())
     return f"{text}\nlanguage model: {model}" if model else text

@@ -63,7 +63,7 @@ class Schema:
 
     def attributes_of(self, category: str | None) -> tuple[Attribute, ...]:
         """The attributes of every category, then those of this one."""
-        own = self.attributes.get(category, ()) if category is not None else ()
+        own = self.attributes.get(category, ()) if category not in (None, "*") else ()
         return (*self.attributes.get("*", ()), *own)
 
     def attribute(self, category: str | None, name: str) -> Attribute | None:

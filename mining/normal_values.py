@@ -23,7 +23,9 @@ NOT_LISTED, NO_MEASURE = "not in the list of values", "not a measure of its unit
 _TONES = {"light": "light", "dark": "dark", "bright": "bright", "matte": "matte", "pale": "pale", "deep": "deep",
           "glossy": "glossy", "浅": "light", "深": "dark", "亮": "bright"}  # fmt: skip
 _AND = re.compile(r"\s*(?:/|&|\+|,|、|，|\band\b|和|与)\s*", re.I)
-_SHARE = re.compile(r"(?P<before>\d+(?:[.,]\d+)?)\s?%\s*(?P<what>.+)|(?P<what_first>.+?)\s*(?P<after>\d+(?:[.,]\d+)?)\s?%")
+_SHARE = re.compile(
+    r"(?P<before>\d+(?:[.,]\d+)?)\s?%\s*(?P<what>.+)|(?P<what_first>.+?)\s*(?P<after>\d+(?:[.,]\d+)?)\s?%"
+)
 _WORDS = {"single": 1, "one": 1, "twin": 2, "two": 2, "double": 2, "three": 3, "triple": 3, "four": 4, "five": 5,
           "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12, "dozen": 12, "pair": 2}  # fmt: skip
 _HOLDERS = r"(?:packs?|sets?|box(?:es)?|cases?|cartons?|packages?|lots?|bundles?|pks?|bags?)"
@@ -126,7 +128,11 @@ def _pack(surface: str) -> Normalised | None:
         if said is not None:
             return _pieces(surface, _count(said["count"]))
     found = parse(surface)
-    return normalised("", surface, found) if found and (found.dimension == "count" or found.quantities[0].count > 1) else None
+    return (
+        normalised("", surface, found)
+        if found and (found.dimension == "count" or found.quantities[0].count > 1)
+        else None
+    )
 
 
 def _count(said: str) -> float:

@@ -43,7 +43,8 @@ _PARTS = {"inch": "ft", "oz": "lb", "liang": "jin"}
 _START = re.compile(rf"(?<![A-Za-z0-9_.,/$€£¥#])(?<![A-Za-z0-9]-)(?=\.?\d|[{FRACTION_SIGNS}]|{CHINESE_NUMBER})")
 _TIMES = re.compile(rf"\s*(?:[x×*]|by\b)\s*(?=[\d.{FRACTION_SIGNS}])", re.IGNORECASE)
 _ABOUT = re.compile(
-    r"(?:\b(?:about|approx(?:imately|\.)?|around|roughly|nearly|almost|circa|ca\.?)\s*|[~≈～]\s?|大?约为?\s?|将?近\s?)$", re.I
+    r"(?:\b(?:about|approx(?:imately|\.)?|around|roughly|nearly|almost|circa|ca\.?)\s*|[~≈～]\s?|大?约为?\s?|将?近\s?)$",
+    re.I,
 )
 _AT_MOST = re.compile(
     r"(?:\b(?:up to|at most|less than|no more than|under|below|max(?:imum)?\.?)\s+|(?:≤|<=?)\s?"
@@ -51,12 +52,15 @@ _AT_MOST = re.compile(
     re.I,
 )
 _AT_LEAST = re.compile(
-    r"(?:\b(?:at least|(?<!no )more than|over|above|min(?:imum)?\.?)\s+|(?:≥|>=?)\s?|(?:至少|超过|不少于|不低于|大于)\s?)$",
+    r"(?:\b(?:at least|(?<!no )more than|over|above|min(?:imum)?\.?)\s+|(?:≥|>=?)\s?"
+    r"|(?:至少|超过|不少于|不低于|大于)\s?)$",
     re.I,
 )
 # The same said after the measure; 500克以内, 5 kg or less.
 _ABOUT_AFTER = re.compile(r"\s?(?:左右|上下|\((?:approx\.?|about)\)|approx(?:imately|\.|\b))", re.I)
-_AT_MOST_AFTER = re.compile(r"\s?(?:以内|之内|(?:及|或)?以下|(?:or|and) (?:less|under|below|smaller)\b|max(?:imum\b|\.|\b))", re.I)
+_AT_MOST_AFTER = re.compile(
+    r"\s?(?:以内|之内|(?:及|或)?以下|(?:or|and) (?:less|under|below|smaller)\b|max(?:imum\b|\.|\b))", re.I
+)
 _AT_LEAST_AFTER = re.compile(
     r"\s?(?:(?:及|或)?以上|起(?!来|动|重|订)|(?:or|and) (?:more|up|over|above|larger)\b|min(?:imum\b|\.|\b))", re.I
 )

@@ -7,7 +7,17 @@ digits after one comma are thousands.
 import re
 from decimal import Decimal
 
-_FRACTIONS = {"½": 1 / 2, "¼": 1 / 4, "¾": 3 / 4, "⅓": 1 / 3, "⅔": 2 / 3, "⅛": 1 / 8, "⅜": 3 / 8, "⅝": 5 / 8, "⅞": 7 / 8}
+_FRACTIONS = {
+    "½": 1 / 2,
+    "¼": 1 / 4,
+    "¾": 3 / 4,
+    "⅓": 1 / 3,
+    "⅔": 2 / 3,
+    "⅛": 1 / 8,
+    "⅜": 3 / 8,
+    "⅝": 5 / 8,
+    "⅞": 7 / 8,
+}
 FRACTION_SIGNS = "".join(_FRACTIONS)
 _THOUSANDS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,])"
 _DOTTED = r"\d{1,3}(?:\.\d{3})+,\d+(?![\d.])|\d{1,3}(?:[\u00a0\u202f]\d{3})+(?:,\d+)?(?!\d)"

@@ -21,16 +21,15 @@ from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix
 
 from kg import ids
 from kg.errors import SchemaError
-from kg.schema import SHOP, Attribute, Schema
+from kg.schema import SHOP, Schema
 from kg.types import Document, Entity, Evidence, Fact, Scalar
 from mining.catalog import ANY_CATEGORY, category_of
 from mining.extraction import chinese, patterns, tails
 from mining.extraction.attributes import Listed, Stated, stated_values
 from mining.extraction.kinds import Words
-from mining.extraction.schema_values import schema_values
+from mining.extraction.schema_values import by_schema, schema_values
 from mining.gazetteers import AUDIENCES, COLORS, MATERIALS
 from mining.language import chinese_share, sentences
-from mining.normal_values import in_form, refusal
 from mining.normalization import Found, find_quantities
 from mining.types import Extraction, SetAside
 
@@ -262,8 +261,11 @@ class RuleExtractor:
             writing.set_aside(relation, document.text[start:end], reason)
         for span in doc.spans["shop_relations"]:
             writing.relation(span.label_, span.start_char, span.end_char, span.id_)
-        values = [*_values(doc, title_end), *self._of_schema(text, title_end, category_of(document))]
-        for value in sorted(values, key=lambda v: (v.start, v.end, v.attribute)):
+        named = list(self._of_schema(text, title_end, category_of(document)))
+        lines = [(value.start, value.end) for value in named if value.rule == "keyed"]
+        # What stands on a line that names its attribute needs no guess at what it is.
+        read = [v for v in _values(doc, title_end) if not any(a <= v.start and v.end <= b for a, b in lines)]
+        for value in sorted([*read, *named], key=lambda v: (v.start, v.end, v.attribute)):
             writing.value(value)
         return writing.extraction()
 
@@ -321,17 +323,11 @@ class _Writing:
     def value(self, stated: Stated) -> None:
         surface = self.document.text[stated.start : stated.end]
         category = category_of(self.document)
-        attribute = _attribute_named(self.schema.attributes_of(category), stated.attribute)
-        if attribute is None:
-            self.set_aside("HAS_ATTRIBUTE", surface, "off schema")
+        read = by_schema(self.schema.attributes_of(category), stated, surface)
+        if isinstance(read, str):
+            self.set_aside("HAS_ATTRIBUTE", surface, read)
             return
-        normal = stated.normal
-        if _asks_another_form(attribute, stated):
-            reason = refusal(attribute, surface)
-            if reason is not None:
-                self.set_aside("HAS_ATTRIBUTE", surface, reason)
-                return
-            normal = in_form(attribute, surface)
+        attribute, normal = read
         properties: dict[str, Scalar] = {"attribute": attribute.name, "value": normal.form if normal else surface}
         if normal is not None and normal.unit is not None:
             properties["unit"] = normal.unit
@@ -372,22 +368,6 @@ class _Writing:
         return Extraction(
             self.document.id, tuple(self.entities.values()), tuple(self.facts.values()), tuple(self.aside)
         )
-
-
-def _attribute_named(attributes: Iterable[Attribute], name: str) -> Attribute | None:
-    """The attribute that the schema calls so, whatever its case; a rule's ``color`` is a shop's ``Colour``."""
-    return next((a for a in attributes if _plain_name(a.name) == _plain_name(name)), None)
-
-
-def _plain_name(name: str) -> str:
-    return ids.normal_form(name).replace("colour", "color")
-
-
-def _asks_another_form(attribute: Attribute, stated: Stated) -> bool:
-    """Whether the schema says more about a value's form than the rule that found it knows."""
-    if stated.rule in ("keyed", "listed") or attribute.values or attribute.normalise or attribute.abbreviations:
-        return True
-    return attribute.unit is not None and (stated.normal is None or stated.normal.unit != attribute.unit)
 
 
 def _lang(surface: str) -> str | None:

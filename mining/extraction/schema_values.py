@@ -8,10 +8,14 @@ from functools import lru_cache
 from kg.ids import normal_form
 from kg.schema import Attribute
 from mining.extraction.attributes import Stated
+from mining.normal_values import in_form, refusal
+from mining.normalization import Normalised
+from mining.units import unit_of
 
 LONGEST_NAME, LONGEST_VALUE = 40, 120  # characters; longer ones are sentences
 _KEYED = re.compile(
-    rf"(?:^|[\n;；|•])[ \t]*(?:[-*·]\s*)?(?P<name>[^\W\d_][^\n:：;；|•]{{0,{LONGEST_NAME - 1}}}?)\s*[:：](?!//)[ \t]*"
+    rf"(?:^|[\n;；|•])[ \t]*(?:[-*·]\s*)?(?P<name>[^\W\d_][^\n:：;；|•]{{0,{LONGEST_NAME - 1}}}?)"
+    rf"\s*(?:(?<!\d)[:：]|[:：](?!\d))(?!//)[ \t]*"
     rf"(?P<value>[^\s;；|•][^\n;；|•]{{0,{LONGEST_VALUE - 1}}})(?=[\n;；|•]|$)"
 )
 _CJK = "\u3400-\u4dbf\u4e00-\u9fff"
@@ -54,6 +58,49 @@ def schema_values(text: str, title_end: int, attributes: Sequence[Attribute]) ->
     for one in found:
         if not any(other.start <= one.start and one.end <= other.end and _longer(other, one) for other in found):
             yield one
+
+
+def by_schema(
+    attributes: Sequence[Attribute], stated: Stated, surface: str
+) -> tuple[Attribute, Normalised | None] | str:
+    """The attribute that a stated value belongs to with its form, or the reason why it may not be written."""
+    attribute = _meant(attributes, stated)
+    if attribute is None:
+        return "off schema"
+    if not _asks_another_form(attribute, stated):
+        return attribute, stated.normal
+    return refusal(attribute, surface) or (attribute, in_form(attribute, surface))
+
+
+def _meant(attributes: Sequence[Attribute], stated: Stated) -> Attribute | None:
+    """The attribute that the schema calls so, whatever its case; a rule's ``color`` is a shop's ``Colour``.
+
+    Where none is called so, the only one of the same rule or the same kind of unit: 500 g is a ``Net weight``.
+    """
+    named = next((a for a in attributes if _plain_name(a.name) == _plain_name(stated.attribute)), None)
+    if named is not None:
+        return named
+    alike = [a for a in attributes if a.normalise == stated.attribute]
+    if stated.normal is not None and stated.normal.unit is not None and len(stated.normal.quantities) == 1:
+        dimension = _dimension(stated.normal.unit)
+        alike += [a for a in attributes if a.unit is not None and _dimension(a.unit) == dimension]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _plain_name(name: str) -> str:
+    return normal_form(name).replace("colour", "color")
+
+
+def _dimension(unit: str) -> str | None:
+    known = unit_of(unit)
+    return None if known is None else known.dimension
+
+
+def _asks_another_form(attribute: Attribute, stated: Stated) -> bool:
+    """Whether the schema says more about a value's form than the rule that found it knows."""
+    if stated.rule in ("keyed", "listed") or attribute.values or attribute.normalise or attribute.abbreviations:
+        return True
+    return attribute.unit is not None and (stated.normal is None or stated.normal.unit != attribute.unit)
 
 
 def _longer(one: Stated, other: Stated) -> bool:

@@ -26,6 +26,7 @@ FEWEST, SHARE = 3, 0.02  # products that must show an attribute, at least and of
 NUMBERED = 0.05  # the share where only a word beside numbers says that it is one: else model names come along
 FAMILY = 3  # different words before one head make a family: light, medium and dark roast
 BRANDED = 0.3  # of the products begin with words that others begin with too
+MOSTLY = 0.6  # of the titles that begin with a word go on with the same next one: it belongs to the name
 MEASURED = 0.8  # of the values of a key are measures of one dimension
 RULED = 0.6  # of the values of a key have a form by one rule
 REPEATED = 2.0  # times that a value of a closed list comes on average
@@ -183,14 +184,20 @@ class _Category:
         return sorted(often, key=lambda pair: (-pair[1].support, pair[0]))
 
     def _brand(self) -> Iterator[Proposed]:
-        """Words that several titles begin with; the longest of those that begin as often."""
+        """Words that several titles begin with: a first word, and on to the next where most titles go on so."""
         often = dict(self.openings.most(2))
-        first = sum(count for opening, count in often.items() if " " not in opening)
-        if first < max(self.fewest, BRANDED * self.products):
-            return
-        longer = {opening.rpartition(" ")[0] for opening, count in often.items() if often.get(opening.rpartition(" ")[0]) == count}
-        brands = {opening: count for opening, count in often.items() if opening not in longer}
-        yield Proposed("brand", first, brands, "words that titles begin with")
+        next_words: dict[str, list[str]] = {}
+        for opening in often:
+            next_words.setdefault(opening.rpartition(" ")[0], []).append(opening)
+        brands: dict[str, int] = {}
+        for brand in next_words.get("", []):
+            whole, count = brand, often[brand]
+            while longer := [o for o in next_words.get(whole, []) if often[o] >= MOSTLY * often[whole]]:
+                whole = longer[0]
+            brands[whole] = count
+        support = sum(brands.values())
+        if support >= max(self.fewest, BRANDED * self.products):
+            yield Proposed("brand", support, brands, "words that titles begin with")
 
     def _words(self) -> Iterator[Proposed]:
         """Families of one head (``light roast``, ``dark roast``), then the segments that belong to none."""
@@ -208,7 +215,9 @@ class _Category:
             # What mostly stands before other words is no head: "organic", "medium".
             if len(family) >= FAMILY and sum(family.values()) >= max(self.fewest, before[head]):
                 used.update(family)
-                yield Proposed(f"{head} type", sum(family.values()), family, f"words before {head!r} in titles", closed=True)
+                yield Proposed(
+                    f"{head} type", sum(family.values()), family, f"words before {head!r} in titles", closed=True
+                )
         known = set().union(*VOCABULARIES.values())
         rest = {s: n for s, n in self.segments.most(FEWEST) if s not in used | known | openings}
         if len(rest) >= FAMILY:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 DEEPEST = 20  # levels; a schema has five
 
-Plain: TypeAlias = "str | float | bool | None | tuple[Marked, ...] | dict[str, Marked]"
+Plain: TypeAlias = "str | float | bool | tuple[Marked, ...] | dict[str, Marked] | None"
 
 
 class Broken(ValueError):

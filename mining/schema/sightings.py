@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from kg.types import Product
 from mining.extraction.schema_values import keyed
 from mining.gazetteers import AUDIENCES, COLORS, MATERIALS
 from mining.normalization import SIZES, find_quantities
+from mining.sources.text import words
 from mining.units import unit_of
 
 MOST_WORDS = 40  # of a title
@@ -16,11 +18,15 @@ _WORD = re.compile(r"[^\W_]+(?:[-'’.&][^\W_]+)*")
 _POSSESSIVE = re.compile(r"['’]?s$|s['’]$")
 _SEGMENT = re.compile(r"\s*[,;|()\[\]·，；、（）【】/]\s*|\s+[-–—]\s+")
 _PACK = re.compile(
-    r"\b(?:pack|set|box|case|lot|bundle) of \d+|\b(?:\d+|twin|single|double|triple)[- ]?(?:packs?|pks?)\b|\d+\s?[支个片只条枚粒张卷抽件包盒]装",
+    r"\b(?:pack|set|box|case|lot|bundle) of \d+|\b(?:\d+|twin|single|double|triple)[- ]?(?:packs?|pks?)\b"
+    r"|\d+\s?[支个片只条枚粒张卷抽件包盒]装",
     re.I,
 )
-_NUMBERED = re.compile(r"(?<![\w.,])(?P<n>\d+(?:[.,]\d+)?)[- ]?(?P<after>[A-Za-z]{2,15})\b|\b(?P<before>[A-Za-z]{2,15})[- ]?(?P<m>\d+\+?)(?![\w.])")
-_NO_LABEL = frozenset("of and for with in to by the a an pack packs set box case no new size x from on at or per is".split())
+_NUMBERED = re.compile(
+    r"(?<![\w.,])(?P<n>\d+(?:[.,]\d+)?)[- ]?(?P<after>[A-Za-z]{2,15})\b"
+    r"|\b(?P<before>[A-Za-z]{2,15})[- ]?(?P<m>\d+\+?)(?![\w.])"
+)
+_NO_LABEL = words("of and for with in to by the a an pack packs set box case no new size x from on at or per is")
 
 _GENDERS = {s: n for s, n in AUDIENCES.items() if n in ("men", "women", "boys", "girls")} | dict.fromkeys(
     ("unisex", "mens", "womens", "男女通用", "中性"), "unisex"
@@ -33,7 +39,7 @@ VOCABULARIES = {
     "gender": frozenset(_GENDERS),
     "age": frozenset(_AGES),
 }
-_CHINESE = {name: sorted(w for w in words if not w.isascii() and len(w) > 1) for name, words in VOCABULARIES.items()}
+_CHINESE = {name: sorted(w for w in listed if not w.isascii() and len(w) > 1) for name, listed in VOCABULARIES.items()}
 
 
 @dataclass(slots=True)
@@ -83,11 +89,11 @@ def _read_title(title: str, seen: Sighting) -> None:
 
 
 def _read_words(rest: str, seen: Sighting) -> None:
-    words = [match[0] for match in _WORD.finditer(rest)][:MOST_WORDS]
-    lower = [_POSSESSIVE.sub("", word.casefold()) if word[0].isascii() else word for word in words]
-    plain = [word.casefold() for word in words]
+    written = [match[0] for match in _WORD.finditer(rest)][:MOST_WORDS]
+    lower = [_POSSESSIVE.sub("", word.casefold()) if word[0].isascii() else word for word in written]
+    plain = [word.casefold() for word in written]
     for name, vocabulary in VOCABULARIES.items():
-        found = [" ".join(words[a:b]) for a, b in _spans(len(words)) if _in(vocabulary, plain[a:b], lower[a:b])]
+        found = [" ".join(written[a:b]) for a, b in _spans(len(written)) if _in(vocabulary, plain[a:b], lower[a:b])]
         found += [word for word in _CHINESE[name] if word in rest]
         if found:
             seen.listed[name] = found
@@ -95,13 +101,13 @@ def _read_words(rest: str, seen: Sighting) -> None:
         parts = [match[0].casefold() for match in _WORD.finditer(segment)]
         seen.pairs += [
             (first, second)
-            for first, second in zip(parts, parts[1:], strict=False)
+            for first, second in pairwise(parts)
             if first.isalpha() and second.isalpha() and not {first, second} & _NO_LABEL and len(second) > 2
         ]
         if 1 <= len(parts) <= 3 and not any(part.isdigit() for part in parts):
             seen.segments.append(" ".join(parts))
     seen.segments = seen.segments[1:] if rest.strip() and len(seen.segments) > 1 else seen.segments
-    seen.openings = [" ".join(words[:size]) for size in (1, 2, 3) if len(words) > size]
+    seen.openings = [" ".join(written[:size]) for size in (1, 2, 3) if len(written) > size]
 
 
 def _spans(count: int) -> Iterator[tuple[int, int]]:

@@ -75,7 +75,8 @@ def test_plain_scalars_of_yaml_stay_as_written(tmp_path: Path) -> None:
 
 def test_json_lines_of_other_layouts(tmp_path: Path) -> None:
     names = '{"category": "C", "attributes": ["B", "A"]}\n'
-    objects = '{"category": "C", "attributes": [{"name": "B", "unit": "cm"}, {"name": "A"}]}\n\n{"category": "D", "attributes": []}'
+    objects = '{"category": "C", "attributes": [{"name": "B", "unit": "cm"}, {"name": "A"}]}\n\n'
+    objects += '{"category": "D", "attributes": []}'
     lines = '{"Category": "C", "Attribute": "B", "Data_Types": 1}\n{"Category": "C", "Attribute": "A"}\n'
     for number, text in enumerate((names, objects, lines)):
         assert read_schema(written(tmp_path / f"{number}", text)).names()["C"] == ("B", "A")
@@ -112,7 +113,11 @@ YAML_FAULTS = [
     ("attributes:\n  C:\n  - name: A\n    normalise: shout\n", 4, "unknown rule 'shout'; known are as said"),
     ("attributes:\n  C:\n  - name: A\n    unit: g\n    values: [1 g]\n", 5, "a unit and a list of values"),
     ("attributes:\n  C:\n  - name: A\n    unit: g\n    normalise: pack\n", 5, "a rule beside its unit"),
-    ("attributes:\n  C:\n  - name: A\n    unit: g\n    examples: [5 cm]\n", 5, "'5 cm' breaks the attribute: not a mea"),
+    (
+        "attributes:\n  C:\n  - name: A\n    unit: g\n    examples: [5 cm]\n",
+        5,
+        "'5 cm' breaks the attribute: not a mea",
+    ),
     ("attributes:\n  C:\n  - name: A\n    values: [x]\n    examples: [y]\n", 5, "not in the list of values"),
     ("attributes:\n  C:\n  - name: A\n    values: [x]\n    abbreviations: {z: y}\n", 5, "which is not in the list"),
     ("attributes:\n  C:\n  - name: A\n    abbreviations: [z]\n", 4, "'abbreviations' is a list; expected an object"),
@@ -124,7 +129,11 @@ YAML_FAULTS = [
 ]
 JSON_FAULTS = [
     ('{"attributes": {"C": [{"name": "A"},\n {"name": "B", "unit": 5}]}}', 2, "'unit' is a number; expected text"),
-    ('{"attributes": {"C": [{"name": "A",\n "values": [38]}]}}', 2, "'values' holds a number; expected text, in quotes"),
+    (
+        '{"attributes": {"C": [{"name": "A",\n "values": [38]}]}}',
+        2,
+        "'values' holds a number; expected text, in quotes",
+    ),
     ('{"attributes": {"C": [\n{"name": "A", "values": [true]}]}}', 2, "holds true or false"),
     ('{"attributes": {"C": [\n{"name": "A" "unit": "g"}]}}', 2, "expected a comma"),
     ('{"attributes": {"C": [\n"A",\n]}}', 3, "not JSON"),
@@ -161,7 +170,9 @@ def test_another_encoding_or_no_file_is_said(tmp_path: Path) -> None:
             read_schema(missing)
 
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=12).map(str.strip)
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=12).map(
+    str.strip
+)
 
 
 @given(
