@@ -127,7 +127,7 @@ class _Category:
 
     def __init__(self) -> None:
         self.products = self.branded = 0
-        self.keys, self.keyed = Tally(NAMES), dict[str, _Values]()
+        self.keyed = dict[str, _Values]()
         self.measures, self.numbered, self.listed = dict[str, _Values](), dict[str, _Values](), dict[str, _Values]()
         self.packs = _Values()
         self.pairs, self.segments, self.openings = Tally(TERMS), Tally(TERMS), Tally(TERMS)
