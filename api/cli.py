@@ -22,7 +22,9 @@ from api.errors import FrontDoorError
 from api.progress import Bars
 from api.settings import Settings
 from kg.errors import KGError
+from kg.schema import SHOP
 from mining.errors import MiningError
+from mining.schema.files import read_schema
 from recommender.errors import RecommenderError
 
 app = typer.Typer(
@@ -31,6 +33,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A knowledge graph a shop can trust, and recommendations it can explain.",
 )
+
+schemas = typer.Typer(no_args_is_help=True, help="Which attributes products have: propose a schema, or check a file.")
+app.add_typer(schemas, name="schema")
 
 WorkspaceFlag = Annotated[
     Path | None,
@@ -53,6 +58,9 @@ RelationsFlag = Annotated[Path | None, typer.Option("--relations", help="Product
 MapFlag = Annotated[list[str] | None, typer.Option("--map", help="Settle a column: events.user=buyer (repeatable).")]
 PresetFlag = Annotated[str | None, typer.Option("--preset", help="amazon2014, amazon2018, amazon2023 or retailrocket.")]
 StrictFlag = Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")]
+SchemaFlag = Annotated[
+    Path | None, typer.Option("--schema", help="Attributes of each category: JSON, JSON lines or YAML.")
+]
 DeviceFlag = Annotated[Literal["cpu", "cuda"], typer.Option("--device", help="cpu or cuda.")]
 SeedFlag = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
 
@@ -126,6 +134,7 @@ def run(
     map: MapFlag = None,
     strict: StrictFlag = False,
     until: UntilFlag = None,
+    schema: SchemaFlag = None,
     device: DeviceFlag = "cpu",
     seed: SeedFlag = 0,
 ) -> None:
@@ -133,9 +142,12 @@ def run(
     from api import stages
 
     files = stages.Files.of(catalog, events, reviews, relations, preset=preset, columns=map or [], strict=strict)
+    known = read_schema(schema) if schema else SHOP
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
         when = stages.moment(until)
-        print(stages.run(opened, files, bars, llm_budget=llm_budget, until=when, device=device, seed=seed))
+        print(
+            stages.run(opened, files, bars, llm_budget=llm_budget, until=when, device=device, seed=seed, schema=known)
+        )
 
 
 @app.command()
@@ -168,13 +180,15 @@ def mine(
     store: StoreFlag = None,
     llm_budget: BudgetFlag = "0",
     until: UntilFlag = None,
+    schema: SchemaFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Extract facts from texts and statistics from behaviour."""
     from api import stages
 
+    known = read_schema(schema) if schema else SHOP
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
-        report = stages.mine(opened, bars, llm_budget=llm_budget, until=stages.moment(until))
+        report = stages.mine(opened, bars, llm_budget=llm_budget, until=stages.moment(until), schema=known)
     told(report, as_json, telling.summary("mine", report))
 
 
@@ -221,7 +235,7 @@ def extract(
     dev: Annotated[
         Path | None, typer.Option("--dev", help="Labelled products to choose on; else cut from train.")
     ] = None,
-    schema: Annotated[Path | None, typer.Option("--schema", help="Attributes of each category (JSONL).")] = None,
+    schema: SchemaFlag = None,
     wanted: Annotated[Path | None, typer.Option("--normalized", help="Train, with values as you want them.")] = None,
     model: Annotated[
         Path | None, typer.Option("--model", help="Folder to keep the model in, or to take it from.")
@@ -258,7 +272,42 @@ def extract(
         seed=seed,
     )
     result = extracting.extract(asked, lambda text: print(text, file=sys.stderr))
-    told(result, as_json, f"{result['values']} values of {result['products']} products in {result['out']}")
+    text = f"{result['values']} values of {result['products']} products in {result['out']}"
+    told(result, as_json, text + telling.because(result["set_aside"]))
+
+
+@schemas.command()
+@refusing
+def propose(
+    catalog: CatalogFlag,
+    out: Annotated[Path, typer.Option("--out", help="File to write: YAML or JSON by its name.")],
+    workspace: WorkspaceFlag = None,
+    llm_budget: Annotated[
+        str, typer.Option("--llm-budget", help="Limit where SHOPGRAPH_LLM_BASE_URL is set; 0: rules alone.")
+    ] = "200000tokens",
+    preset: PresetFlag = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that says something else.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Propose the attributes of each category from a catalogue, for a person to accept."""
+    from api import proposing
+
+    with Bars() as bars:
+        result = proposing.propose(
+            settings(workspace), catalog, out, bars, llm_budget=llm_budget, preset=preset, force=force
+        )
+    told(result, as_json, telling.proposed(result))
+
+
+@schemas.command()
+@refusing
+def check(
+    file: Annotated[Path, typer.Argument(help="A schema file: JSON, JSON lines or YAML.")], as_json: JsonFlag = False
+) -> None:
+    """Say whether a schema file can be read, and what it holds."""
+    names = read_schema(file).names()
+    text = "\n".join(f"{category}: {', '.join(attributes)}" for category, attributes in names.items())
+    told({"attributes": {category: list(of) for category, of in names.items()}}, as_json, text)
 
 
 @app.command()

@@ -2,14 +2,18 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from api.errors import FrontDoorError
-from mining.extraction.attribute_rows import Row, read_rows, read_schema
+from kg.schema import Schema
+from mining.extraction.attribute_rows import Row, read_rows
 from mining.language import chinese_share
+from mining.normal_values import in_form, refusal
+from mining.schema.files import read_schema
 
 if TYPE_CHECKING:
     from mining.extraction.attribute_model import Answer, AttributeModel
@@ -42,11 +46,16 @@ class Extract:
 def extract(asked: Extract, tell: Callable[[str], None]) -> dict[str, Any]:
     """Writes the predictions and returns counts for the user. The labels of the test file are not read."""
     rows = read_rows(asked.test, labels=False)
-    model = trained(asked, tell)
+    schema = read_schema(asked.schema) if asked.schema else None
+    model = trained(asked, schema, tell)
     answers = model.extract(rows)
+    aside: Counter[str] = Counter()
+    if schema is not None:
+        answers = [on_schema(answer, schema, aside) for answer in answers]
     _write(asked.out, (line(row, answer) for row, answer in zip(rows, answers, strict=True)))
     values = sum(len(answer.values) for answer in answers)
-    return {"products": len(rows), "values": values, "threshold": model.threshold, "out": str(asked.out)}
+    told = {"products": len(rows), "values": values, "threshold": model.threshold, "out": str(asked.out)}
+    return {**told, "set_aside": dict(sorted(aside.items()))}
 
 
 def extract_relations(test: Path, out: Path) -> dict[str, Any]:
@@ -63,7 +72,7 @@ def extract_relations(test: Path, out: Path) -> dict[str, Any]:
     return {"texts": len(texts), "labels": sum(len(one["labels"]) for one in lines), "out": str(out)}
 
 
-def trained(asked: Extract, tell: Callable[[str], None]) -> "AttributeModel":
+def trained(asked: Extract, schema: Schema | None, tell: Callable[[str], None]) -> "AttributeModel":
     """The model of the training file, or the one kept before. Raises FrontDoorError where there is neither."""
     from mining.extraction.attribute_model import AttributeModel, fit
     from mining.extraction.tagger_training import Options
@@ -82,12 +91,11 @@ def trained(asked: Extract, tell: Callable[[str], None]) -> "AttributeModel":
         device=asked.device,
         seed=asked.seed,
     )
-    schema = read_schema(asked.schema) if asked.schema else None
     checkpoint = asked.model / "unfinished" if asked.model else None
     model = fit(
         rows,
         chosen,
-        schema=schema,
+        schema=schema.names(row.category for row in [*rows, *dev]) if schema else None,
         dev=dev,
         wanted=read_rows(wanted, labels=True) if wanted else (),
         checkpoint=checkpoint,
@@ -113,6 +121,29 @@ def encoder_for(rows: list[Row]) -> str:
 
     sample = " ".join(text for row in rows[:SAMPLE] for text in row.texts.values())
     return DEFAULT["zh" if chinese_share(sample) >= MOSTLY_CHINESE else "en"]
+
+
+def on_schema(answer: "Answer", schema: Schema, aside: Counter[str]) -> "Answer":
+    """The answer without what the schema does not allow, which is counted by reason in ``aside``.
+
+    ``normalized`` gains the form of each attribute that the schema says one for; a form that was learned stays.
+    """
+    known = {attribute.name: attribute for attribute in schema.attributes_of(answer.category)}
+    kept = {}
+    for name, value in answer.values.items():
+        reason = refusal(known[name], value.value) if name in known else "off schema"
+        if reason is None:
+            kept[name] = value
+        else:
+            aside[reason] += 1
+    forms = {
+        name: normal.form if name in kept and (normal := in_form(attribute, kept[name].value)) else None
+        for name, attribute in known.items()
+        if attribute.unit or attribute.values or attribute.normalise or attribute.abbreviations
+    }
+    learned = {n: v if n in kept else None for n, v in (answer.normalized or {}).items() if n in known}
+    normalized = {**forms, **learned} if forms or answer.normalized is not None else None
+    return replace(answer, attributes=tuple(known), values=kept, normalized=normalized)
 
 
 def line(row: Row, answer: "Answer") -> dict[str, Any]:

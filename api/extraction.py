@@ -6,6 +6,7 @@ from pathlib import Path
 
 from api.bootstrap import Shop
 from api.settings import Settings
+from kg.schema import SHOP, Schema
 from mining.extraction.llm import LLMExtractor
 from mining.extraction.rules import RuleExtractor
 from mining.language_model import Budget, LanguageModel, OpenAIModel, ReplyCache, local_server
@@ -15,16 +16,16 @@ from mining.types import Extractor
 
 
 @contextmanager
-def extractors(opened: Shop, llm_budget: str) -> Iterator[list[Extractor]]:
+def extractors(opened: Shop, llm_budget: str, schema: Schema = SHOP) -> Iterator[list[Extractor]]:
     """What reads the texts: rules and review rules always; a language model, or replies that it has given before."""
     budget = Budget.parse(llm_budget)
     replies, shipped = opened.workspace.cache / "replies.db", _shipped()
-    chosen: list[Extractor] = [RuleExtractor(), ReviewExtractor()]
+    chosen: list[Extractor] = [RuleExtractor(schema), ReviewExtractor()]
     with ExitStack() as stack:
         if budget.limit or replies.exists() or shipped:
             cache = stack.enter_context(ReplyCache(replies, shipped=shipped))
-            model = stack.enter_context(_language_model(opened.settings)) if budget.limit else None
-            chosen.append(LLMExtractor(model, cache=cache, budget=budget))
+            model = stack.enter_context(language_model(opened.settings)) if budget.limit else None
+            chosen.append(LLMExtractor(model, schema=schema, cache=cache, budget=budget))
         yield chosen
 
 
@@ -35,7 +36,7 @@ def _shipped() -> tuple[Path, ...]:
 
 
 @contextmanager
-def _language_model(settings: Settings) -> Iterator[LanguageModel]:
+def language_model(settings: Settings) -> Iterator[LanguageModel]:
     """The configured endpoint, or a small local one on loopback."""
     if settings.llm_base_url is None:
         with local_server(settings.llm_model) as server:

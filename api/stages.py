@@ -17,6 +17,7 @@ from api.extraction import extractors as reading
 from api.progress import Bars
 from api.workspace import write_json
 from kg import analysis, quality
+from kg.schema import SHOP, Schema
 from mining import loading, pipeline, samples
 from mining.samples.simulator import simulate, write_events
 from mining.samples.truth import load_truth
@@ -94,12 +95,12 @@ def load(opened: Shop, files: Files, bars: Bars) -> dict[str, Any]:
     return _keep(opened, "load", pipeline.as_dict(report))
 
 
-def mine(opened: Shop, bars: Bars, *, llm_budget: str, until: int | None) -> dict[str, Any]:
+def mine(opened: Shop, bars: Bars, *, llm_budget: str, until: int | None, schema: Schema = SHOP) -> dict[str, Any]:
     run_dir = opened.workspace.runs / "mine"
-    with reading(opened, llm_budget) as extractors:
+    with reading(opened, llm_budget, schema) as extractors:
         report = pipeline.mine(
             opened.store, opened.log, extractors=extractors, until=until, allow_undated=True, run_dir=run_dir,
-            progress=bars,
+            progress=bars, schema=schema,
         )  # fmt: skip
     health = asdict(quality.health(opened.store))
     graph = asdict(analysis.summary(opened.store))
@@ -128,11 +129,12 @@ def _need(module: str, extra: str) -> None:
 
 
 def run(
-    opened: Shop, files: Files, bars: Bars, *, llm_budget: str, until: int | None, device: Device, seed: int
-) -> str:
+    opened: Shop, files: Files, bars: Bars, *, llm_budget: str, until: int | None, device: Device, seed: int,
+    schema: Schema = SHOP,
+) -> str:  # fmt: skip
     """Load, mine, train; returns what a person reads at the end."""
     told = [telling.summary("load", load(opened, files, bars))]
-    told.append(telling.summary("mine", mine(opened, bars, llm_budget=llm_budget, until=until)))
+    told.append(telling.summary("mine", mine(opened, bars, llm_budget=llm_budget, until=until, schema=schema)))
     if opened.log.count == 0:
         told.append("There are no events: nothing to learn from, so nothing is recommended. The graph is there.")
         return "\n\n".join(told)

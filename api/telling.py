@@ -23,11 +23,12 @@ def _load(report: Report) -> list[str]:
         read, rules = file["read"], file["cleaned"].get("rules", {})
         reasons = {**read["rejected"], **{r: c["count"] for r, c in rules.items()}, **file["set_aside"]}
         written = ", ".join(f"{n} {what}" for what, n in file["written"].items() if n) or "nothing new"
-        lines.append(f"{kind}: {read['read']:,} rows read, {read['kept']:,} kept; wrote {written}{_because(reasons)}")
+        lines.append(f"{kind}: {read['read']:,} rows read, {read['kept']:,} kept; wrote {written}{because(reasons)}")
     return lines
 
 
-def _because(reasons: Report) -> str:
+def because(reasons: Report) -> str:
+    """What was set aside, the most frequent reason first; empty where there is nothing to tell."""
     told = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items(), key=lambda r: -r[1]) if count)
     return f"; set aside or mended: {told}" if told else ""
 
@@ -35,7 +36,7 @@ def _because(reasons: Report) -> str:
 def _mine(report: Report) -> list[str]:
     lines = []
     for name, one in report["text"]["extractors"].items():
-        lines.append(f"{name}: {one['documents']} documents, {one['facts']} facts{_because(one['set_aside'])}")
+        lines.append(f"{name}: {one['documents']} documents, {one['facts']} facts{because(one['set_aside'])}")
         usage = one.get("usage") or {}
         if usage.get("live") or usage.get("replayed") or usage.get("cached"):
             spent = usage["usage"]
@@ -47,7 +48,7 @@ def _mine(report: Report) -> list[str]:
     behavior = report["behavior"]
     lines.append(
         f"behaviour: {behavior['events']:,} events in {behavior['sessions']:,} sessions and {behavior['baskets']:,} "
-        f"baskets; {report['bots']} bots left out{_because(behavior['set_aside'])}"
+        f"baskets; {report['bots']} bots left out{because(behavior['set_aside'])}"
     )
     for relation, methods in report["health"]["facts"].items():
         told = ", ".join(f"{sum(buckets.values())} {method}" for method, buckets in methods.items())
@@ -79,6 +80,16 @@ def _evaluate(report: Report) -> list[str]:
         recall, ndcg = row["metrics"]["recall"], row["metrics"]["ndcg"]
         lines.append(f"{recall:9.4f}  {ndcg:7.4f}  {row['model']} ({row['relations']})")
     return lines
+
+
+def proposed(report: Report) -> str:
+    """What ``schema propose`` found and what a language model changed."""
+    found = (
+        f"{report['attributes']} attributes from {report['products']:,} products (categories: {report['categories']})"
+    )
+    text = f"{found} in {report['out']}: read it, change it, give it as --schema{because(report['set_aside'])}"
+    model = ", ".join(f"{count} {what}" for what, count in report["language_model"].items())
+    return f"{text}\nlanguage model: {model}" if model else text
 
 
 def recommendations(answer: Report, *, reasons: int) -> str:

@@ -4,10 +4,8 @@ A schema is read by extraction (what to look for), by validation (``check``) and
 written. ``SHOP`` is the default; it needs no category.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from kg.errors import SchemaError
 
@@ -40,13 +38,20 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute of a category: what it means, its unit, its closed list of values where it has one."""
+    """One attribute of a category: what it means and how its values are written.
+
+    ``unit``: its values are measures, and their normal form is in this unit. ``values``: the closed list, where it has
+    one. ``abbreviations``: as texts write it → as it is meant (HP → Hewlett-Packard). ``normalise``: the rule of its
+    normal form, by name, where unit and list do not say it already.
+    """
 
     name: str
     definition: str = ""
     unit: str | None = None
     values: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
+    normalise: str | None = None
+    abbreviations: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,16 @@ class Schema:
 
     def attributes_of(self, category: str | None) -> tuple[Attribute, ...]:
         """The attributes of every category, then those of this one."""
-        own = self.attributes.get(category, ()) if category is not None else ()
+        own = self.attributes.get(category, ()) if category not in (None, "*") else ()
         return (*self.attributes.get("*", ()), *own)
+
+    def attribute(self, category: str | None, name: str) -> Attribute | None:
+        """The attribute of this name that the category has, or None: nothing may be written of it."""
+        return next((known for known in self.attributes_of(category) if known.name == name), None)
+
+    def names(self, categories: Iterable[str] = ()) -> dict[str, tuple[str, ...]]:
+        """The names of the attributes of its own categories and of these."""
+        return {c: tuple(a.name for a in self.attributes_of(c)) for c in sorted({*self.attributes, *categories})}
 
     def check(self, relation: str, head_type: str, tail_type: str) -> None:
         """Raises SchemaError unless the relation exists and connects these types."""
@@ -70,38 +83,6 @@ class Schema:
         if head_type not in known.heads or tail_type not in known.tails:
             expected = f"{'|'.join(known.heads)} to {'|'.join(known.tails)}"
             raise SchemaError(f"{relation} connects {expected}, not {head_type} to {tail_type}")
-
-    @classmethod
-    def read(cls, path: Path) -> "Schema":
-        """A schema file: JSON ``{"attributes": {category: [{"name", "definition", "unit", "values", "examples"}]}}``.
-
-        Relations are those of ``SHOP``. Raises SchemaError that names the line or the field.
-        """
-        try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise SchemaError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from error
-        attributes = raw.get("attributes") if isinstance(raw, dict) else None
-        if not isinstance(attributes, dict):
-            raise SchemaError(f"{path}: expected an object with the field 'attributes', an object of lists by category")
-        read = {c: tuple(_attribute(path, c, i, a) for i, a in enumerate(rows)) for c, rows in attributes.items()}
-        return cls(SHOP.relations, read)
-
-
-def _attribute(path: Path, category: str, index: int, raw: object) -> Attribute:
-    where = f"{path}: attributes[{category!r}][{index}]"
-    if not isinstance(raw, dict) or not isinstance(raw.get("name"), str) or not raw["name"].strip():
-        raise SchemaError(f"{where}: expected an object with a non-empty string 'name'")
-    unknown = sorted(set(raw) - {"name", "definition", "unit", "values", "examples"})
-    if unknown:
-        raise SchemaError(f"{where}: unknown field {unknown[0]!r}")
-    return Attribute(
-        name=raw["name"],
-        definition=str(raw.get("definition", "")),
-        unit=raw.get("unit"),
-        values=tuple(map(str, raw.get("values", ()))),
-        examples=tuple(map(str, raw.get("examples", ()))),
-    )
 
 
 _RELATIONS = (

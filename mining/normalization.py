@@ -6,37 +6,69 @@ approximations stay approximate, and three bottles of 500 ml stay three.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kg.ids import normal_form
 from mining.gazetteers import COLORS, MATERIALS
-from mining.units import CANONICAL, UNIT_PATTERN, Unit, to_canonical, unit_of
+from mining.numbers import CHINESE_NUMBER, FRACTION_SIGNS, NUMBER, number_of, plainly
+from mining.units import CANONICAL, UNIT_PATTERN, VALUE_UNIT_PATTERN, Unit, to_canonical, unit_of
 
-_FRACTIONS = "½¼¾⅓⅔⅛⅜⅝⅞"
-_NUMBER = (
-    rf"(?:\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?(?![\d,])|\d+[-\s]\d{{1,2}}/\d{{1,2}}(?![\d/])|\d+/\d+(?![\d/])"
-    rf"|\d*[-\s]?[{_FRACTIONS}]|\d+[.,]\d+|\.\d+|\d+)"
-)
-_CHINESE_NUMBER = (
-    "(?:[一二两三四五六七八九]?[十百][一二三四五六七八九十]*|[一二两三四五六七八九]|半)(?=[\u4e00-\u9fff])"
-)
 _SIDE = r"(?:[LWHD](?![A-Za-z0-9])|(?:wide|high|deep|long|tall|thick|width|height|depth|length|diameter)\b)"
-_UNIT = rf"(?:{UNIT_PATTERN}(?:(?![A-Za-z0-9])|(?<=[\"”″'’′])(?=[LWHD](?![A-Za-z0-9]))))"
-_VALUE = re.compile(
-    rf"(?P<low>{_NUMBER}|{_CHINESE_NUMBER})(?:(?P<gap>\s?-?\s?)(?P<first_unit>{_UNIT}))?"
-    rf"(?:\s?(?:-|–|—|~|～|to|至|到)\s?(?P<high>{_NUMBER}))?"
-    rf"(?:(?P<wide>\s?-?\s?)(?P<unit>{_UNIT}))?(?P<plus>\+|以上)?"
-    rf"(?:\s?(?P<side>{_SIDE}))?(?:\s(?P<late_unit>{_UNIT}))?",
+_NUMBERS = rf"(?:{NUMBER}|{CHINESE_NUMBER})"
+
+
+def _value_of(units: str) -> re.Pattern[str]:
+    """A number, a range or a tolerance, with units of this pattern; ``between`` lets ``and`` join a range."""
+    unit = rf"(?:{units}(?:(?![A-Za-z0-9])|(?<=[\"”″'’′])(?=[LWHD](?![A-Za-z0-9])|[x×*]\s?\d)))"
+    return re.compile(
+        rf"(?P<between>(?<=\bbetween\s))?(?P<low>{_NUMBERS})"
+        rf"(?:(?P<gap>\s?-?\s?)(?P<first_unit>{unit}))?"
+        rf"(?:\s?(?P<joint>±|\+/-|(?(between)and\b|(?:-|–|—|~|～|to\b|至|到)))\s?(?P<high>{_NUMBERS}))?"
+        rf"(?:(?P<wide>\s?-?\s?)(?P<unit>{unit}))?(?P<half>半(?![价折年天月日小]))?(?P<plus>\+(?!/-))?"
+        rf"(?:\s?(?P<side>{_SIDE}))?(?:\s(?P<late_unit>{unit}))?",
+        re.IGNORECASE,
+    )
+
+
+_IN_PROSE, _IN_VALUE = _value_of(UNIT_PATTERN), _value_of(VALUE_UNIT_PATTERN)
+# Two units that people say in one breath: 5 ft 6 in, 2 lb 3 oz, 一斤二两.
+_COMPOUND = re.compile(
+    rf"(?P<first>\d+|{CHINESE_NUMBER})(?:"
+    rf"(?:\s?-?\s?(?:ft|feet|foot)\.?,?\s?-?|['’′]\s?)(?P<inch>{NUMBER})(?:\s?-?(?:inch(?:es)?|in)\b|[\"”″]|'')"
+    rf"|\s?(?:lbs?|pounds?)\.?,?\s?(?P<oz>{NUMBER})\s?(?:oz|ounces?)\b"
+    rf"|斤(?P<liang>{_NUMBERS})两)",
     re.IGNORECASE,
 )
-_START = re.compile(rf"(?<![A-Za-z0-9_.,/$€£¥#])(?<![A-Za-z0-9]-)(?=\.?\d|[{_FRACTIONS}]|{_CHINESE_NUMBER})")
-_TIMES = re.compile(r"\s*(?:[x×*]|by\b)\s*(?=[\d.½¼¾⅓⅔⅛⅜⅝⅞])", re.IGNORECASE)
-_ABOUT = re.compile(r"(?:\b(?:about|approx(?:imately|\.)?|around|roughly|nearly|ca\.)\s*|[~≈～]\s?|大?约\s?)$", re.I)
-_AT_MOST = re.compile(r"(?:\b(?:up to|at most|less than|max(?:imum)?\.?)\s+|≤\s?|(?:不超过|最多|最大)\s?)$", re.I)
-_AT_LEAST = re.compile(r"(?:\b(?:at least|more than|over|min(?:imum)?\.?)\s+|≥\s?|(?:至少|超过)\s?)$", re.I)
+_PARTS = {"inch": "ft", "oz": "lb", "liang": "jin"}
+_START = re.compile(rf"(?<![A-Za-z0-9_.,/$€£¥#])(?<![A-Za-z0-9]-)(?=\.?\d|[{FRACTION_SIGNS}]|{CHINESE_NUMBER})")
+_TIMES = re.compile(rf"\s*(?:[x×*]|by\b)\s*(?=[\d.{FRACTION_SIGNS}])", re.IGNORECASE)
+_ABOUT = re.compile(
+    r"(?:\b(?:about|approx(?:imately|\.)?|around|roughly|nearly|almost|circa|ca\.?)\s*|[~≈～]\s?|大?约为?\s?|将?近\s?)$",
+    re.I,
+)
+_AT_MOST = re.compile(
+    r"(?:\b(?:up to|at most|less than|no more than|under|below|max(?:imum)?\.?)\s+|(?:≤|<=?)\s?"
+    r"|(?:不超过|最多|最大|不到|低于|小于)\s?)$",
+    re.I,
+)
+_AT_LEAST = re.compile(
+    r"(?:\b(?:at least|(?<!no )more than|over|above|min(?:imum)?\.?)\s+|(?:≥|>=?)\s?"
+    r"|(?:至少|超过|不少于|不低于|大于)\s?)$",
+    re.I,
+)
+# The same said after the measure; 500克以内, 5 kg or less.
+_ABOUT_AFTER = re.compile(r"\s?(?:左右|上下|\((?:approx\.?|about)\)|approx(?:imately|\.|\b))", re.I)
+_AT_MOST_AFTER = re.compile(
+    r"\s?(?:以内|之内|(?:及|或)?以下|(?:or|and) (?:less|under|below|smaller)\b|max(?:imum\b|\.|\b))", re.I
+)
+_AT_LEAST_AFTER = re.compile(
+    r"\s?(?:(?:及|或)?以上|起(?!来|动|重|订)|(?:or|and) (?:more|up|over|above|larger)\b|min(?:imum\b|\.|\b))", re.I
+)
 _AFTER_INCH = re.compile(rf"\.?(?:\s*(?:$|[,;:)\]/x×*]|by\b|{_SIDE})|\.\s)", re.I)
 _OPEN_QUOTE = re.compile(r"(?:^|[\s(\[])[\"“”'‘’](?=[^\W\d])[^\"“”'‘’\n]*$")
-_CHINESE_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"两": 2}
+# Full-width letters, digits and the point are read as narrow ones; one for one, so that places stay.
+_NARROW = {code: code - 0xFEE0 for code in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))}
+_NARROW |= {0xFF0E: 0x2E, 0xFF0F: 0x2F, 0xFF05: 0x25}
 
 DIMENSION_OF = {
     "weight": ("mass",),
@@ -48,7 +80,7 @@ DIMENSION_OF = {
     "pack": ("count",),
     "size": ("length",),
 }
-_SIZES = {
+SIZES = {
     "extra small": "xs", "small": "s", "medium": "m", "large": "l", "extra large": "xl", "x-large": "xl",
     "xx-large": "xxl", "2xl": "xxl", "3xl": "xxxl",
     "小号": "s", "中号": "m", "大号": "l", "加大号": "xl", "均码": "one size",
@@ -74,14 +106,14 @@ class Quantity:
     @property
     def form(self) -> str:
         """One way of writing it, equal for equal measures: ``500 ml``, ``3 x 500 ml``, ``10-12 cm``, ``<= 5 kg``."""
-        if self.number is not None:
-            body = f"{self.number:.10g} {self.unit}"
-        elif self.low is not None and self.high is not None:
-            body = f"{self.low:.10g}-{self.high:.10g} {self.unit}"
-        else:
-            body = f">= {self.low:.10g} {self.unit}" if self.low is not None else f"<= {self.high:.10g} {self.unit}"
         times = f"{self.count} x " if self.count != 1 else ""
-        return f"{'about ' if self.approximate else ''}{times}{body}"
+        about = "about " if self.approximate else ""
+        if self.number is not None:
+            return f"{about}{times}{plainly(self.number)} {self.unit}"
+        if self.low is not None and self.high is not None:
+            return f"{about}{times}{plainly(self.low)}-{plainly(self.high)} {self.unit}"
+        bound, sign = (self.low, ">=") if self.low is not None else (self.high, "<=")
+        return f"{sign} {times}{plainly(bound or 0.0)} {self.unit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +148,7 @@ def normalise(attribute: str, surface: str) -> Normalised | None:
     An attribute of ``DIMENSION_OF`` takes only measures of its dimension; any other takes every measure.
     """
     name, value = normal_form(attribute).replace("colour", "color"), normal_form(surface)
-    words = {"color": COLORS, "material": MATERIALS, "size": _SIZES}.get(name, {})
+    words = {"color": COLORS, "material": MATERIALS, "size": SIZES}.get(name, {})
     if value in words:
         return Normalised(attribute, surface, words[value])
     found = parse(surface)
@@ -143,25 +175,45 @@ def parse(surface: str) -> Found | None:
 def find_quantities(text: str, *, whole: bool = False) -> Iterator[Found]:
     """Every measure in a text, left to right, without overlaps.
 
-    ``whole`` trusts that the text is a value and nothing else: there ``5 in`` needs no sign that it is no preposition.
+    ``whole`` trusts that the text is a value and nothing else: there ``5 in`` needs no sign that it is no preposition,
+    and units that mean too much in prose (``5 s``) are read.
     """
+    narrow = text if text.isascii() else text.translate(_NARROW)
     at = 0
-    while (start := _START.search(text, at)) is not None:
-        chain = _chain(text, start.start(), whole)
-        found = _interpret(text, chain) if chain else None
+    while (start := _START.search(narrow, at)) is not None:
+        chain = _chain(narrow, start.start(), whole)
+        found = _compound(narrow, start.start()) or (_interpret(narrow, chain) if chain else None)
         at = found.end if found else (chain[0].end() if chain else start.end() + 1)
         if found:
-            yield found
+            yield found if narrow is text else _as_written(text, found)
+
+
+def _as_written(text: str, found: Found) -> Found:
+    surface = text[found.start : found.end]
+    return replace(found, quantities=tuple(replace(quantity, surface=surface) for quantity in found.quantities))
+
+
+def _compound(text: str, at: int) -> Found | None:
+    said = _COMPOUND.match(text, at)
+    if said is None or said.lastgroup is None:
+        return None
+    small, large = unit_of(said.lastgroup), unit_of(_PARTS[said.lastgroup])
+    if small is None or large is None:
+        return None
+    whole = to_canonical(number_of(said["first"]), large) + to_canonical(number_of(said[said.lastgroup]), small)
+    number = float(f"{whole:.10g}")
+    return _found(text, at, said.end(), (Quantity(number, CANONICAL[small.dimension]),))
 
 
 def _chain(text: str, at: int, whole: bool) -> list[re.Match[str]]:
     """The values that stand at ``at``, joined by times signs: at most three, each with or without a unit."""
+    pattern = _IN_VALUE if whole else _IN_PROSE
     chain: list[re.Match[str]] = []
-    value = _VALUE.match(text, at)
+    value = pattern.match(text, at)
     while value is not None and len(chain) < 3:
         chain.append(value)
         times = _TIMES.match(text, value.end())
-        value = _VALUE.match(text, times.end()) if times else None
+        value = pattern.match(text, times.end()) if times else None
     return [value for value in chain if whole or _plausible(text, value)] if chain else []
 
 
@@ -189,9 +241,10 @@ def _interpret(text: str, chain: list[re.Match[str]]) -> Found | None:
     unit = _unit(chain[0])
     if unit is None:
         return None
-    start, end = chain[0].start(), chain[0].end("plus")
+    start = chain[0].start() - (len("between ") if chain[0]["between"] is not None else 0)
+    end = chain[0].end("plus")
     if end < 0:
-        end = max(chain[0].end("first_unit"), chain[0].end("unit"))
+        end = max(chain[0].end(group) for group in ("first_unit", "unit", "half"))
     return _found(text, start, end, (_quantity(chain[0], unit),))
 
 
@@ -234,21 +287,30 @@ def _multiple(text: str, chain: list[re.Match[str]]) -> Found | None:
 
 def _quantity(value: re.Match[str], unit: Unit, count: int = 1) -> Quantity:
     own = unit_of(value["first_unit"]) if value["high"] and value["first_unit"] else None  # 5 ft to 10 ft
-    low = to_canonical(_number(value["low"]), own or unit)
     canonical = CANONICAL[unit.dimension]
+    half = 0.5 if value["half"] else 0.0  # 两斤半
+    number = number_of(value["low"]) + (0.0 if value["high"] else half)
+    low = to_canonical(number, own if own and own.dimension == unit.dimension else unit)
     if value["high"]:
-        return Quantity(None, canonical, low, to_canonical(_number(value["high"]), unit), count=count)
+        high = to_canonical(number_of(value["high"]) + half, unit)
+        if value["joint"] in ("±", "+/-"):
+            low, high = (float(f"{low + step:.10g}") for step in (-high, high))
+        return Quantity(None, canonical, low, high, count=count)
     if value["plus"]:
         return Quantity(None, canonical, low, count=count)
     return Quantity(low, canonical, count=count)
 
 
 def _found(text: str, start: int, end: int, parts: tuple[Quantity, ...]) -> Found:
-    """Take in the words before a measure that change what it says."""
+    """Take in the words around a measure that change what it says."""
     before = text[max(0, start - 16) : start]
     about, most, least = (pattern.search(before) for pattern in (_ABOUT, _AT_MOST, _AT_LEAST))
     hedge = about or most or least
     start -= len(hedge[0]) if hedge else 0
+    if hedge is None:
+        about, most, least = (p.match(text, end) for p in (_ABOUT_AFTER, _AT_MOST_AFTER, _AT_LEAST_AFTER))
+        said = about or most or least
+        end = said.end() if said else end
     surface = text[start:end]
     read = []
     for part in parts:
@@ -257,36 +319,3 @@ def _found(text: str, start: int, end: int, parts: tuple[Quantity, ...]) -> Foun
             number, low, high = (None, None, number) if most else (None, number, None)
         read.append(Quantity(number, part.unit, low, high, about is not None, surface, part.count))
     return Found(start, end, tuple(read))
-
-
-def _number(surface: str) -> float:
-    if surface[0] in "一二两三四五六七八九十百半":
-        return _chinese_number(surface)
-    if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", surface):
-        return float(surface.replace(",", ""))
-    return sum(_part(part) for part in re.split(rf"[-\s]|(?=[{_FRACTIONS}])", surface) if part)
-
-
-def _part(surface: str) -> float:
-    if surface in _FRACTIONS:
-        above, below = ((1, 2), (1, 4), (3, 4), (1, 3), (2, 3), (1, 8), (3, 8), (5, 8), (7, 8))[
-            _FRACTIONS.index(surface)
-        ]
-        return above / below
-    above_text, slash, below_text = surface.partition("/")
-    if slash:
-        return float(above_text) / float(below_text) if float(below_text) else 0.0
-    return float(surface.replace(",", "."))
-
-
-def _chinese_number(surface: str) -> float:
-    if surface == "半":
-        return 0.5
-    total = digit = 0
-    for char in surface:
-        if char in "十百":
-            total += (digit or 1) * (10 if char == "十" else 100)
-            digit = 0
-        else:
-            digit = _CHINESE_DIGITS[char]
-    return float(total + digit)

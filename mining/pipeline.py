@@ -13,6 +13,7 @@ from typing import Any
 
 from kg import ids
 from kg.events import EventLog
+from kg.schema import SHOP, Schema
 from kg.store import GraphStore
 from kg.types import Counts, Evidence, Fact, Timestamp, Triple
 from mining.behavior.config import BehaviorConfig
@@ -65,11 +66,13 @@ def mine(
     behavior: BehaviorConfig | None = None,
     bot_rules: BotConfig | None = None,
     progress: Progress | None = None,
+    schema: Schema = SHOP,
 ) -> MineReport:
     """Mines every document and every event before ``until``; what the same methods found earlier is replaced.
 
     ``run_dir`` keeps the extraction cache and the journal of a replacement under way: the same folder for all runs of
-    one workspace. ``run`` is written into fresh evidence as its provenance. With ``until``, undated documents and facts
+    one workspace. ``schema`` says which facts of texts may be written; it is the one that ``extractors`` read by.
+    ``run`` is written into fresh evidence as its provenance. With ``until``, undated documents and facts
     (a catalogue crawl) count only by ``allow_undated``: they may say what was not yet known. Then typed relations lack
     their categories too.
 
@@ -77,7 +80,7 @@ def mine(
     log raise.
     """
     progress = progress or Silent()
-    text = TextMining(store, extractors, run_dir=run_dir, run=run)
+    text = TextMining(store, extractors, run_dir=run_dir, run=run, schema=schema)
     text_report = text.run(until=until, allow_undated=allow_undated, progress=progress)
     stage = _Behavior(store, until, allow_undated, run)
     progress.start("behaviour: counting")

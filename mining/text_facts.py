@@ -21,6 +21,7 @@ from kg.errors import SchemaError
 from kg.schema import SHOP, Schema
 from kg.store import GraphStore
 from kg.types import Counts, Document, Entity, Evidence, Fact, Timestamp, Triple, merge_evidence
+from mining.catalog import category_of
 from mining.entity_join import Known
 from mining.errors import BudgetExhausted, MiningError
 from mining.extraction_cache import ExtractionCache, key_of
@@ -192,11 +193,11 @@ class TextMining:
         document, extractions = findings
         checked: dict[str, Extraction] = {}
         for method, extraction in extractions.items():
-            types = {e.id: e.type for e in extraction.entities}
+            tails = {e.id: e for e in extraction.entities}
             kept: list[Fact] = []
             aside = list(extraction.set_aside)
             for fact in extraction.facts:
-                reason = self._flaw(fact, document, types, known) or _misquoted(fact, document, method)
+                reason = self._flaw(fact, document, tails, known) or _misquoted(fact, document, method)
                 if reason is None:
                     kept.append(fact)
                 else:
@@ -205,16 +206,21 @@ class TextMining:
             checked[method] = replace(extraction, facts=tuple(kept), set_aside=tuple(aside))
         return document, checked
 
-    def _flaw(self, fact: Fact, document: Document, types: Mapping[str, str], known: Known) -> str | None:
+    def _flaw(self, fact: Fact, document: Document, tails: Mapping[str, Entity], known: Known) -> str | None:
         if fact.head != document.about:
             return "head is not the document's product"
-        tail = types.get(fact.tail) or ("Product" if fact.tail in known.products else None)
+        value = tails.get(fact.tail)
+        tail = value.type if value is not None else "Product" if fact.tail in known.products else None
         if tail is None:
             return "unknown tail"
         try:
             self.schema.check(fact.relation, "Product", tail)
         except SchemaError:
             return "off schema"
+        if fact.relation == "HAS_ATTRIBUTE" and value is not None:
+            name = value.properties.get("attribute")
+            if not isinstance(name, str) or self.schema.attribute(category_of(document), name) is None:
+                return "off schema"
         return None
 
     def _seconded(self, until: Timestamp | None, allow_undated: bool, progress: Progress) -> Counter[Triple] | None:

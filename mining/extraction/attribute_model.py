@@ -11,7 +11,7 @@ from random import Random
 
 from mining.errors import ConfigurationError, SourceError
 from mining.evaluation import lenient_attributes, strict_attributes
-from mining.extraction.attribute_rows import Row, Schema, schema_of
+from mining.extraction.attribute_rows import AttributeNames, Row, schema_of
 from mining.extraction.calibration import Bin, reliability
 from mining.extraction.examples import Example, labelled
 from mining.extraction.normal_forms import NormalForms
@@ -59,7 +59,7 @@ class AttributeModel:
     def __init__(
         self,
         tagger: Tagger,
-        schema: Schema,
+        schema: AttributeNames,
         written: Mapping[tuple[str, str, str], str],
         threshold: float,
         normal: NormalForms | None = None,
@@ -152,7 +152,7 @@ def fit(
     rows: Sequence[Row],
     options: Options,
     *,
-    schema: Schema | None = None,
+    schema: AttributeNames | None = None,
     dev: Sequence[Row] = (),
     wanted: Sequence[Row] = (),
     checkpoint: Path | None = None,
@@ -204,7 +204,7 @@ def pairs_of(rows: Sequence[Row], wanted: Sequence[Row]) -> list[tuple[str, str,
     return pairs
 
 
-def _contexts(rows: Sequence[Row], schema: Schema) -> dict[str, tuple[str, ...]]:
+def _contexts(rows: Sequence[Row], schema: AttributeNames) -> dict[str, tuple[str, ...]]:
     """The attributes that training can teach: those of the schema that some row has a value for."""
     taught: dict[str, set[str]] = {}
     for row in rows:
@@ -212,7 +212,7 @@ def _contexts(rows: Sequence[Row], schema: Schema) -> dict[str, tuple[str, ...]]
     return {category: tuple(n for n in schema.get(category, ()) if n in names) for category, names in taught.items()}
 
 
-def _examples(rows: Sequence[Row], schema: Schema) -> list[Example]:
+def _examples(rows: Sequence[Row], schema: AttributeNames) -> list[Example]:
     made = []
     for row in rows:
         allowed = {a: v for a, v in row.values().items() if a in schema.get(row.category, ())}

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 from mining.errors import SourceError
 from mining.evaluation import NOT_APPLICABLE
 
-Schema: TypeAlias = Mapping[str, tuple[str, ...]]
-"""Category → its attributes."""
+AttributeNames: TypeAlias = Mapping[str, tuple[str, ...]]
+"""Category → the names of its attributes."""
 
 FIELDS = ("input", "input_title", "input_description")
 
@@ -58,34 +58,7 @@ def read_rows(path: Path, *, labels: bool) -> list[Row]:
     return rows
 
 
-def read_schema(path: Path) -> Schema:
-    """The attributes of each category from JSON lines of one of three forms.
-
-    ``{"category", "attributes": [name or {"name", …}]}``, a line a category; or ``{"Category", "Attribute", …}``, a
-    line an attribute. Raises SourceError that names the line.
-    """
-    found: dict[str, dict[str, None]] = {}
-    for number, read in _lines(path):
-        category = read.get("category", read.get("Category"))
-        names = read.get("attributes", [read["Attribute"]] if "Attribute" in read else None)
-        if not isinstance(category, str) or not isinstance(names, list):
-            raise SourceError(
-                f"{path}:{number}: expected a category with a list of attributes, or Category and Attribute; "
-                f"saw {_keys(read)}"
-            )
-        for attribute in names:
-            name = attribute.get("name") if isinstance(attribute, dict) else attribute
-            if not isinstance(name, str) or not name.strip():
-                raise SourceError(
-                    f"{path}:{number}: an attribute is a name or an object with a name, saw {attribute!r}"
-                )
-            found.setdefault(category, {})[name] = None
-    if not found:
-        raise SourceError(f"{path}: holds no category; expected JSON lines of categories with their attributes")
-    return {category: tuple(names) for category, names in found.items()}
-
-
-def schema_of(rows: Sequence[Row]) -> Schema:
+def schema_of(rows: Sequence[Row]) -> AttributeNames:
     """The attributes that the labels of each category name, in the order of their names."""
     found: dict[str, set[str]] = {}
     for row in rows:

@@ -30,7 +30,7 @@ from mining.language import chinese_share, sentences
 from mining.language_model.budget import Budget
 from mining.language_model.cache import ReplyCache
 from mining.language_model.types import LanguageModel, Prompt, Reply, Usage
-from mining.normalization import normalise
+from mining.normal_values import in_form
 from mining.types import Extraction, SetAside
 
 METHOD = "llm"
@@ -325,7 +325,7 @@ class _Reader:
 
     def _value(self, attribute: str, quote: str) -> Entity:
         """Equal measures are one value however they are written; the quote keeps how."""
-        normal = normalise(attribute, quote)
+        normal = in_form(self._attributes[attribute], quote)
         form = normal.form if normal else quote
         properties: dict[str, Scalar] = {"attribute": attribute, "value": form}
         if normal is not None and normal.unit is not None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-from kg.schema import SHOP, Schema
+from kg.schema import SHOP, Attribute, Schema
 from mining.language import language_of
 from mining.language_model.types import Message, Prompt
 
@@ -20,6 +20,7 @@ PROMPT_VERSION = "1"  # raise it with every change below that can change a reply
 MAX_FACTS = 6  # of each relation
 MAX_QUOTE = 60  # characters
 MAX_TOKENS = 480
+MAX_DEFINITION, MAX_TOLD = 120, 20  # characters and listed values that are told of an attribute
 TEXT_RELATIONS = ("COMPATIBLE_WITH", "ACCESSORY_OF", "USED_FOR", "SUITS", "HAS_ATTRIBUTE")
 
 ShotLanguage = Literal["en", "zh"]
@@ -182,18 +183,19 @@ def build_prompt(
     attributes = tuple(attribute.name for attribute in schema.attributes_of(category))
     if not attributes:
         relations = tuple(relation for relation in relations if relation != "HAS_ATTRIBUTE")
-    lines = [f"- {key_of(name)}: {_definition(name, schema, language, attributes)}" for name in relations]
+    shown = [_told(attribute) for attribute in schema.attributes_of(category)]
+    lines = [f"- {key_of(name)}: {_definition(name, schema, language, shown)}" for name in relations]
     messages = [Message("system", _RULES[language].format(relations="\n".join(lines)))]
     for shot in _SHOTS[language]:
         messages += [Message("user", _delimited(shot.text)), Message("assistant", _answer(shot, relations, attributes))]
-    shown = as_data(text)
-    messages.append(Message("user", _delimited(shown)))
+    data = as_data(text)
+    messages.append(Message("user", _delimited(data)))
     return Prompt(
         tuple(messages),
         answer_schema(tuple(relations), attributes),
         PROMPT_VERSION,
         max_tokens=MAX_TOKENS,
-        grammar=answer_grammar(shown, tuple(relations), attributes),
+        grammar=answer_grammar(data, tuple(relations), attributes),
     )
 
 
@@ -206,6 +208,16 @@ def _definition(relation: str, schema: Schema, language: ShotLanguage, attribute
     own = _EN_DEFINITIONS if language == "en" else _ZH_DEFINITIONS
     text = own.get(relation) or schema.relations[relation].definition
     return f"{text} {', '.join(attributes)}" if relation == "HAS_ATTRIBUTE" else text
+
+
+def _told(attribute: Attribute) -> str:
+    """An attribute's name; with what a shop's own schema says of it. The default ones go without saying."""
+    if attribute in SHOP.attributes["*"]:
+        return attribute.name
+    values = f"one of {', '.join(attribute.values[:MAX_TOLD])}" if attribute.values else ""
+    said = "; ".join(part for part in (attribute.definition[:MAX_DEFINITION], values) if part)
+    # A proposed schema holds words of the catalogue, which strangers wrote.
+    return f"{attribute.name} ({as_data(' '.join(said.split()))})" if said else attribute.name
 
 
 def _delimited(text: str) -> str:

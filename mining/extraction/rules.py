@@ -27,6 +27,7 @@ from mining.catalog import ANY_CATEGORY, category_of
 from mining.extraction import chinese, patterns, tails
 from mining.extraction.attributes import Listed, Stated, stated_values
 from mining.extraction.kinds import Words
+from mining.extraction.schema_values import by_schema, schema_values
 from mining.gazetteers import AUDIENCES, COLORS, MATERIALS
 from mining.language import chinese_share, sentences
 from mining.normalization import Found, find_quantities
@@ -69,6 +70,8 @@ CONFIDENCE = {
     "material": 0.8,
     "measure": 0.85,
     "pack": 0.9,
+    "keyed": 0.9,
+    "listed": 0.8,
     "model-bracketed": 0.85,
     "model": 0.7,
 }
@@ -272,9 +275,18 @@ class RuleExtractor:
             writing.set_aside(relation, document.text[start:end], reason)
         for span in doc.spans["shop_relations"]:
             writing.relation(span.label_, span.start_char, span.end_char, span.id_)
-        for value in sorted(_values(doc, title_end), key=lambda v: (v.start, v.end, v.attribute)):
+        named = list(self._of_schema(text, title_end, category_of(document)))
+        lines = [(value.start, value.end) for value in named if value.rule == "keyed"]
+        # What stands on a line that names its attribute needs no guess at what it is.
+        read = [v for v in _values(doc, title_end) if not any(a <= v.start and v.end <= b for a, b in lines)]
+        for value in sorted([*read, *named], key=lambda v: (v.start, v.end, v.attribute)):
             writing.value(value)
         return writing.extraction()
+
+    def _of_schema(self, text: str, title_end: int, category: str | None) -> Iterator[Stated]:
+        """The default schema has no lists, and what it names is found by rules of its own."""
+        if self._schema is not SHOP:
+            yield from schema_values(text, title_end, self._schema.attributes_of(category))
 
 
 def _values(doc: Doc, title_end: int) -> Iterator[Stated]:
@@ -330,17 +342,18 @@ class _Writing:
     def value(self, stated: Stated) -> None:
         surface = self.document.text[stated.start : stated.end]
         category = category_of(self.document)
-        if stated.attribute not in {a.name for a in self.schema.attributes_of(category)}:
-            self.set_aside("HAS_ATTRIBUTE", surface, "off schema")
+        read = by_schema(self.schema.attributes_of(category), stated, surface)
+        if isinstance(read, str):
+            self.set_aside("HAS_ATTRIBUTE", surface, read)
             return
-        normal = stated.normal
-        properties: dict[str, Scalar] = {"attribute": stated.attribute, "value": normal.form if normal else surface}
+        attribute, normal = read
+        properties: dict[str, Scalar] = {"attribute": attribute.name, "value": normal.form if normal else surface}
         if normal is not None and normal.unit is not None:
             properties["unit"] = normal.unit
         if normal is not None and normal.number is not None:
             properties["number"] = normal.number
         # Equal measures are one value however they are written; the quote keeps how.
-        entity_id = ids.value(category or ANY_CATEGORY, stated.attribute, normal.form if normal else surface)
+        entity_id = ids.value(category or ANY_CATEGORY, attribute.name, normal.form if normal else surface)
         entity = Entity(entity_id, "Value", _one_line(surface), lang=_lang(surface), properties=properties)
         self._fact("HAS_ATTRIBUTE", entity, stated.start, stated.end, stated.rule)
 

@@ -6,10 +6,10 @@ The definitions are those of the labelling rules; words are looked for in the ta
 import re
 from collections.abc import Iterator
 
-from kg.ids import normal_form
 from kg.schema import Attribute
 from mining.extraction.patterns import ACTIVITIES, PEOPLE, PLACES, SEASONS, VAGUE
 from mining.language import sentences
+from mining.normal_values import refusal
 from mining.normalization import DIMENSION_OF, normalise, parse
 
 _CJK = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
@@ -135,9 +135,9 @@ def _stands_alone(part: str) -> bool:
 
 def attribute_fits(attribute: Attribute, quote: str) -> bool:
     """Whether a quote can be a value of an attribute: of its closed list, measurable, or known by its name."""
-    if attribute.values:
-        return normal_form(quote) in {normal_form(value) for value in attribute.values}
-    if attribute.unit is not None or attribute.name in DIMENSION_OF:
+    if attribute.values or attribute.unit is not None:
+        return refusal(attribute, quote) is None
+    if attribute.name in DIMENSION_OF:
         return normalise(attribute.name, quote) is not None
     if attribute.name in ("color", "material"):
         return any(normalise(attribute.name, part) is not None for part in _parts(quote))

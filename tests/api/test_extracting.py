@@ -1,6 +1,7 @@
 """``shopgraph extract`` writes a line a product, in order, and never reads the labels of what it is tested on."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from api.extracting import beside
+from api.extracting import beside, on_schema
+from kg.schema import Attribute, Schema
 
 
 def products(count: int) -> list[dict[str, Any]]:
@@ -84,6 +86,33 @@ def test_a_line_a_product_in_order(encoder: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.jsonl"
     assert run("--model", kept, "--test", stripped, "--out", again).exit_code == 0
     assert again.read_bytes() == out.read_bytes()
+
+
+def test_values_off_the_schema_are_set_aside() -> None:
+    pytest.importorskip("torch")
+    from mining.extraction.attribute_model import Answer, Value
+
+    said = {"Color": "red", "Shape": "round", "Weight": "1,5 kg", "Height": "tall", "Brand": "HP"}
+    values = {name: Value(value, "input", 0, len(value), 0.9) for name, value in said.items()}
+    attributes = (
+        Attribute("Color", values=("Blue", "Green")),
+        Attribute("Weight", unit="g"),
+        Attribute("Height", unit="cm"),
+        Attribute("Brand", abbreviations={"HP": "Hewlett-Packard"}),
+        Attribute("Age"),
+    )
+    aside: Counter[str] = Counter()
+    kept = on_schema(Answer("C", ("Color",), values), Schema({}, {"C": attributes}), aside)
+    assert kept.plain() == {"Color": None, "Weight": "1,5 kg", "Height": None, "Brand": "HP", "Age": None}
+    assert kept.normalized == {"Color": None, "Weight": "1500 g", "Height": None, "Brand": "Hewlett-Packard"}
+    assert aside == {"not in the list of values": 1, "not a measure of its unit": 1, "off schema": 1}
+    learned = on_schema(
+        Answer("C", ("Color",), values, {"Brand": "HEWLETT", "Height": "9"}), Schema({}, {"C": attributes}), Counter()
+    )
+    assert learned.normalized is not None
+    assert (learned.normalized["Brand"], learned.normalized["Height"]) == ("HEWLETT", None)
+    bare = Schema({}, {"C": (Attribute("Color"), Attribute("Shape"))})
+    assert on_schema(Answer("C", ("Color",), values), bare, aside).normalized is None
 
 
 def test_wanted_forms_lie_beside_the_training_file(tmp_path: Path) -> None:

@@ -21,11 +21,12 @@ from api.extracting import beside, encoder_for, line
 from kg.types import Document
 from mining.catalog import document_of
 from mining.evaluation import Gold, Prediction, Score, lenient_attributes, strict_attributes
-from mining.extraction.attribute_rows import Row, read_rows, read_schema
+from mining.extraction.attribute_rows import Row, read_rows
 from mining.extraction.calibration import calibration_error, reliability
 from mining.extraction.tagged_text import read_tagged
 from mining.grounding import is_boundary
 from mining.normalization import find_quantities, parse
+from mining.schema.files import read_schema
 from mining.sources.products import read_products
 from mining.types import Extraction, Reject
 
@@ -237,7 +238,7 @@ def _print_attributes(asked: argparse.Namespace) -> None:
         _print_both("dictionary of the training values, with measures", said)
     if asked.floor:
         return
-    schema = read_schema(asked.schema) if asked.schema else None
+    schema = read_schema(asked.schema).names() if asked.schema else None
     with Spent("training"):
         model = fit(
             rows,

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from api.app import create_app
 from api.cli import app
 from api.deps import Services
+from mining.schema.files import read_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -23,9 +24,12 @@ def test_every_command_is_in_the_readme_and_has_help() -> None:
     assert isinstance(COMMANDS, TyperGroup)
     for name, command in COMMANDS.commands.items():
         assert f"shopgraph {name}" in README, name
-        assert command.help, name
-        for option in command.params:
-            assert getattr(option, "help", None), f"{name} {option.name}"
+        parts = command.commands if isinstance(command, TyperGroup) else {}
+        assert all(f"`{part}`" in README for part in parts), name
+        for told in (command, *parts.values()):
+            assert told.help, f"{name} {told.name}"
+            for option in told.params:
+                assert getattr(option, "help", None), f"{name} {told.name} {option.name}"
 
 
 def test_every_command_that_the_readme_shows_exists() -> None:
@@ -45,6 +49,13 @@ def test_the_readme_tree_is_the_tree_on_disk() -> None:
         on_disk = {p.name for p in found} - {"__init__.py"}
         missing = {n for n in on_disk if f"{room}/{n}" not in listed and f"{room}/{n}/" not in listed}
         assert not missing, (room, missing)
+
+
+def test_the_schema_that_the_readme_shows_can_be_read(tmp_path: Path) -> None:
+    shown = re.search(r"```yaml\n(attributes:.*?)```", README, re.S)
+    assert shown is not None
+    (tmp_path / "shown.yaml").write_text(shown.group(1), encoding="utf-8")
+    assert read_schema(tmp_path / "shown.yaml").names() == {"Coffee": ("Roast", "Net weight")}
 
 
 def test_help_runs() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from mining.errors import ConfigurationError, SourceError
 from mining.extraction.attribute_model import AttributeModel, cut, fit
-from mining.extraction.attribute_rows import Row, read_rows, read_schema, schema_of
+from mining.extraction.attribute_rows import Row, read_rows, schema_of
 from mining.extraction.tagger_training import Options
 
 COLORS, BRANDS = ("red", "blue", "green"), ("acme", "zeta", "Nordik")
@@ -106,17 +106,6 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
     (tmp_path / "rows.jsonl").write_text(line, "utf-8")
     with pytest.raises(SourceError, match=message):
         read_rows(tmp_path / "rows.jsonl", labels=False)
-
-
-def test_schemas_of_three_forms(tmp_path: Path) -> None:
-    names = written(tmp_path / "a", [{"category": "C", "attributes": ["B", "A"]}])
-    objects = written(tmp_path / "b", [{"category": "C", "attributes": [{"name": "B", "unit": "cm"}, {"name": "A"}]}])
-    lines = written(tmp_path / "c", [{"Category": "C", "Attribute": "B"}, {"Category": "C", "Attribute": "A"}])
-    assert read_schema(names) == read_schema(objects) == read_schema(lines) == {"C": ("B", "A")}
-    with pytest.raises(SourceError, match="b2:1: an attribute is a name"):
-        read_schema(written(tmp_path / "b2", [{"category": "C", "attributes": [{"unit": "cm"}]}]))
-    with pytest.raises(SourceError, match="no category"):
-        read_schema(written(tmp_path / "d", []))
 
 
 def test_the_schema_of_labels() -> None:
