@@ -31,6 +31,7 @@ from recommender.scorers import (
     FactorScorer,
     GraphFilterScorer,
     ItemItemScorer,
+    LeastSquaresScorer,
     PopularityScorer,
     RelationScorer,
     WeightedSumScorer,
@@ -168,6 +169,10 @@ class _Writer:
             arrays = {name: getattr(scorer, name) for name in fields if getattr(scorer, name) is not None}
             told = {name: self._array(f"{key}.{name}", array) for name, array in arrays.items()}
             return {"kind": "factors", "normalise": scorer.normalise, "weights": _tell_weights(scorer.weights), **told}
+        if isinstance(scorer, LeastSquaresScorer):
+            told = {"kind": "least squares", "alpha": scorer.alpha, "regularisation": scorer.regularisation}
+            told["item_factors"] = self._array(f"{key}.item_factors", scorer.item_factors)
+            return told | {"weights": _tell_weights(scorer.weights)}
         if isinstance(scorer, RelationScorer):
             return self._tell_relations(scorer, key)
         if isinstance(scorer, WeightedSumScorer):
@@ -226,6 +231,9 @@ class _Reader:
                 self._array(told["after"]),
                 _read_weights(told["weights"]),
             )
+        if kind == "least squares":
+            factors, weights = self._array(told["item_factors"]), _read_weights(told["weights"])
+            return LeastSquaresScorer(items, factors, told["alpha"], told["regularisation"], weights)
         if kind == "relations":
             return self._relations(told)
         if kind == "sum":
