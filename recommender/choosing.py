@@ -33,6 +33,7 @@ from recommender.scorers import (
     LeastSquaresScorer,
     PopularityScorer,
     RelationScorer,
+    WeightedSumScorer,
 )
 from recommender.splits import Cut, taking_actions
 
@@ -177,6 +178,8 @@ def with_decay(scorer: Scorer, decay: float) -> Scorer:
     """The same scorer with another decay of the history, without fitting again."""
     if isinstance(scorer, ItemItemScorer | FactorScorer | LeastSquaresScorer | GraphFilterScorer | RelationScorer):
         return replace(scorer, weights=HistoryWeights(decay, scorer.weights.actions))
+    if isinstance(scorer, WeightedSumScorer):
+        return WeightedSumScorer(tuple((weight, with_decay(part, decay)) for weight, part in scorer.parts))
     return scorer
 
 

@@ -49,14 +49,14 @@ class ItemItemScorer(Scorer):
 class FactorScorer(Scorer):
     """score = u · item_factorsᵀ + bias with u a learned user vector, or x · fold_in for whoever has none.
 
-    Shapes: ``item_factors`` and ``fold_in`` (n_items, d); ``user_factors`` (n_users, d) and ``last_at`` (n_users,), the
-    time of the newest event that each learned vector knows; ``bias`` (n_items,). ``normalise`` gives a folded-in u the
-    length 1.
+    Shapes: ``item_factors`` (n_items, d); ``fold_in`` (n_items, d), dense or sparse; ``user_factors`` (n_users, d) and
+    ``last_at`` (n_users,), the time of the newest event that each learned vector knows; ``bias`` (n_items,).
+    ``normalise`` gives a folded-in u the length 1.
     """
 
     items: Ids
     item_factors: Floats
-    fold_in: Floats
+    fold_in: Floats | Sparse
     users: Ids = NO_IDS
     user_factors: Floats | None = None
     last_at: Ints = field(default_factory=lambda: np.zeros(0, np.int64))

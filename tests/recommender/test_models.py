@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from recommender.choosing import with_decay
 from recommender.dataset import Dataset, Edges
 from recommender.errors import ConfigurationError, ModelFitError
-from recommender.histories import Ids
+from recommender.histories import HistoryWeights, Ids
 from recommender.models.als import Als
 from recommender.models.chebyshev import Chebyshev
 from recommender.models.ease import Ease
@@ -18,6 +19,7 @@ from recommender.models.popularity import DAY, Popularity
 from recommender.models.relations import Relations
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
+from recommender.scorers import WeightedSumScorer
 
 ITEMS = Ids(tuple(f"i{n:02d}" for n in range(14)))
 ENTITIES = Ids(("brand:a", "brand:b", "use:x"))
@@ -42,6 +44,21 @@ def test_ease(data):
     expected = inverse / -np.diag(inverse)[None, :]
     np.fill_diagonal(expected, 0)
     np.testing.assert_allclose(Ease(7.0).fit(data).scores_batch(data.histories), x @ expected, atol=1e-5)
+
+
+def test_ease_with_few_users_is_the_same_model_made_from_users(data):
+    """B through K of the users, whatever the decay, against the definition."""
+    histories = data.histories.take(np.arange(5))
+    few = replace(data, users=Ids(data.users.names[:5]), histories=histories)
+    x = few.matrix().toarray().astype(np.float64)
+    inverse = np.linalg.inv(x.T @ x + 7 * np.eye(14))
+    expected = inverse / -np.diag(inverse)[None, :]
+    np.fill_diagonal(expected, 0)
+    scorer = Ease(7.0).fit(few)
+    assert isinstance(scorer, WeightedSumScorer)
+    np.testing.assert_allclose(scorer.scores_batch(data.histories), data.matrix() @ expected, atol=1e-5)
+    aged = HistoryWeights(0.6, data.weights.actions).matrix(data.histories, 14)
+    np.testing.assert_allclose(with_decay(scorer, 0.6).scores_batch(data.histories), aged @ expected, atol=1e-5)
 
 
 def test_als_ends_where_neither_side_can_be_better(data):
