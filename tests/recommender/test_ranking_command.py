@@ -120,3 +120,13 @@ def test_differences_and_slices_are_those_of_the_lists(folder, ask):
         gain, low, high = map(float, found.groups()[:3])
         assert gain == pytest.approx((hits("served", wanted) - hits(name, wanted)) / len(wanted), abs=6e-5)
         assert low <= gain <= high
+
+
+def test_what_was_only_looked_at_leaves_the_lists_where_validation_says_so(folder, ask):
+    """No target was looked at before, so that lists without what was are better; every model is asked alike."""
+    printed, lists = ask("retailrocket", "acts.parquet", "last.parquet")
+    told = re.search(r"is not shown again: itemknn NDCG@10 (.+), without it (.+)", printed)
+    shown, hidden = map(float, told.groups())
+    assert shown < hidden
+    before = {(row["user"], row["item"]) for row in pq.read_table(folder / "acts.parquet").to_pylist()}
+    assert not before & {(row["user"], row["item"]) for row in lists.to_pylist()}
