@@ -173,9 +173,13 @@ class _Writer:
             told = {name: self._array(f"{key}.{name}", array) for name, array in arrays.items()}
             return {"kind": "factors", "normalise": scorer.normalise, "weights": _tell_weights(scorer.weights), **told}
         if isinstance(scorer, LeastSquaresScorer):
-            told = {"kind": "least squares", "alpha": scorer.alpha, "regularisation": scorer.regularisation}
-            told["item_factors"] = self._array(f"{key}.item_factors", scorer.item_factors)
-            return told | {"weights": _tell_weights(scorer.weights)}
+            return {
+                "kind": "least squares",
+                "alpha": scorer.alpha,
+                "regularisation": scorer.regularisation,
+                "item_factors": self._array(f"{key}.item_factors", scorer.item_factors),
+                "weights": _tell_weights(scorer.weights),
+            }
         if isinstance(scorer, SequenceScorer):
             arrays = {name: getattr(scorer, name) for name in _SEQUENCE}
             arrays |= {name: getattr(scorer.blocks, name) for name in _BLOCKS}
@@ -244,8 +248,8 @@ class _Reader:
             return LeastSquaresScorer(items, factors, told["alpha"], told["regularisation"], weights)
         if kind == "sequence":
             blocks = Blocks(told["heads"], **{name: self._array(told[name]) for name in _BLOCKS})
-            arrays = [self._array(told[name]) for name in _SEQUENCE]
-            return SequenceScorer(items, *arrays, blocks, _read_weights(told["weights"]))
+            arrays = {name: self._array(told[name]) for name in _SEQUENCE}
+            return SequenceScorer(items, blocks=blocks, weights=_read_weights(told["weights"]), **arrays)
         if kind == "relations":
             return self._relations(told)
         if kind == "sum":

@@ -154,7 +154,7 @@ class SequenceScorer(Scorer):
 
     @cached_property
     def _known(self) -> Bools:
-        known: Bools = self.item_vectors.any(axis=1)
+        known: Bools = np.any(self.item_vectors, axis=1)
         return known
 
     def speaks(self, histories: Histories) -> Bools:

@@ -158,5 +158,5 @@ def paired_bootstrap(
         counts = np.bincount(random.integers(0, users, users), minlength=users)
         means[draw] = counts @ differences / users
     low, high = np.percentile(means, [2.5, 97.5], axis=0)
-    found = zip(differences.mean(axis=0), low, high, strict=True)
-    return {name: Interval(*map(float, row), users, resamples) for name, row in zip(names, found, strict=True)}
+    found = zip(names, differences.mean(axis=0), low, high, strict=True)
+    return {name: Interval(float(mean), float(a), float(b), users, resamples) for name, mean, a, b in found}

@@ -7,7 +7,7 @@ into gold loss", RecSys 2023, https://arxiv.org/abs/2309.07602), corrected for h
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recommender.arrays import Doubles, Floats, Ints
+from recommender.arrays import Bools, Doubles, Floats, Ints
 from recommender.attention import EPSILON, Blocks, Sequences, SequenceScorer, by_length, padded
 from recommender.dataset import Dataset
 from recommender.errors import ConfigurationError, ModelFitError
@@ -166,8 +166,8 @@ class _Learner:
         self.windows = _Windows.of(self._sequences, model.longest)
         counts = np.bincount(self._sequences.items, minlength=n_items)
         self._warm = np.flatnonzero(counts)
-        self._chances: Doubles = counts[self._warm] ** model.popularity
-        self._chances /= max(self._chances.sum(), 1e-12)
+        drawn = counts[self._warm].astype(np.float64) ** model.popularity
+        self._chances: Doubles = drawn / max(float(drawn.sum()), 1e-12)
         self.module = _Module(n_items, model).to(self._device)
         self.optimiser = torch.optim.Adam(
             self.module.parameters(), lr=model.learning_rate, betas=(0.9, 0.98), fused=True
@@ -199,32 +199,39 @@ class _Learner:
             weights=self._tensor(strengths[places + 1][real]),
         )
 
-    def _tensor(self, array: np.ndarray) -> Tensor:  # type: ignore[type-arg]
+    def _tensor(self, array: Ints | Floats | Bools) -> Tensor:
         return torch.from_numpy(array).to(self._device)
 
-    @torch.no_grad()
     def scorer(self) -> SequenceScorer:
-        vectors = np.zeros(self.module.items.shape, np.float32)
-        vectors[self._warm] = _array(self.module.items)[self._warm]
-        weights = HistoryWeights(1.0, self._data.weights.actions)
-        parts = (_array(self.module.positions), _array(self.module.strength), self._blocks())
-        return SequenceScorer(self._data.items, vectors, *parts, weights)
-
-    def _blocks(self) -> Blocks:
-        blocks = list(self.module.blocks)
-        norms = [norm for block in blocks for norm in block.norms] + [self.module.norm]
-        return Blocks(
-            self._model.heads,
-            np.stack([np.stack((_array(norm.weight), _array(norm.bias))) for norm in norms]),
-            np.stack([_array(block.mix.weight).T for block in blocks]),
-            np.stack([_array(block.out.weight).T for block in blocks]),
-            np.stack([_array(block.up.weight).T for block in blocks]),
-            np.stack([_array(block.up.bias) for block in blocks]),
-            np.stack([_array(block.down.weight).T for block in blocks]),
-            np.stack([_array(block.down.bias) for block in blocks]),
+        learned: dict[str, Floats] = {
+            name: value.detach().cpu().numpy().copy() for name, value in self.module.state_dict().items()
+        }
+        vectors = np.zeros_like(learned["items"])
+        vectors[self._warm] = learned["items"][self._warm]
+        return SequenceScorer(
+            self._data.items,
+            vectors,
+            learned["positions"],
+            learned["strength"],
+            _blocks(learned, self._model),
+            HistoryWeights(1.0, self._data.weights.actions),
         )
 
 
-def _array(tensor: Tensor) -> Floats:
-    array: Floats = tensor.detach().cpu().numpy().copy()
-    return array
+def _blocks(learned: Mapping[str, Floats], model: Sasrec) -> Blocks:
+    """The parameters of the module, by their names in it, as serving wants them."""
+
+    def each(name: str) -> list[Floats]:
+        return [learned[f"blocks.{block}.{name}"] for block in range(model.layers)]
+
+    norms = [f"blocks.{block}.norms.{place}" for block in range(model.layers) for place in range(2)]
+    return Blocks(
+        model.heads,
+        np.stack([np.stack((learned[f"{norm}.weight"], learned[f"{norm}.bias"])) for norm in (*norms, "norm")]),
+        np.stack(each("mix.weight")).swapaxes(1, 2).copy(),
+        np.stack(each("out.weight")).swapaxes(1, 2).copy(),
+        np.stack(each("up.weight")).swapaxes(1, 2).copy(),
+        np.stack(each("up.bias")),
+        np.stack(each("down.weight")).swapaxes(1, 2).copy(),
+        np.stack(each("down.bias")),
+    )
