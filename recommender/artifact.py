@@ -16,7 +16,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from kg.types import ACTIONS, Action
+from recommender.attention import Blocks, SequenceScorer
 from recommender.errors import ArtifactError
 from recommender.histories import NO_IDS, HistoryWeights, Ids
 from recommender.model import Scorer
@@ -31,6 +32,7 @@ from recommender.scorers import (
     FactorScorer,
     GraphFilterScorer,
     ItemItemScorer,
+    LeastSquaresScorer,
     PopularityScorer,
     RelationScorer,
     WeightedSumScorer,
@@ -113,6 +115,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 _ID_FILES = ("items", "users", "entities")
+_SEQUENCE = ("item_vectors", "positions", "strength")
+_BLOCKS = tuple(part.name for part in fields(Blocks) if part.name != "heads")
 
 
 def _write(artifact: Artifact, folder: Path) -> None:
@@ -168,6 +172,19 @@ class _Writer:
             arrays = {name: getattr(scorer, name) for name in fields if getattr(scorer, name) is not None}
             told = {name: self._array(f"{key}.{name}", array) for name, array in arrays.items()}
             return {"kind": "factors", "normalise": scorer.normalise, "weights": _tell_weights(scorer.weights), **told}
+        if isinstance(scorer, LeastSquaresScorer):
+            return {
+                "kind": "least squares",
+                "alpha": scorer.alpha,
+                "regularisation": scorer.regularisation,
+                "item_factors": self._array(f"{key}.item_factors", scorer.item_factors),
+                "weights": _tell_weights(scorer.weights),
+            }
+        if isinstance(scorer, SequenceScorer):
+            arrays = {name: getattr(scorer, name) for name in _SEQUENCE}
+            arrays |= {name: getattr(scorer.blocks, name) for name in _BLOCKS}
+            told = {name: self._array(f"{key}.{name}", array) for name, array in arrays.items()}
+            return {"kind": "sequence", "heads": scorer.blocks.heads, "weights": _tell_weights(scorer.weights), **told}
         if isinstance(scorer, RelationScorer):
             return self._tell_relations(scorer, key)
         if isinstance(scorer, WeightedSumScorer):
@@ -226,6 +243,13 @@ class _Reader:
                 self._array(told["after"]),
                 _read_weights(told["weights"]),
             )
+        if kind == "least squares":
+            factors, weights = self._array(told["item_factors"]), _read_weights(told["weights"])
+            return LeastSquaresScorer(items, factors, told["alpha"], told["regularisation"], weights)
+        if kind == "sequence":
+            blocks = Blocks(told["heads"], **{name: self._array(told[name]) for name in _BLOCKS})
+            arrays = {name: self._array(told[name]) for name in _SEQUENCE}
+            return SequenceScorer(items, blocks=blocks, weights=_read_weights(told["weights"]), **arrays)
         if kind == "relations":
             return self._relations(told)
         if kind == "sum":

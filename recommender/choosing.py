@@ -26,7 +26,15 @@ from recommender.model import Model, Scorer, Tunable
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
 from recommender.models.relations import Relations
-from recommender.scorers import FactorScorer, GraphFilterScorer, ItemItemScorer, PopularityScorer, RelationScorer
+from recommender.scorers import (
+    FactorScorer,
+    GraphFilterScorer,
+    ItemItemScorer,
+    LeastSquaresScorer,
+    PopularityScorer,
+    RelationScorer,
+    WeightedSumScorer,
+)
 from recommender.splits import Cut, taking_actions
 
 DECAYS = (1.0, 0.8, 0.6)
@@ -168,8 +176,10 @@ def _terms(data: Dataset) -> list[Relations]:
 
 def with_decay(scorer: Scorer, decay: float) -> Scorer:
     """The same scorer with another decay of the history, without fitting again."""
-    if isinstance(scorer, ItemItemScorer | FactorScorer | GraphFilterScorer | RelationScorer):
+    if isinstance(scorer, ItemItemScorer | FactorScorer | LeastSquaresScorer | GraphFilterScorer | RelationScorer):
         return replace(scorer, weights=HistoryWeights(decay, scorer.weights.actions))
+    if isinstance(scorer, WeightedSumScorer):
+        return WeightedSumScorer(tuple((weight, with_decay(part, decay)) for weight, part in scorer.parts))
     return scorer
 
 

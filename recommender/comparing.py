@@ -1,13 +1,17 @@
 """All models side by side: each fitted with its relations, without them and with shuffled ones, on the same cases.
 
-``compare`` measures, baselines among the rows; ``choosing.choose`` decides what is served.
+``compare`` measures, baselines among the rows; ``choosing.choose`` decides what is served; ``paired_bootstrap`` says
+whether one of two is better beyond chance.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from recommender.arrays import Doubles
 from recommender.dataset import Dataset
 from recommender.errors import ModelFitError
 from recommender.evaluation import measure_with_coverage
@@ -17,6 +21,7 @@ from recommender.models.mixture import Mixture
 from recommender.splits import Cut
 
 WITH, WITHOUT, SHUFFLED = "with", "without", "shuffled"
+RESAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +119,44 @@ def reseeded(model: Model, seed: int) -> Model:
     if isinstance(model, Mixture):
         return Mixture(tuple((weight, reseeded(part, seed)) for weight, part in model.parts))
     return replace(model, seed=seed) if has_seed(model) else model  # type: ignore[type-var]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean difference over ``users`` users, and the middle 95 % of what ``resamples`` draws of them made of it."""
+
+    mean: float
+    low: float
+    high: float
+    users: int
+    resamples: int
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether 0 lies outside."""
+        return self.low > 0 or self.high < 0
+
+
+def paired_bootstrap(
+    one: Mapping[str, Doubles], other: Mapping[str, Doubles], *, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, Interval]:
+    """By metric, how much better ``one`` is than ``other``: values (n,) of the same users in the same order.
+
+    The percentile bootstrap over users; the metrics of one call are drawn together. Efron, Tibshirani: "An introduction
+    to the bootstrap", 1993. Raises ValueError where there are no users, or not the same number.
+    """
+    names = sorted(one)
+    sizes = {len(part[name]) for part in (one, other) for name in names}
+    if len(sizes) > 1:
+        raise ValueError(f"the metrics are of {' and '.join(map(str, sorted(sizes)))} users; compare on the same users")
+    if not sizes or sizes == {0}:
+        raise ValueError("there is no user to compare two models on; give the metrics of at least one")
+    differences = np.stack([one[name] - other[name] for name in names], axis=1)
+    users, random = len(differences), np.random.default_rng(seed)
+    means = np.empty((resamples, len(names)))
+    for draw in range(resamples):
+        counts = np.bincount(random.integers(0, users, users), minlength=users)
+        means[draw] = counts @ differences / users
+    low, high = np.percentile(means, [2.5, 97.5], axis=0)
+    found = zip(names, differences.mean(axis=0), low, high, strict=True)
+    return {name: Interval(float(mean), float(a), float(b), users, resamples) for name, mean, a, b in found}

@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from recommender.arrays import Bools, Floats, Ints
+from recommender.dataset import Dataset
 from recommender.errors import ScoreError
 from recommender.histories import Histories
 from recommender.metrics import Metrics, metrics_at, target_ranks
 from recommender.model import Scorer
 from recommender.splits import Cases, taken
 
+HEAD = 0.2
+"""The share of the items that training knows which are not long tail: those that most users acted on."""
 _BLOCK_BYTES = 64 << 20
 
 
@@ -73,3 +76,17 @@ def mask(histories: Histories, cases: Cases, n_items: int) -> Bools:
     had = taken(histories, cases.taking)
     masked[histories.owners[had], histories.items[had]] = True
     return masked
+
+
+def slices(train: Dataset, cases: Cases) -> dict[str, Bools]:
+    """By name of the slice, which targets of ``cases`` belong to it, (t,).
+
+    ``warm``: training has an event on the item. ``cold item``: it has none. ``long tail``: warm, and not among the
+    fifth of the warm items that most users acted on; of equals the one that comes first in ``train.items`` goes before.
+    """
+    h, n_items = train.histories, len(train.items)
+    users = np.bincount(np.unique(h.owners * n_items + h.items) % n_items, minlength=n_items)
+    order = np.argsort(-users, kind="stable")
+    head = np.isin(np.arange(n_items), order[: int(np.ceil(HEAD * np.count_nonzero(users)))])
+    warm = users[cases.targets] > 0
+    return {"warm": warm, "cold item": ~warm, "long tail": warm & ~head[cases.targets]}

@@ -245,16 +245,18 @@ def sampled_softmax(
     target: Tensor,
     negatives: Tensor,
     more: tuple[Tensor, Tensor] | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Mean of -log softmax of the target's score among it and the negatives; a negative that is the target is void.
 
     Shapes: ``query`` (b, d) and ``items`` (n, d), already scaled; ``bias`` (n,); ``target`` (b,); ``negatives`` (m,);
-    ``more`` is added to the scores of the targets (b,) and of the negatives (b, m). Holds b·m numbers: keep the batch
-    modest rather than the negatives few.
+    ``more`` is added to the scores of the targets (b,) and of the negatives (b, m). ``weights`` (b,) make it a weighted
+    mean. Holds b·m numbers: keep the batch modest rather than the negatives few.
     """
     right = (query * items[target]).sum(1) + bias[target]
     wrong = query @ items[negatives].T + bias[negatives]
     if more is not None:
         right, wrong = right + more[0], wrong + more[1]
     wrong = wrong.masked_fill(negatives[None, :] == target[:, None], -torch.inf)
-    return (torch.logsumexp(torch.cat([right[:, None], wrong], dim=1), dim=1) - right).mean()
+    losses = torch.logsumexp(torch.cat([right[:, None], wrong], dim=1), dim=1) - right
+    return losses.mean() if weights is None else (losses * weights).sum() / weights.sum()

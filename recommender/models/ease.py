@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.linalg import lapack
 
-from recommender.arrays import Doubles, Floats
+from recommender.arrays import Doubles, Floats, Sparse
 from recommender.dataset import Dataset
 from recommender.errors import ModelFitError
 from recommender.histories import HistoryWeights
-from recommender.scorers import ItemItemScorer
+from recommender.model import Scorer
+from recommender.scorers import FactorScorer, ItemItemScorer, WeightedSumScorer
+
+_COLUMNS = 4096  # of K X at a time, in double precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,10 @@ class Ease:
     Shapes: X (n_users, n_items), B (n_items, n_items) dense. Time n_items³; memory 12 n_items² bytes while fitting (G
     in double precision and in place, then B beside it) and 4 n_items² after. ``decay`` weighs a history by age when
     scoring only; B is always fitted on X without ages.
+
+    Where users are fewer than half the items the same scores come from K = (XXᵀ + λI)⁻¹, (n_users, n_users): by the
+    Woodbury identity B_ij = x_iᵀ K x_j / (1 − x_jᵀ K x_j), x_i the columns of X. Then B is never formed, and memory is
+    4 n_users n_items bytes.
     """
 
     regularisation: float = 100.0
@@ -34,14 +42,38 @@ class Ease:
     def name(self) -> str:
         return "ease"
 
-    def fit(self, data: Dataset) -> ItemItemScorer:
+    def fit(self, data: Dataset) -> Scorer:
         x = data.matrix()
         if x.nnz == 0:
             raise ModelFitError("EASE needs at least one interaction; the training set holds none")
+        if 2 * x.shape[0] < x.shape[1]:
+            return self._through_users(data, x)
         gram = (x.T @ x).astype(np.float64).toarray(order="F")  # the order of LAPACK, which otherwise copies it
         gram[np.diag_indices_from(gram)] += self.regularisation
         weights = HistoryWeights(self.decay, data.weights.actions)
         return ItemItemScorer(data.items, _regression(_inverse_triangle(gram)), weights)
+
+    def _through_users(self, data: Dataset, x: Sparse) -> WeightedSumScorer:
+        """x · B as (x Xᵀ) · K X scaled by column, less what an item would add to itself."""
+        gram = (x @ x.T).astype(np.float64).toarray(order="F")
+        gram[np.diag_indices_from(gram)] += self.regularisation
+        triangle = np.tril(_inverse_triangle(gram))
+        inverse = triangle + np.tril(triangle, -1).T
+        factors = np.empty(x.shape[::-1], np.float32)
+        own = np.empty(x.shape[1])
+        for start in range(0, x.shape[1], _COLUMNS):
+            columns = x[:, start : start + _COLUMNS].T.tocsr()
+            block = np.asarray(columns @ inverse)
+            own[start : start + _COLUMNS] = np.asarray(columns.multiply(block).sum(axis=1)).ravel()
+            factors[start : start + _COLUMNS] = block / (1 - own[start : start + _COLUMNS, None])
+        weights = HistoryWeights(self.decay, data.weights.actions)
+        onto_itself = sp.diags_array((own / (1 - own)).astype(np.float32)).tocsr()
+        return WeightedSumScorer(
+            (
+                (1.0, FactorScorer(data.items, factors, x.T.tocsr(), weights=weights)),
+                (-1.0, ItemItemScorer(data.items, onto_itself, weights)),
+            )
+        )
 
 
 def _inverse_triangle(gram: Doubles) -> Doubles:

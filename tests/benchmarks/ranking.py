@@ -1,18 +1,23 @@
 """Every model on a published split, and the sum that the validation cut chose, ranked once.
 
     python tests/benchmarks/ranking.py --train T --test X --protocol lightgcn|loo|pgpr|sampled99|retailrocket
-        [--relations R] [--items I] [--networks] [--out topk.parquet]
+        [--relations R] [--items I] [--networks [lightgcn] [relational] [sasrec]] [--out topk.parquet]
 
 Files are Parquet with the columns user, item (and timestamp, pos, action, split_loo, split_pgpr, neg_items where the
 protocol has them); relations head, relation, tail; items item, brand, categories. Everything is chosen on a cut of the
-training rows, refitted on all of them and ranked once. ``--out`` gets the lists: user, item, rank from 1, model; what
-would be served is called ``served``.
+training rows, refitted on all of them and ranked once: also whether what a user only looked at is shown again, where a
+log tells looking from taking. ``--out`` gets the lists: user, item, rank from 1, model; what would be served is called
+``served``.
+
+Slices count only the targets that belong to them. What is served is compared with each baseline by a paired bootstrap
+over users.
 """
 
 import argparse
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +25,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from protocols import PROTOCOLS, Files, Task
 
-from recommender.arrays import Floats
+from kg.types import ACTIONS
+from recommender.arrays import Bools, Floats, Ints
 from recommender.choosing import Choice, choose
-from recommender.evaluation import blocks, mask
-from recommender.metrics import Metrics, metrics_at, target_ranks
+from recommender.comparing import paired_bootstrap
+from recommender.dataset import Dataset
+from recommender.evaluation import blocks, mask, measure, slices
+from recommender.metrics import Metrics, metrics_at, target_ranks, user_metrics
 from recommender.model import Model, Scorer
+from recommender.models.als import Als
 from recommender.models.chebyshev import Chebyshev
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
@@ -33,27 +42,45 @@ from recommender.models.popularity import Popularity
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
 from recommender.scorers import WeightedSumScorer
+from recommender.splits import taken
 
 DEEP = 20
 LARGEST_DENSE = 20_000  # items; a dense item-by-item matrix grows with their square
+MOST_CELLS = LARGEST_DENSE**2  # of what EASE keeps: items by items, or by users where those are few
 SERVED = "served"
 BASELINES = {"popularity", "itemknn", "ease"}
+NETWORKS = ("lightgcn", "relational", "sasrec")
 
 
-def candidates(n_items: int, *, ordered: bool, networks: bool) -> list[Model]:
+def candidates(data: Dataset, *, ordered: bool, networks: Sequence[str]) -> list[Model]:
     """Settings that compete. Models of order need histories that have one."""
-    found: list[Model] = [Popularity(), ItemKNN()]
+    n_users, n_items = len(data.users), len(data.items)
+    few_users = 2 * n_users < n_items
+    found: list[Model] = [Popularity(), ItemKNN(), Als(128), Als(128, alpha=40.0)]
+    if n_items * (n_users if few_users else n_items) <= MOST_CELLS:
+        found += [Ease(50.0), Ease(200.0)]
+        found += [Ease(10.0)] if few_users else []
     if n_items <= LARGEST_DENSE:
-        found += [Ease(50.0), Ease(200.0), Spectral(256)]
+        found += [Spectral(256)]
         found += [Slist(30.0), Slist(100.0)] if ordered else []
     else:
         found += [Spectral(640), Spectral(1024), Chebyshev(), Chebyshev(degrees=0.3)]
-    if networks:
+    return found + [_network(name) for name in networks if ordered or name != "sasrec"]
+
+
+def _network(name: str) -> Model:
+    """Imports torch."""
+    if name == "lightgcn":
         from recommender.models.lightgcn import LightGCN
+
+        return LightGCN()
+    if name == "relational":
         from recommender.models.relational import Relational
 
-        found += [LightGCN(), Relational()]
-    return found
+        return Relational()
+    from recommender.models.sasrec import Sasrec
+
+    return Sasrec()
 
 
 def main() -> None:
@@ -63,7 +90,8 @@ def main() -> None:
     parser.add_argument("--protocol", choices=PROTOCOLS, required=True)
     parser.add_argument("--relations", type=Path)
     parser.add_argument("--items", type=Path)
-    parser.add_argument("--networks", action="store_true", help="LightGCN and the relational network compete too")
+    told = "networks that compete too; all of them where none is named"
+    parser.add_argument("--networks", nargs="*", choices=NETWORKS, default=None, help=told)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     task = PROTOCOLS[options.protocol](Files(options.train, options.test, options.relations, options.items))
@@ -71,17 +99,47 @@ def main() -> None:
     related = ", ".join(f"{name} {len(edges):,}" for name, edges in {**data.links, **data.attributes}.items())
     print(f"{options.protocol}: {len(cases):,} cases, {len(data.items):,} items; relations: {related or 'none'}")
     ordered = len(np.unique(data.histories.at)) > 1 or options.protocol == "loo"
-    models = candidates(len(data.items), ordered=ordered, networks=options.networks)
+    networks = () if options.networks is None else options.networks or NETWORKS
+    task = _hiding(task)
+    cases = task.asks.cases
+    models = candidates(data, ordered=ordered, networks=networks)
     choice = choose(models, task.chooses, k=task.choosing_k)
     _tell_choice(choice, task)
     lists = Lists(task, deep=100 if task.negatives is not None else DEEP)
+    ranked: dict[str, Ints] = {}
     for name, scorer, seconds in _fitted(choice, task):
         tables = lists.add(name) if options.out else None
-        _tell(name, _measured(scorer, task, tables), task, seconds)
+        ranked[name] = _ranks(scorer, task, tables)
+        _tell(name, metrics_at(ranked[name], cases.owners, len(cases), task.k), task, seconds)
+    _tell_slices(ranked, slices(data, cases), task)
+    print()
+    _tell_differences(ranked, task)
+    print()
     if options.out:
         lists.write(options.out)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(f"{usage.ru_utime + usage.ru_stime:.0f} CPU s, {usage.ru_maxrss / 2**20:.1f} GB at most")
+
+
+def _hiding(task: Task) -> Task:
+    """The task with lists that leave out what a user only looked at, if item neighbours rank better so on validation.
+
+    A protocol hides what it calls taken; a shop decides beyond that what it shows again. Every model is asked alike;
+    what is hidden and asked for is a miss.
+    """
+    if taken(task.chooses.train.histories, task.chooses.cases.taking).all() or task.negatives is not None:
+        return task
+    scorer = ItemKNN().fit(task.chooses.train)
+    shown, hidden = (
+        measure(scorer, cases, task.choosing_k).ndcg
+        for cases in (task.chooses.cases, replace(task.chooses.cases, taking=ACTIONS))
+    )
+    told = "is shown again" if shown >= hidden else "is not shown again"
+    print(f"what was only looked at {told}: itemknn NDCG@{task.choosing_k} {shown:.4f}, without it {hidden:.4f}")
+    if shown >= hidden:
+        return task
+    cuts = (replace(cut, cases=replace(cut.cases, taking=ACTIONS)) for cut in (task.chooses, task.asks))
+    return replace(task, **dict(zip(("chooses", "asks"), cuts, strict=True)))
 
 
 def _tell_choice(choice: Choice, task: Task) -> None:
@@ -101,23 +159,30 @@ def _fitted(choice: Choice, task: Task) -> Iterator[tuple[str, Scorer, float]]:
     parts = choice.model.parts if isinstance(choice.model, Mixture) else ((1.0, choice.model),)
     kept: list[tuple[float, Scorer]] = []
     total = 0.0
+    best = {name: _best(choice, name) for name in BASELINES | {model.name for _, model in parts}}
     for weight, model in parts:
         begun = time.process_time()
         scorer = model.fit(task.asks.train)
         total += (seconds := time.process_time() - begun)
         kept.append((weight, scorer))
-        yield model.name, scorer, seconds
-    for name in sorted(BASELINES - {model.name for _, model in parts}):
-        tried = [row for row in choice.tried if row.name == name and not row.failed]
-        if tried:
+        yield model.name if model == best[model.name] else repr(model), scorer, seconds
+    for name in sorted(BASELINES):
+        model = best[name]
+        if model is not None and model not in [part for _, part in parts]:
             begun = time.process_time()
-            scorer = max(tried, key=lambda row: row.ndcg).model.fit(task.asks.train)
+            scorer = model.fit(task.asks.train)
             yield name, scorer, time.process_time() - begun
             del scorer
     yield SERVED, WeightedSumScorer(tuple(kept)), total
 
 
-def _measured(scorer: Scorer, task: Task, lists: "Lists | None") -> Metrics:
+def _best(choice: Choice, name: str) -> Model | None:
+    """The setting of this name that ranked best alone."""
+    tried = [row for row in choice.tried if row.name == name and len(row.weights) == 1 and not row.failed]
+    return max(tried, key=lambda row: row.ndcg).model if tried else None
+
+
+def _ranks(scorer: Scorer, task: Task, lists: "Lists | None") -> Ints:
     cases, n_items = task.asks.cases, len(scorer.items)
     ranks, start = np.empty(len(cases.targets), np.int64), 0
     for histories, rows, items, which in blocks(cases, n_items):
@@ -131,7 +196,7 @@ def _measured(scorer: Scorer, task: Task, lists: "Lists | None") -> Metrics:
         if lists:
             lists.extend(start, np.where(hidden, np.float32(-np.inf), scores))
         start += len(histories)
-    return metrics_at(ranks, cases.owners, len(cases), task.k)
+    return ranks
 
 
 class Lists:
@@ -169,9 +234,36 @@ class Lists:
 
 
 def _tell(name: str, found: Metrics, task: Task, seconds: float) -> None:
+    print(f"{name:24s} @{task.k}  {_cells(found, task)}  users {found.users}  fit {seconds:.1f} CPU s", flush=True)
+
+
+def _cells(found: Metrics, task: Task) -> str:
     digits = 4 if task.scale == 1.0 else 3
-    cells = "  ".join(f"{m} {task.scale * getattr(found, m):.{digits}f}" for m in task.shown)
-    print(f"{name:24s} @{task.k}  {cells}  users {found.users}  fit {seconds:.1f} CPU s", flush=True)
+    return "  ".join(f"{m} {task.scale * getattr(found, m):.{digits}f}" for m in task.shown)
+
+
+def _tell_slices(ranked: Mapping[str, Ints], parts: Mapping[str, Bools], task: Task) -> None:
+    cases = task.asks.cases
+    for slice_name, belongs in parts.items():
+        print(f"\n{slice_name}: {np.count_nonzero(belongs):,} of {len(belongs):,} targets")
+        for name, ranks in ranked.items() if belongs.any() else ():
+            found = metrics_at(ranks[belongs], cases.owners[belongs], len(cases), task.k)
+            print(f"  {name:22s} @{task.k}  {_cells(found, task)}  users {found.users}")
+
+
+def _tell_differences(ranked: Mapping[str, Ints], task: Task) -> None:
+    """NDCG and hit rate of what is served less each baseline's, with the interval that 95 % of the resamples fill."""
+    cases = task.asks.cases
+    per_user = {name: user_metrics(ranks, cases.owners, len(cases), task.k) for name, ranks in ranked.items()}
+    for name in sorted(BASELINES & ranked.keys()):
+        pairs = ({m: per_user[who][m] for m in ("ndcg", "hit_rate")} for who in (SERVED, name))
+        found = paired_bootstrap(*pairs)
+        cells = "  ".join(
+            f"{m} {task.scale * i.mean:+.4f} [{task.scale * i.low:+.4f}, {task.scale * i.high:+.4f}]"
+            for m, i in found.items()
+        )
+        drawn = next(iter(found.values()))
+        print(f"served − {name} @{task.k}  {cells}  {drawn.users} users, {drawn.resamples} resamples")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from recommender.comparing import has_seed
 from recommender.dataset import Dataset, Edges
 from recommender.errors import LeakageError, ModelFitError, UnknownProduct
 from recommender.histories import Histories, Ids, UserState
+from recommender.models.als import Als
 from recommender.models.chebyshev import Chebyshev
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
@@ -24,6 +25,7 @@ from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
 from recommender.models.relational import Relational
 from recommender.models.relations import Relations
+from recommender.models.sasrec import Sasrec
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
 from recommender.retrieval import top_k
@@ -37,16 +39,19 @@ MODELS = [
     ItemKNN(neighbours=3, shrink=1.0, decay=0.8),
     Ease(1.0),
     Spectral(dimensions=2),
+    Als(dimensions=4, regularisation=0.1, alpha=1.0),
     Relations(),
     Mixture(((1.0, Ease(1.0)), (0.3, Relations()))),
     LightGCN(dimensions=8, epochs=25, learning_rate=0.02),
     LightGCN(dimensions=8, epochs=40, learning_rate=0.05, loss="bpr"),
+    Sasrec(dimensions=8, epochs=25, learning_rate=0.02),
     Relational(dimensions=8, epochs=25, learning_rate=0.02),
     Relational(dimensions=8, epochs=25, learning_rate=0.02, layers=1, together=True),
 ]
 PERSONAL = [model for model in MODELS if not isinstance(model, Popularity)]
 
-UNORDERED = [model for model in PERSONAL if not isinstance(model, Slist)]  # who learns order fills no hole behind
+# who learns order fills no hole behind
+UNORDERED = [model for model in PERSONAL if not isinstance(model, Slist | Sasrec)]
 
 each = pytest.mark.parametrize("model", MODELS, ids=repr)
 each_personal = pytest.mark.parametrize("model", PERSONAL, ids=repr)
@@ -232,4 +237,4 @@ def test_every_model_of_the_room_is_under_these_laws():
 
 
 def test_models_with_chance_have_a_seed():
-    assert {type(model) for model in MODELS if has_seed(model)} == {Spectral, LightGCN, Relational}
+    assert {type(model) for model in MODELS if has_seed(model)} == {Als, Spectral, LightGCN, Sasrec, Relational}

@@ -1,13 +1,16 @@
 """Each closed form against its formula, written out densely."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from recommender.choosing import with_decay
 from recommender.dataset import Dataset, Edges
-from recommender.errors import ModelFitError
-from recommender.histories import Ids
+from recommender.errors import ConfigurationError, ModelFitError
+from recommender.histories import HistoryWeights, Ids
+from recommender.models.als import Als
 from recommender.models.chebyshev import Chebyshev
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
@@ -16,6 +19,7 @@ from recommender.models.popularity import DAY, Popularity
 from recommender.models.relations import Relations
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
+from recommender.scorers import WeightedSumScorer
 
 ITEMS = Ids(tuple(f"i{n:02d}" for n in range(14)))
 ENTITIES = Ids(("brand:a", "brand:b", "use:x"))
@@ -40,6 +44,44 @@ def test_ease(data):
     expected = inverse / -np.diag(inverse)[None, :]
     np.fill_diagonal(expected, 0)
     np.testing.assert_allclose(Ease(7.0).fit(data).scores_batch(data.histories), x @ expected, atol=1e-5)
+
+
+def test_ease_with_few_users_is_the_same_model_made_from_users(data):
+    """B through K of the users, whatever the decay, against the definition."""
+    histories = data.histories.take(np.arange(5))
+    few = replace(data, users=Ids(data.users.names[:5]), histories=histories)
+    x = few.matrix().toarray().astype(np.float64)
+    inverse = np.linalg.inv(x.T @ x + 7 * np.eye(14))
+    expected = inverse / -np.diag(inverse)[None, :]
+    np.fill_diagonal(expected, 0)
+    scorer = Ease(7.0).fit(few)
+    assert isinstance(scorer, WeightedSumScorer)
+    np.testing.assert_allclose(scorer.scores_batch(data.histories), data.matrix() @ expected, atol=1e-5)
+    aged = HistoryWeights(0.6, data.weights.actions).matrix(data.histories, 14)
+    np.testing.assert_allclose(with_decay(scorer, 0.6).scores_batch(data.histories), aged @ expected, atol=1e-5)
+
+
+def test_als_ends_where_neither_side_can_be_better(data):
+    """Each user vector is the least squares answer to the item vectors, and each item vector to the user vectors."""
+    model = Als(dimensions=3, regularisation=0.5, alpha=2.0, iterations=300)
+    scorer = model.fit(data)
+    x = data.matrix().toarray().astype(np.float64)
+
+    def answers(taken, others):
+        for weights in taken:
+            confidence = np.diag(1 + 2 * weights)
+            gram = others.T @ confidence @ others + 0.5 * np.eye(3)
+            yield np.linalg.solve(gram, others.T @ confidence @ (weights > 0))
+
+    users, items = scorer.user_vectors(data.histories), scorer.item_factors
+    np.testing.assert_allclose(users, list(answers(x, items.astype(np.float64))), atol=1e-4)
+    np.testing.assert_allclose(items, list(answers(x.T, users.astype(np.float64))), atol=2e-3)
+
+
+def test_als_without_its_library_says_what_to_install(data, monkeypatch):
+    monkeypatch.setitem(sys.modules, "implicit.cpu.als", None)
+    with pytest.raises(ConfigurationError, match=r"shopgraph\[als\]"):
+        Als().fit(data)
 
 
 def test_itemknn(data):

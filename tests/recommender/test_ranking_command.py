@@ -93,3 +93,40 @@ def test_lists_hold_nothing_that_was_taken_in_training(folder, ask):
     before = {(r["user"], r["item"]) for r in pq.read_table(folder / "all.parquet").to_pylist() if r["pos"] < 6}
     assert not before & {(row["user"], row["item"]) for row in lists}
     assert {row["model"] for row in lists} >= {"served", "popularity", "itemknn", "ease"}
+
+
+def test_differences_and_slices_are_those_of_the_lists(folder, ask):
+    """A quarter of the items is unknown to training; the printed figures are recomputed from the lists."""
+    early = pq.read_table(folder / "pairs.parquet").to_pylist()
+    pq.write_table(table(row for row in early if row["item"] % 12 > 2), folder / "known.parquet")
+    printed, lists = ask("lightgcn", "known.parquet", "last.parquet")
+    wanted = targets(folder, "last.parquet")
+    cold = {(user, item) for user, item in wanted if item % 12 <= 2}
+    assert f"cold item: {len(cold)} of {len(wanted)} targets" in printed
+    assert f"warm: {len(wanted - cold)} of {len(wanted)} targets" in printed
+
+    def hits(model, among):
+        rows = (row for row in lists.to_pylist() if row["model"] == model and row["rank"] <= 20)
+        return sum((row["user"], row["item"]) in among for row in rows)
+
+    warm = printed.split("warm:")[1].split("cold")[0]
+    told = dict(re.findall(r"^  (\w+) +@20  recall ([\d.]+)", warm, re.MULTILINE))
+    assert set(told) >= {"served", "popularity", "itemknn", "ease"}
+    for model, recall in told.items():
+        assert float(recall) == pytest.approx(hits(model, wanted - cold) / len(wanted - cold), abs=6e-5)
+    for name in ("popularity", "itemknn", "ease"):
+        interval = r"hit_rate ([-+.\d]+) \[([-+.\d]+), ([-+.\d]+)\] .* 60 users, 2000 resamples$"
+        found = re.search(rf"^served − {name} @20  .*{interval}", printed, re.MULTILINE)
+        gain, low, high = map(float, found.groups()[:3])
+        assert gain == pytest.approx((hits("served", wanted) - hits(name, wanted)) / len(wanted), abs=6e-5)
+        assert low <= gain <= high
+
+
+def test_what_was_only_looked_at_leaves_the_lists_where_validation_says_so(folder, ask):
+    """No target was looked at before, so that lists without what was are better; every model is asked alike."""
+    printed, lists = ask("retailrocket", "acts.parquet", "last.parquet")
+    told = re.search(r"is not shown again: itemknn NDCG@10 (.+), without it (.+)", printed)
+    shown, hidden = map(float, told.groups())
+    assert shown < hidden
+    before = {(row["user"], row["item"]) for row in pq.read_table(folder / "acts.parquet").to_pylist()}
+    assert not before & {(row["user"], row["item"]) for row in lists.to_pylist()}
