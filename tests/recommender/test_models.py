@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from recommender.artifact import Artifact, load, save
 from recommender.choosing import with_decay
 from recommender.dataset import Dataset, Edges
 from recommender.errors import ConfigurationError, ModelFitError
@@ -46,7 +47,7 @@ def test_ease(data):
     np.testing.assert_allclose(Ease(7.0).fit(data).scores_batch(data.histories), x @ expected, atol=1e-5)
 
 
-def test_ease_with_few_users_is_the_same_model_made_from_users(data):
+def test_ease_with_few_users_is_the_same_model_made_from_users(data, tmp_path):
     """B through K of the users, whatever the decay, against the definition."""
     histories = data.histories.take(np.arange(5))
     few = replace(data, users=Ids(data.users.names[:5]), histories=histories)
@@ -59,6 +60,8 @@ def test_ease_with_few_users_is_the_same_model_made_from_users(data):
     np.testing.assert_allclose(scorer.scores_batch(data.histories), data.matrix() @ expected, atol=1e-5)
     aged = HistoryWeights(0.6, data.weights.actions).matrix(data.histories, 14)
     np.testing.assert_allclose(with_decay(scorer, 0.6).scores_batch(data.histories), aged @ expected, atol=1e-5)
+    back = load(save(Artifact((("ease", scorer),)), tmp_path)).chain[0][1]
+    assert back.scores_batch(data.histories).tobytes() == scorer.scores_batch(data.histories).tobytes()
 
 
 def test_als_ends_where_neither_side_can_be_better(data):
