@@ -71,7 +71,7 @@ def test_a_graph_may_lead_from_one_kind_to_another():
 
 
 def test_lightgcn_is_the_network_of_pyg(data):
-    learner = lightgcn._Learner(LightGCN(dimensions=4, layers=3), data)
+    learner = lightgcn.LightGCNLearner(LightGCN(dimensions=4, layers=3), data)
     x = data.matrix()
     pairs = np.array(x.nonzero())
     both = np.concatenate([pairs, pairs[::-1]], axis=1) + np.array(
@@ -231,7 +231,7 @@ def test_without_a_correction_a_new_user_is_a_known_one(data):
 
 def test_lightgcn_folds_in_what_propagation_would_send(data):
     """One layer: the vector of a user without an own vector is exactly what the items send."""
-    learner = lightgcn._Learner(LightGCN(dimensions=4, layers=2, loss="bpr"), data)
+    learner = lightgcn.LightGCNLearner(LightGCN(dimensions=4, layers=2, loss="bpr"), data)
     with torch.no_grad():
         learner.module.network.embedding.weight[:40] = 0
         sent = learner.module(learner._graph)[:40].numpy()
