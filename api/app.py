@@ -7,10 +7,9 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from api import problems
-from api.asking import SessionEventIn
 from api.deps import Services
 from api.door import Door
-from api.incoming import EventIn
+from api.incoming import EventIn, SessionEventIn
 from api.routes import events, health, products, recommendations, sessions
 from api.schemas import Problem
 

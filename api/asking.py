@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from api import examples
-from api.incoming import MAX_EVENTS, ActorId, Deed, Moment, NeededId
+from api.incoming import MAX_EVENTS, ActorId, NeededId
 from api.schemas import REFERENCE, described
 from kg import ids
 from kg.errors import UnknownEntity
@@ -118,19 +118,6 @@ class WhyNotAsked(RecommendationsAsked):
     """The same request, and the product that is not in its answer."""
 
     product_id: NeededId = Field(examples=["cof-03"], description="the product that is missed")
-
-
-class SessionEventIn(BaseModel):
-    """One thing that a visitor did in a session. Unknown fields are refused, so that a typo is not lost."""
-
-    model_config = described(examples.SESSION_EVENT_IN, extra="forbid")
-
-    product_id: NeededId
-    action: Deed = Field(description="also under the names of other systems, as in `/v1/events`")
-    at: Moment = Field(
-        default=None, description="ISO 8601 or Unix seconds; events may come in any order. Now, where it is missing"
-    )
-    event_id: ActorId = Field(default=None, description="named in reasons; its place in the request, where missing")
 
 
 class SessionAsked(Asked):

@@ -1,16 +1,19 @@
 """What the service accepts: ids, times, actions and numbers are read as they are from files, events one by one."""
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from api import examples
-from api.schemas import REFERENCE, described
+from api.problems import told
+from api.schemas import REFERENCE, described, iso
 from kg.errors import EventError
-from kg.types import ACTIONS, Action
+from kg.types import ACTIONS, Action, Interaction
 from mining.sources.values import MAX_ID, BadRow, action_of, number_of, optional_id, time_of
 
 MAX_EVENTS = 1000  # of one call
+AHEAD = 86_400  # seconds that a visitor's clock may be ahead of ours; a date of next year would stay the newest event
 
 
 def _id(value: object) -> str | None:
@@ -86,6 +89,19 @@ class EventIn(BaseModel):
         return self
 
 
+class SessionEventIn(BaseModel):
+    """One thing that a visitor did in a session. Unknown fields are refused, so that a typo is not lost."""
+
+    model_config = described(examples.SESSION_EVENT_IN, extra="forbid")
+
+    product_id: NeededId
+    action: Deed = Field(description="also under the names of other systems, as in `/v1/events`")
+    at: Moment = Field(
+        default=None, description="ISO 8601 or Unix seconds; events may come in any order. Now, where it is missing"
+    )
+    event_id: ActorId = Field(default=None, description="named in reasons; its place in the request, where missing")
+
+
 class EventsIn(BaseModel):
     """Up to 1000 events. Each is judged by itself: a bad one does not stop the others."""
 
@@ -95,3 +111,20 @@ class EventsIn(BaseModel):
         list[Any],  # each one is held against EventIn by itself
         Field(min_length=1, max_length=MAX_EVENTS, json_schema_extra={"items": {"$ref": f"{REFERENCE}EventIn"}}),
     ]
+
+
+Form = TypeVar("Form", EventIn, SessionEventIn)
+
+
+def judged(raw: object, form: type[Form], now: int, event_of: Callable[[Form, int], Interaction]) -> Interaction | str:
+    """The event that ``event_of`` makes of what was sent and its moment, or why it is none."""
+    if not isinstance(raw, dict):
+        return f"expected an object, found {type(raw).__name__}"
+    try:
+        sent = form.model_validate(raw)
+    except ValidationError as error:
+        return told(error.errors()[0])
+    at = now if sent.at is None else sent.at
+    if at > now + AHEAD:
+        return f"at: {iso(at)} lies in the future; it is {iso(now)}"
+    return event_of(sent, at)

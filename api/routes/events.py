@@ -6,18 +6,15 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from fastapi import APIRouter
-from pydantic import ValidationError
 
 from api import schemas
 from api.deps import ServicesDep
-from api.incoming import EventIn, EventsIn
-from api.problems import printable, responses, told
+from api.incoming import EventIn, EventsIn, judged
+from api.problems import printable, responses
 from api.schemas import EventReport
 from kg.types import Interaction
 
 router = APIRouter(prefix="/v1", tags=["events"])
-
-AHEAD = 86_400  # seconds that a visitor's clock may be ahead of ours; a date of next year would stay the newest event
 
 
 @router.post(
@@ -31,10 +28,10 @@ def append(services: ServicesDep, body: EventsIn) -> schemas.EventsAnswer:
     The same user's next recommendations know these events.
     """
     now = int(time.time())
-    judged = [_judged(raw, now) for raw in body.events]
-    good = [event for event in judged if isinstance(event, Interaction)]
+    read = [judged(raw, EventIn, now, _event) for raw in body.events]
+    good = [event for event in read if isinstance(event, Interaction)]
     fresh = iter(services.log.append_each(good))
-    reports = [_report(index, event, body.events[index], fresh) for index, event in enumerate(judged)]
+    reports = [_report(index, event, body.events[index], fresh) for index, event in enumerate(read)]
     verdicts: Counter[str] = Counter(report.status for report in reports)
     services.metrics.events(verdicts)
     return schemas.EventsAnswer(
@@ -43,28 +40,18 @@ def append(services: ServicesDep, body: EventsIn) -> schemas.EventsAnswer:
     )  # fmt: skip
 
 
-def _judged(raw: Any, now: int) -> Interaction | str:
-    """The event, or why it is none."""
-    if not isinstance(raw, dict):
-        return f"expected an object, found {type(raw).__name__}"
-    try:
-        event = EventIn.model_validate(raw)
-    except ValidationError as error:
-        return told(error.errors()[0])
-    at = now if event.at is None else event.at
-    if at > now + AHEAD:
-        return f"at: {schemas.iso(at)} lies in the future; it is {schemas.iso(now)}"
+def _event(sent: EventIn, at: int) -> Interaction:
     return Interaction(
-        event_id=event.event_id, product_id=event.product_id, action=event.action, at=at,
-        user_id=event.user_id, session_id=event.session_id, value=event.value,
+        event_id=sent.event_id, product_id=sent.product_id, action=sent.action, at=at,
+        user_id=sent.user_id, session_id=sent.session_id, value=sent.value,
     )  # fmt: skip
 
 
-def _report(index: int, judged: Interaction | str, raw: Any, fresh: Iterator[bool]) -> EventReport:
-    if isinstance(judged, Interaction):
+def _report(index: int, read: Interaction | str, raw: Any, fresh: Iterator[bool]) -> EventReport:
+    if isinstance(read, Interaction):
         verdict: Literal["accepted", "duplicate"] = "accepted" if next(fresh) else "duplicate"
-        return EventReport(index=index, event_id=judged.event_id, status=verdict)
-    return EventReport(index=index, event_id=_shown_id(raw), status="rejected", reason=printable(judged))
+        return EventReport(index=index, event_id=read.event_id, status=verdict)
+    return EventReport(index=index, event_id=_shown_id(raw), status="rejected", reason=printable(read))
 
 
 def _shown_id(raw: Any) -> str | None:

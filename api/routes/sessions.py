@@ -1,17 +1,17 @@
 """Recommendations for someone who is nobody yet: the events come with the request, and nothing is kept of them."""
 
 import time
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from fastapi import APIRouter
-from pydantic import ValidationError
 
 from api import schemas
-from api.asking import SessionAsked, SessionEventIn
+from api.asking import SessionAsked
 from api.deps import ServicesDep
-from api.problems import printable, responses, told
-from api.routes.events import AHEAD
+from api.incoming import SessionEventIn, judged
+from api.problems import printable, responses
 from api.routes.recommendations import answered, told_rules
 from api.routes.recommendations import told as told_items
 from kg.types import Interaction
@@ -30,42 +30,32 @@ def recommend_session(services: ServicesDep, body: SessionAsked) -> schemas.Sess
     served = services.served()
     stamp = services.stamp(served)
     now = int(time.time())
-    judged = [_judged(index, raw, now) for index, raw in enumerate(body.events)]
+    read = [judged(raw, SessionEventIn, now, partial(_event, index)) for index, raw in enumerate(body.events)]
     known = served.recommender.artifact.items
-    history = [event for event in judged if isinstance(event, Interaction) and event.product_id in known]
-    rejected = sum(isinstance(event, str) for event in judged)
+    history = [event for event in read if isinstance(event, Interaction) and event.product_id in known]
+    rejected = sum(isinstance(event, str) for event in read)
     rules = services.rules.holding()
     found = answered(services, served, body, rules, history=history)
     return schemas.SessionAnswer(
-        **stamp, recommendation_id=uuid4().hex, events=len(judged), used=len(history),
-        unknown=len(judged) - len(history) - rejected, rejected=rejected,
+        **stamp, recommendation_id=uuid4().hex, events=len(read), used=len(history),
+        unknown=len(read) - len(history) - rejected, rejected=rejected,
         unused=[
             _unused(index, event, body.events[index])
-            for index, event in enumerate(judged)
+            for index, event in enumerate(read)
             if not (isinstance(event, Interaction) and event.product_id in known)
         ],
         items=told_items(services, found), rules=told_rules(served, rules),
     )  # fmt: skip
 
 
-def _judged(index: int, raw: Any, now: int) -> Interaction | str:
-    """The event, or why it is none."""
-    if not isinstance(raw, dict):
-        return f"expected an object, found {type(raw).__name__}"
-    try:
-        event = SessionEventIn.model_validate(raw)
-    except ValidationError as error:
-        return told(error.errors()[0])
-    at = now if event.at is None else event.at
-    if at > now + AHEAD:
-        return f"at: {schemas.iso(at)} lies in the future; it is {schemas.iso(now)}"
-    return Interaction(event.event_id or str(index), event.product_id, event.action, at)
+def _event(index: int, sent: SessionEventIn, at: int) -> Interaction:
+    return Interaction(sent.event_id or str(index), sent.product_id, sent.action, at)
 
 
-def _unused(index: int, judged: Interaction | str, raw: Any) -> schemas.UnusedEvent:
-    if isinstance(judged, Interaction):
-        reason = f"the model knows no product {judged.product_id!r}"
-        return schemas.UnusedEvent(index=index, product_id=judged.product_id, reason=reason)
+def _unused(index: int, read: Interaction | str, raw: Any) -> schemas.UnusedEvent:
+    if isinstance(read, Interaction):
+        reason = f"the model knows no product {read.product_id!r}"
+        return schemas.UnusedEvent(index=index, product_id=read.product_id, reason=reason)
     product_id = raw.get("product_id") if isinstance(raw, dict) else None
     shown = printable(product_id) if isinstance(product_id, str) else None
-    return schemas.UnusedEvent(index=index, product_id=shown, reason=printable(judged))
+    return schemas.UnusedEvent(index=index, product_id=shown, reason=printable(read))

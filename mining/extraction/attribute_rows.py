@@ -4,14 +4,14 @@ A product row is a JSON line with ``input`` (or ``input_title`` and ``input_desc
 training, ``target_scores`` {attribute: {value: …}} where ``n/a`` says that there is none.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from mining.errors import SourceError
 from mining.evaluation import NOT_APPLICABLE
+from mining.json_lines import objects
 
 AttributeNames: TypeAlias = Mapping[str, tuple[str, ...]]
 """Category → the names of its attributes."""
@@ -42,15 +42,15 @@ def read_rows(path: Path, *, labels: bool) -> list[Row]:
     Raises SourceError that names the line and what it should hold.
     """
     rows = []
-    for number, read in _lines(path):
+    for where, read in objects(path):
         scores = read.pop("target_scores", None)
         scores = scores if labels else None
         texts = {name: read[name] for name in FIELDS if isinstance(read.get(name), str)}
         category = read.get("category")
         if not texts or not isinstance(category, str):
-            raise SourceError(f"{path}:{number}: expected a category and one of {', '.join(FIELDS)}, saw {_keys(read)}")
+            raise SourceError(f"{where}: expected a category and one of {', '.join(FIELDS)}, saw {_keys(read)}")
         if labels and not isinstance(scores, dict):
-            raise SourceError(f"{path}:{number}: expected target_scores {{attribute: {{value: …}}}}, saw {_keys(read)}")
+            raise SourceError(f"{where}: expected target_scores {{attribute: {{value: …}}}}, saw {_keys(read)}")
         gold = {attribute: tuple(map(str, values)) for attribute, values in (scores or {}).items()}
         own: dict[str, Any] = {name: read[name] for name in ("id", "input") if name in read}
         cluster = read.get("cluster_id")
@@ -64,23 +64,6 @@ def schema_of(rows: Sequence[Row]) -> AttributeNames:
     for row in rows:
         found.setdefault(row.category, set()).update(row.gold)
     return {category: tuple(sorted(names)) for category, names in sorted(found.items())}
-
-
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    read = json.loads(line)
-                    if not isinstance(read, dict):
-                        raise SourceError(f"{path}:{number}: expected a JSON object, saw {type(read).__name__}")
-                    yield number, read
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        if isinstance(error, SourceError):
-            raise
-        raise SourceError(f"{path}: not JSON lines in UTF-8 ({error}); expected one object a line") from error
 
 
 def _keys(read: Mapping[str, Any]) -> str:

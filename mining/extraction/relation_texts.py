@@ -4,7 +4,6 @@
 code points of the text, half open. Labels made by people are the same lines, with or without quote and text.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, TypeAlias
 from kg.types import Document
 from mining.errors import SourceError
 from mining.evaluation import RELATIONS, Label, labels_of
+from mining.json_lines import objects
 from mining.types import Extractor
 
 TextId: TypeAlias = str | int
@@ -45,7 +45,7 @@ class Labelled:
 def read_texts(path: Path) -> list[Text]:
     """The texts of a JSONL file in order; blank lines are none. Raises SourceError that names the line."""
     texts = []
-    for where, read in _objects(path):
+    for where, read in objects(path):
         text = read.get("text")
         if not isinstance(text, str):
             raise SourceError(f"{where}: {_SHAPE}, saw {_seen(read, 'text')}")
@@ -56,7 +56,7 @@ def read_texts(path: Path) -> list[Text]:
 def read_labelled(path: Path) -> list[Labelled]:
     """The labels of a JSONL file in order. Raises SourceError that names the line."""
     found = []
-    for where, read in _objects(path):
+    for where, read in objects(path):
         listed, text, sha256 = (read.get(key) for key in ("labels", "text", "sha256"))
         if not isinstance(listed, list):
             raise SourceError(f'{where}: expected {{"id": …, "labels": […]}}, saw {_seen(read, "labels")}')
@@ -103,27 +103,6 @@ def _id(where: str, read: Mapping[str, Any]) -> TextId:
 def _broken(text: str) -> bool:
     """Whether a text holds half a character (``"\\ud83d"``), which no file in UTF-8 can."""
     return any("\ud800" <= char <= "\udfff" for char in text)
-
-
-def _objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(``file:line``, the object there). Bytes are split, so that one broken line is named and not its file."""
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield f"{path}:{number}", _object(f"{path}:{number}", line)
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def _object(where: str, line: bytes) -> dict[str, Any]:
-    try:
-        read = json.loads(line.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise SourceError(f"{where}: not JSON in UTF-8 ({error}); expected one object a line") from error
-    if not isinstance(read, dict):
-        raise SourceError(f"{where}: expected a JSON object, saw {type(read).__name__}")
-    return read
 
 
 def _seen(read: Mapping[str, Any], key: str) -> str:

@@ -19,7 +19,7 @@ KINDS = [
     for module in (schemas, incoming)
     for _, kind in inspect.getmembers(module, inspect.isclass)
     if issubclass(kind, BaseModel) and kind.__module__ == module.__name__ and kind is not schemas.Answer
-] + [asking.SessionAsked, asking.SessionEventIn]  # the others of that module are queries: parameters, one by one
+] + [asking.SessionAsked]  # the others of that module are queries: parameters, one by one
 named = pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=[f"{m} {p}" for m, p, _ in OPERATIONS])
 
 

@@ -99,7 +99,7 @@ def test_a_row_keeps_its_id_and_input(tmp_path: Path) -> None:
         ('{"category": "C"}', r"1: expected a category and one of input"),
         ('{"input": "x"}', r"1: expected a category"),
         ("[1]", r"1: expected a JSON object, saw list"),
-        ("not json", r"not JSON lines"),
+        ("not json", r"1: not JSON in UTF-8"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
