@@ -1,6 +1,7 @@
 """The command of the README on the sample shop, and its service over HTTP."""
 
 import json
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -33,9 +34,18 @@ def a_user(demo: Any) -> str:
 
 
 def test_demo_prints_three_explained_recommendations(demo: Any) -> None:
-    assert demo.output.count("because") >= 3 or demo.output.count("You bought") >= 3
+    answers = re.split(r"^  \d\. ", demo.output, flags=re.MULTILINE)[1:]
+    assert len(answers) == 3
+    assert all("because: You " in answer for answer in answers)
     report = json.loads(next((demo.workspace / "runs").glob("*/report.json")).read_text(encoding="utf-8"))
     assert report
+
+
+def test_the_readme_shows_what_is_loaded_and_mined(demo: Any) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"```\n(load\n.*?)\ntrain\n", readme, re.S)
+    assert shown
+    assert demo.output.startswith(shown[1])
 
 
 def test_every_quote_of_the_graph_is_in_its_text(demo: Any) -> None:
