@@ -3,6 +3,7 @@
 Steck: "Embarrassingly shallow autoencoders for sparse data", WWW 2019. https://arxiv.org/abs/1905.03375
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,17 +17,19 @@ from recommender.errors import ModelFitError
 from recommender.histories import HistoryWeights
 from recommender.model import Scorer
 from recommender.scorers import FactorScorer, ItemItemScorer, WeightedSumScorer
+from recommender.spilling import gathered
 
 _COLUMNS = 4096  # of K X at a time, in double precision
+_ROWS = 1024  # of B at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Ease:
     """G = XᵀX + λI; P = G⁻¹; B_ij = -P_ij / P_jj, B_jj = 0; score = x · B.
 
-    Shapes: X (n_users, n_items), B (n_items, n_items) dense. Time n_items³; memory 12 n_items² bytes while fitting (G
-    in double precision and in place, then B beside it) and 4 n_items² after. ``decay`` weighs a history by age when
-    scoring only; B is always fitted on X without ages.
+    Shapes: X (n_users, n_items), B (n_items, n_items) dense. Time n_items³; memory 8 n_items² bytes while fitting, G in
+    double precision and in place; B takes 4 n_items² bytes, on disk where it is large (``spilling``). ``decay`` weighs
+    a history by age when scoring only; B is always fitted on X without ages.
 
     Where users are fewer than half the items the same scores come from K = (XXᵀ + λI)⁻¹, (n_users, n_users): by the
     Woodbury identity B_ij = x_iᵀ K x_j / (1 − x_jᵀ K x_j), x_i the columns of X. Then B is never formed, and memory is
@@ -51,7 +54,8 @@ class Ease:
         gram = (x.T @ x).astype(np.float64).toarray(order="F")  # the order of LAPACK, which otherwise copies it
         gram[np.diag_indices_from(gram)] += self.regularisation
         weights = HistoryWeights(self.decay, data.weights.actions)
-        return ItemItemScorer(data.items, _regression(_inverse_triangle(gram)), weights)
+        regression = gathered(_rows_of_regression(_inverse_triangle(gram)), gram.shape)
+        return ItemItemScorer(data.items, regression, weights)
 
     def _through_users(self, data: Dataset, x: Sparse) -> WeightedSumScorer:
         """x · B as (x Xᵀ) · K X scaled by column, less what an item would add to itself."""
@@ -87,17 +91,17 @@ def _inverse_triangle(gram: Doubles) -> Doubles:
     return inverse
 
 
-def _regression(triangle: Doubles) -> Floats:
-    """B from the lower triangle of P, block by block so that nothing of its size is made twice."""
+def _rows_of_regression(triangle: Doubles) -> Iterator[Floats]:
+    """B from the lower triangle of P, a block of rows at a time, so that nothing of its size is made twice."""
     n = len(triangle)
-    result = np.empty((n, n), np.float32)
     diagonal = triangle.diagonal().astype(np.float32)
-    for start in range(0, n, 1024):
-        stop = min(start + 1024, n)
-        result[start:stop, :start] = triangle[start:stop, :start]
-        result[:start, start:stop] = triangle[start:stop, :start].T
+    for start in range(0, n, _ROWS):
+        stop = min(start + _ROWS, n)
+        rows = np.empty((stop - start, n), np.float32)
+        rows[:, :start] = triangle[start:stop, :start]
         block = np.tril(triangle[start:stop, start:stop]).astype(np.float32)
-        result[start:stop, start:stop] = block + np.tril(block, -1).T
-    result /= -diagonal[None, :]
-    np.fill_diagonal(result, 0.0)
-    return result
+        rows[:, start:stop] = block + np.tril(block, -1).T
+        rows[:, stop:] = triangle[stop:, start:stop].T
+        rows /= -diagonal
+        rows[np.arange(stop - start), np.arange(start, stop)] = 0.0
+        yield rows

@@ -1,12 +1,15 @@
 """A weighted sum of models, fitted side by side on the same dataset."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from recommender.dataset import Dataset
 from recommender.errors import ModelFitError
-from recommender.model import Model, Tunable
-from recommender.scorers import WeightedSumScorer
+from recommender.model import Model, Scorer, Tunable
+from recommender.scorers import ItemItemScorer, WeightedSumScorer
+from recommender.spilling import set_down
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,17 @@ class Mixture:
         usable = [(weight, part) for weight, part in self.parts if related or not part.uses_relations]
         if not usable:
             raise ModelFitError(f"{self.name} needs relations; the training set holds none")
-        fitted = {place: usable[place][1].fit(data) for place in _closed_forms_first(usable)}
+        fitted = {place: _small(usable[place][1].fit(data)) for place in _closed_forms_first(usable)}
         return WeightedSumScorer(tuple((weight, fitted[place]) for place, (weight, _) in enumerate(usable)))
 
 
 def _closed_forms_first(parts: Sequence[tuple[float, Model]]) -> list[int]:
     """Their places. A closed form needs most memory while it is fitted, a trained network leaves most behind."""
     return sorted(range(len(parts)), key=lambda place: isinstance(parts[place][1], Tunable))
+
+
+def _small(scorer: Scorer) -> Scorer:
+    """The same scorer; a dense item-by-item matrix is out of the way of the parts that are fitted after it."""
+    if isinstance(scorer, ItemItemScorer) and isinstance(scorer.matrix, np.ndarray):
+        return replace(scorer, matrix=set_down(scorer.matrix))
+    return scorer
