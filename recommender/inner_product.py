@@ -60,9 +60,11 @@ class InnerProductIndex:
             raise ScoreError(f"the mask is {allowed.dtype} of the shape {allowed.shape}, expected bool {(n,)}")
         _refuse_non_finite(queries, "queries")
         k = min(k, n if allowed is None else int(np.count_nonzero(allowed)))
-        if k < 1:
+        if k < 1 or len(queries) == 0:
             return [Found(np.zeros(0, np.int64), np.zeros(0)) for _ in queries]
-        candidates = self._scanner.candidates(queries, k, allowed) if self._scanner else [None] * len(queries)
+        candidates: list[Ints | None] = [None] * len(queries)
+        if self._scanner:
+            candidates = self._scanner.candidates(queries, k, allowed)
         missing = [row for row, some in enumerate(candidates) if some is None]
         for start in range(0, len(missing), _ABREAST):
             rows = missing[start : start + _ABREAST]

@@ -18,6 +18,7 @@ from recommender.quantised import BLOCK, Codes
 
 Small: TypeAlias = NDArray[np.int32]
 _SPARSE = 8  # rows are listed where fewer than one in so many is allowed, and else asked one by one
+_WORTH = 1 << 15  # rows that are worth another thread
 _ROOM = 8  # candidates that a query may hold for each place asked; with half of them at once the scan gives it up
 
 
@@ -28,7 +29,7 @@ class Scanner:
         self._scan = compiled(vectors.shape[1])
         self._codes = Codes.of(vectors)
         self._threads = threads
-        self._pool = ThreadPoolExecutor(threads, "scan")
+        self._pool = ThreadPoolExecutor(threads, "scan")  # whoever asks scans too
         if len(vectors):
             self.candidates(vectors[:1], 1, None)  # compiles, so that no request waits for it
 
@@ -42,18 +43,21 @@ class Scanner:
             listed = np.sort(self._codes.rows[np.flatnonzero(allowed)])
         elif allowed is not None:
             mask = np.require(allowed, requirements=["C", "W"])  # machine code is made for arrays that may be written
-        tasks = self._tasks(queries, k)
-        list(self._pool.map(lambda task: task.run(self._scan, self._codes, mask, listed), tasks))
+        first, *others = tasks = self._tasks(queries, k, len(listed) or len(self._codes.codes))
+        waiting = [self._pool.submit(task.run, self._scan, self._codes, mask, listed) for task in others]
+        first.run(self._scan, self._codes, mask, listed)
+        for one in waiting:
+            one.result()
         if len(queries) > 1:
             return [found for task in tasks for found in task.places(self._codes)]
         return [_joined([task.places(self._codes)[0] for task in tasks])]
 
-    def _tasks(self, queries: Floats, k: int) -> list["_Task"]:
+    def _tasks(self, queries: Floats, k: int, rows: int) -> list["_Task"]:
         if len(queries) == 1:
-            floors = np.full(1, -np.inf)
-            return [_Task(self._codes, queries, k, floors, part, self._threads) for part in range(self._threads)]
-        parts = np.array_split(queries, min(self._threads, len(queries)))
-        return [_Task(self._codes, part, k, np.full(len(part), -np.inf)) for part in parts]
+            floors, parts = np.full(1, -np.inf), min(self._threads, 1 + rows // _WORTH)
+            return [_Task(self._codes, queries, k, floors, part, parts) for part in range(parts)]
+        shares = np.array_split(queries, min(self._threads, len(queries)))
+        return [_Task(self._codes, share, k, np.full(len(share), -np.inf)) for share in shares]
 
 
 class _Task:
