@@ -47,7 +47,7 @@ def test_no_other_distribution_owns_our_names(room: str) -> None:
 # What learns, reads texts, draws or speaks to one store: a service that answers needs none of it.
 HEAVY = {
     "torch", "torch_geometric", "spacy", "transformers", "jieba", "pint", "ibis", "duckdb",
-    "openai", "nicegui", "neo4j", "implicit",
+    "openai", "nicegui", "neo4j", "implicit", "numba",
 }  # fmt: skip
 
 
