@@ -70,7 +70,7 @@ def test_draws_come_as_often_as_their_propensities_say():
     for seed in range(draws):
         counts[Draw(exploration, str(seed)).order(4), range(4)] += 1
     chances = propensities(4, exploration.sharpness)
-    assert np.abs(counts / draws - chances).max() < 4.5 * np.sqrt(0.25 / draws)
+    assert (np.abs(counts - draws * chances) < 4.5 * np.sqrt(draws * chances * (1 - chances))).all()
 
 
 @pytest.mark.parametrize("wrong", [{"first": 0}, {"pool": 1}, {"pool": 51}, {"sharpness": -1.0}, {"sharpness": 9.0}])
