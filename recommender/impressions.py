@@ -167,6 +167,7 @@ class ImpressionLog:
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Make the tables of a new file, once. Raises ImpressionError for a file of another owner or format."""
     connection.execute("PRAGMA secure_delete = ON")
+    connection.execute("PRAGMA synchronous = NORMAL")  # with WAL: whole after a crash, and no wait for the disk
     ours, version = _marks(connection)
     if (ours, version) == (0, 0):
         connection.execute("PRAGMA journal_mode = WAL")
