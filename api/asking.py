@@ -110,17 +110,28 @@ class Who(BaseModel):
     session_id: ActorId = Field(default=None, examples=["s-7c1e"], description="with or instead of a user")
 
 
-class RecommendationsAsked(Asked, Who):
+class Replayable(BaseModel):
+    """A request in which chance may have a hand."""
+
+    replay: NeededId | None = Field(
+        default=None,
+        examples=["5f0c2c6a7d1e4b0f9a3d8e7c6b5a4f3e"],
+        description="the `recommendation_id` of an answer in which chance filled ranks: it fills them alike again, and "
+        "nothing is logged",
+    )
+
+
+class RecommendationsAsked(Replayable, Asked, Who):
     """What ``GET /v1/recommendations`` is asked, by query; who it is for comes first."""
 
 
-class WhyNotAsked(RecommendationsAsked):
-    """The same request, and the product that is not in its answer."""
+class WhyNotAsked(Asked, Who):
+    """The same request, left to no chance, and the product that is not in its answer."""
 
     product_id: NeededId = Field(examples=["cof-03"], description="the product that is missed")
 
 
-class SessionAsked(Asked):
+class SessionAsked(Replayable, Asked):
     """Up to 1000 events of someone who is not known. Each is judged by itself: a bad one does not stop the others."""
 
     model_config = described(examples.SESSION_ASKED, extra="forbid")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api.deps import Services
+from api.feedback import Feedback
 from api.metrics import Metrics
 from api.rulebook import Rulebook
 from api.serving import ModelHolder
@@ -14,6 +15,8 @@ from api.workspace import Workspace
 from kg.events import EventLog
 from kg.store import GraphStore
 from kg.stores import open_store
+from recommender.exploring import Exploration
+from recommender.impressions import ImpressionLog
 from recommender.recommender import Recommender
 
 
@@ -42,11 +45,16 @@ def shop(settings: Settings, *, write: bool = False) -> Iterator[Shop]:
 
 
 def services(opened: Shop) -> Services:
-    """What the HTTP service and the page answer from. Raises RuleError."""
+    """What the HTTP service and the page answer from. Raises RuleError, ConfigurationError."""
 
     def load(folder: Path) -> Recommender:
         return Recommender.load(folder, opened.store, opened.log)
 
     models = ModelHolder(opened.workspace.models, load)
     rules = Rulebook(opened.settings.rules or opened.workspace.rules)
-    return Services(opened.store, opened.log, models, opened.workspace, Metrics(), rules)
+    said = opened.settings
+    feedback = Feedback(
+        ImpressionLog(opened.workspace.impressions) if said.log_answers else None,
+        None if said.explore_from is None else Exploration(first=said.explore_from),
+    )
+    return Services(opened.store, opened.log, models, opened.workspace, Metrics(), rules, feedback)

@@ -350,9 +350,16 @@ def serve(
     store: StoreFlag = None,
     host: Annotated[str | None, typer.Option(help="Address to bind; loopback unless told.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the page and the API.")] = None,
+    log_answers: Annotated[
+        bool | None, typer.Option("--log-answers", help="Keep what is shown, with propensities, in impressions.db.")
+    ] = None,
+    explore_from: Annotated[
+        int | None, typer.Option("--explore-from", min=1, help="Let chance fill ranks from this one on.")
+    ] = None,
 ) -> None:
     """Serve the API and the page."""
-    answering.serve(settings(workspace, store, host=host, port=port), print)
+    chosen = settings(workspace, store, host=host, port=port, log_answers=log_answers, explore_from=explore_from)
+    answering.serve(chosen, print)
 
 
 @app.command()

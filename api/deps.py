@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 from fastapi import Depends, Request
 
 from api.errors import NotTrained
+from api.feedback import Feedback
 from api.metrics import Metrics
 from api.rulebook import Rulebook
 from api.schemas import iso
@@ -30,6 +31,7 @@ class Services:
     workspace: Workspace
     metrics: Metrics
     rules: Rulebook = field(default_factory=Rulebook)
+    feedback: Feedback = field(default_factory=Feedback)
 
     def served(self) -> Served:
         """The model to answer with. Raises NotTrained."""

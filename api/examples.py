@@ -106,7 +106,7 @@ READY: Example = {**_STAMP, "status": "ready"}
 
 EVENT_IN: Example = {
     "event_id": "e-81f2", "product_id": "cof-01", "action": "purchase", "user_id": "u0421",
-    "at": "2026-06-29T21:14:07Z", "value": 1,
+    "at": "2026-06-29T21:14:07Z", "value": 1, "recommendation_id": "5f0c2c6a7d1e4b0f9a3d8e7c6b5a4f3e",
 }  # fmt: skip
 EVENTS_IN: Example = {"events": [EVENT_IN, {"event_id": "e-81f3", "product_id": "cof-09", "action": "buy"}]}
 EVENT_REPORT: Example = {"index": 0, "event_id": "e-81f2", "status": "accepted"}

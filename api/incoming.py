@@ -76,6 +76,9 @@ class EventIn(BaseModel):
         default=None, description="ISO 8601 or Unix seconds, at most a day ahead of our clock; now, where it is missing"
     )
     value: float | None = Field(default=None, description="a rating or a quantity")
+    recommendation_id: ActorId = Field(
+        default=None, description="the answer from which it came; joined with it where the shop logs its answers"
+    )
 
     @field_validator("value", mode="before")
     @classmethod

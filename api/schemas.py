@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api import examples
 from kg import ids
 from kg.types import Document, Entity, Evidence, Fact, Interaction, Reason, Recommendation, Scalar
+from recommender.exploring import MOVED
 from recommender.refusing import Cause
 
 REFERENCE = "#/components/schemas/"
@@ -173,14 +174,22 @@ class RecommendationOut(BaseModel):
     reasons: list[ReasonOut]
     explained: bool = Field(description="false where no path of facts carries this score, or none was asked for")
     moved_by: list[str] = Field(
-        default=[], description="what gave it another rank than its score would: a level of diversity, a rule"
+        default=[],
+        description="what gave it another rank than its score would: a level of diversity, a rule, exploration",
+    )
+    explored: bool = Field(default=False, description="whether chance gave it another rank than it has by itself")
+    propensity: float = Field(
+        default=1.0, description="the probability that this request shows it at just this rank; 1 without exploration"
     )
 
     @classmethod
-    def of(cls, r: Recommendation, reasons: list[ReasonOut], names: dict[str, str]) -> "RecommendationOut":
+    def of(
+        cls, r: Recommendation, reasons: list[ReasonOut], names: dict[str, str], propensity: float = 1.0
+    ) -> "RecommendationOut":
         return cls(
             id=r.product_id, title=names.get(ids.product(r.product_id)), score=finite(r.score), rank=r.rank,
             origin=r.origin, reasons=reasons, explained=bool(reasons), moved_by=list(r.moved_by),
+            explored=MOVED in r.moved_by, propensity=propensity,
         )  # fmt: skip
 
 
@@ -388,6 +397,9 @@ class EventsAnswer(Answer):
     accepted: int
     duplicates: int
     rejected: int
+    joined: int = Field(
+        default=0, description="events that name a logged answer which showed their product; 0 where none are logged"
+    )
     events: list[EventReport]
 
 

@@ -18,6 +18,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = 8000
     rules: Path | None = Field(default=None, description="business rules; by default rules.json in the workspace")
+    log_answers: bool = Field(default=False, description="keep what was shown, with propensities, in impressions.db")
+    explore_from: int | None = Field(default=None, description="the first rank that chance may fill; none by default")
     neo4j_user: str | None = None
     neo4j_password: SecretStr | None = None
     encoders: Path | None = Field(default=None, description="folder with the weights of encoders, where no hub is")

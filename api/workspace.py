@@ -6,6 +6,7 @@
     DIR/lock                the pid of the one writer, held by the operating system, so that a killed writer frees it
     DIR/graph.db            the graph, unless --store names another
     DIR/events.db           the event log
+    DIR/impressions.db      what was shown with which propensity, where answers are logged
     DIR/models/<id>/        artifacts; models/current names the one that is served
     DIR/rules.json          business rules, where the shop has any
     DIR/rejects/            rows that were set aside
@@ -40,6 +41,10 @@ class Workspace:
     @property
     def events(self) -> Path:
         return self.root / "events.db"
+
+    @property
+    def impressions(self) -> Path:
+        return self.root / "impressions.db"
 
     @property
     def models(self) -> Path:

@@ -8,6 +8,10 @@ RecommenderError
 ├── ScoreError           scores that cannot be ranked: another shape than promised, or not finite
 ├── FilterError          a condition that nothing can meet, or that asks for an attribute that there is not
 ├── RuleError            a file of business rules that cannot be followed; names the rule
+├── ImpressionError      a log of impressions that cannot be read or written
+├── OffPolicyError       a log that cannot say what another policy is worth: rows that contradict each other
+│   ├── PropensityError      a propensity is missing, zero, or no probability
+│   └── SupportError         the policy would show what the log could never, or hardly ever, have shown
 ├── UnknownProduct       no product of the model or graph has this id
 └── ArtifactError        a model folder that is torn, of another format version, or not ours at all
 
@@ -45,6 +49,22 @@ class FilterError(RecommenderError, ValueError):
 
 class RuleError(RecommenderError, ValueError):
     """A file of business rules that cannot be followed."""
+
+
+class ImpressionError(RecommenderError):
+    """A log of impressions that cannot be read or written."""
+
+
+class OffPolicyError(RecommenderError, ValueError):
+    """A log that cannot say what another policy is worth."""
+
+
+class PropensityError(OffPolicyError):
+    """A propensity is missing, zero, or no probability."""
+
+
+class SupportError(OffPolicyError):
+    """The policy would show what the log could never, or hardly ever, have shown."""
 
 
 class UnknownProduct(RecommenderError, KeyError):

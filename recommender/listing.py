@@ -1,6 +1,7 @@
 """From scores to the list that is shown: who speaks for which product, and in which order.
 
-Flow: what may be shown → each scorer of the chain in turn, boosted → what only the catalogue has → diversity → pins.
+Flow: what may be shown → each scorer of the chain in turn, boosted → what only the catalogue has → diversity → chance →
+pins.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ import numpy as np
 
 from recommender.arrays import Bools
 from recommender.diversity import NO_DIVERSITY, POOL, Diversity, level_for, traits_of
+from recommender.exploring import MOVED, Draw
 from recommender.filters import Shelf
 from recommender.histories import Histories
 from recommender.model import Scorer
@@ -26,7 +28,8 @@ Chain = Sequence[tuple[str, Scorer]]
 @dataclass(frozen=True, slots=True)
 class Place:
     """A product where it is ranked; ``scorer`` is None for what only the catalogue has. ``key`` is what it is ranked by
-    within its origin: its score, or its score after the boosts."""
+    within its origin: its score, or its score after the boosts. ``drawn`` is its place among the candidates of a draw
+    before chance had its say, −1 where chance has none."""
 
     origin: str
     scorer: Scorer | None
@@ -34,6 +37,7 @@ class Place:
     score: float
     key: float
     moved_by: tuple[str, ...] = ()
+    drawn: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Wish:
     gates: tuple[Gate, ...] = ()
     rules: tuple[Rule, ...] = ()
     diversity: Diversity = NO_DIVERSITY
+    draw: Draw | None = None
 
     @property
     def allowed(self) -> Bools:
@@ -67,9 +72,12 @@ def listed(chain: Chain, wish: Wish, k: int) -> list[Place]:
     pinned = [(rank, rule, item) for rank, rule, item in pins(wish.rules, wish.shelf) if allowed[item]]
     apart = np.zeros(len(allowed), bool)
     apart[[item for _, _, item in pinned]] = True
-    natural = list(ranked(chain, wish, max(k, POOL) if wish.diversity else k, allowed & ~apart))
+    deep = max(k, POOL if wish.diversity else 0, wish.draw.exploration.reach if wish.draw else 0)
+    natural = list(ranked(chain, wish, deep, allowed & ~apart))
     if wish.diversity:
         natural = _diverse(natural, wish)
+    if wish.draw:
+        natural = _explored(natural, wish.draw)
     if not pinned:
         return natural[:k]
     spoken = {place.item: place for place in ranked(chain, wish, len(pinned), apart)}
@@ -109,3 +117,15 @@ def _diverse(places: list[Place], wish: Wish) -> list[Place]:
         for new, old in enumerate(order)
     ]
     return [*moved, *places[POOL:]]
+
+
+def _explored(places: list[Place], draw: Draw) -> list[Place]:
+    """The candidates in the order that chance gives them, what stands before and after them as it is."""
+    begin, end = draw.exploration.first - 1, draw.exploration.reach
+    pool = [replace(place, drawn=n) for n, place in enumerate(places[begin:end])]
+    order = draw.order(len(pool))
+    moved = [
+        pool[old] if old == new else replace(pool[old], moved_by=(*pool[old].moved_by, MOVED))
+        for new, old in enumerate(order)
+    ]
+    return [*places[:begin], *moved, *places[end:]]

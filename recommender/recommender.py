@@ -1,11 +1,12 @@
 """Retrieve, rank, explain: an artifact, the graph and the live event log answer for a user, a session or a history.
 
 Flow: history → what may be shown → the first scorer of the chain that knows something → its best k → what is missing
-from the next scorer, and in the end from the catalogue → diversity and rules → reasons. Every recommendation names in
-``origin`` who spoke; scores fall within one origin among those that nothing moved.
+from the next scorer, and in the end from the catalogue → diversity, chance and rules → reasons. Every recommendation
+names in ``origin`` who spoke; scores fall within one origin among those that nothing moved.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -19,11 +20,12 @@ from recommender.compatibility import conflict
 from recommender.diversity import NO_DIVERSITY, Diversity
 from recommender.errors import LeakageError, UnknownProduct
 from recommender.explanation import Explainer
+from recommender.exploring import Draw, Lottery, lottery
 from recommender.filters import Filters, Shelf
 from recommender.histories import Histories, Ids, UserState
 from recommender.listing import Gate, Wish, listed
 from recommender.refusing import Against, Standing, standing
-from recommender.rules import Rule, concerned
+from recommender.rules import Rule, concerned, pins
 
 RECENT = 500
 """Events of the log that speak for someone, the newest ones. What was taken is known without this horizon."""
@@ -62,6 +64,19 @@ class _Who(NamedTuple):
     @property
     def named(self) -> bool:
         return self.user_id is not None or self.session_id is not None
+
+
+class Answer(NamedTuple):
+    """What is shown, and what chance chose among; None where it was not asked or had no choice."""
+
+    shown: list[Recommendation]
+    lottery: Lottery | None
+
+    def propensity(self, shown: Recommendation) -> float:
+        """The probability with which this product stands at its rank: 1 where chance has no hand in it."""
+        if self.lottery is None or shown.rank not in self.lottery.ranks:
+            return 1.0
+        return self.lottery.propensity(shown.product_id, shown.rank)
 
 
 class Recommender:
@@ -104,17 +119,48 @@ class Recommender:
         hold now: what one hides is not shown, what one pins stands at its rank if it passes the filters, what one
         boosts is ranked by its score times a factor; the score stays. Raises FilterError.
         """
+        return self.answer(
+            user_id, session_id=session_id, history=history, k=k, exclude_seen=exclude_seen, filters=filters,
+            diversity=diversity, rules=rules, as_of=as_of, max_reasons=max_reasons,
+        ).shown  # fmt: skip
+
+    def answer(
+        self,
+        user_id: str | None = None,
+        *,
+        session_id: str | None = None,
+        history: Sequence[Interaction] | None = None,
+        k: int = 10,
+        exclude_seen: bool = True,
+        filters: Filters = EVERYTHING,
+        diversity: Diversity = NO_DIVERSITY,
+        rules: Sequence[Rule] = (),
+        as_of: Timestamp | None = None,
+        max_reasons: int = 3,
+        draw: Draw | None = None,
+    ) -> Answer:
+        """As ``recommend``, and where there is a ``draw``, chance orders the candidates of its exploration.
+
+        Filters, rules and pins hold as ever, and no score changes; whom chance moved says so. The lottery names all
+        candidates, shown or not.
+        """
         who = _Who(user_id, session_id, history, as_of)
         user = self._state(who)
         wish = self._wish(user, self._taken(user, who) if exclude_seen else None, filters, rules, diversity)
+        deep = k
+        if draw is not None:
+            wish = replace(wish, draw=draw)
+            deep = max(k, draw.exploration.reach + len(pins(rules, wish.shelf)))
+        places = listed(self.artifact.chain, wish, deep)
         found = []
-        for rank, place in enumerate(listed(self.artifact.chain, wish, k), start=1):
+        for rank, place in enumerate(places[:k], start=1):
             name = self.artifact.items[place.item]
             reasons: tuple[Reason, ...] = ()
             if place.scorer is not None and max_reasons:
                 reasons = self._explainer.reasons(place.scorer, user, name, limit=max_reasons, until=as_of)
             found.append(Recommendation(name, place.score, rank, place.origin, reasons, place.moved_by))
-        return found
+        drawn = [(rank, p.drawn, self.artifact.items[p.item]) for rank, p in enumerate(places, 1) if p.drawn >= 0]
+        return Answer(found, lottery(drawn, draw.exploration.sharpness) if draw is not None and drawn else None)
 
     def why_not(
         self,

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Literal
 
 from fastapi import APIRouter
@@ -25,22 +26,28 @@ router = APIRouter(prefix="/v1", tags=["events"])
 def append(services: ServicesDep, body: EventsIn) -> schemas.EventsAnswer:
     """What is good is appended in one transaction, what is not is rejected with its reason; nothing is lost silently.
 
-    The same user's next recommendations know these events.
+    The same user's next recommendations know these events. One that names the `recommendation_id` of an answer is
+    joined with it, where the shop logs its answers.
     """
     now = int(time.time())
-    read = [judged(raw, EventIn, now, _event) for raw in body.events]
+    named: dict[str, str] = {}
+    read = [judged(raw, EventIn, now, partial(_event, named)) for raw in body.events]
     good = [event for event in read if isinstance(event, Interaction)]
     fresh = iter(services.log.append_each(good))
     reports = [_report(index, event, body.events[index], fresh) for index, event in enumerate(read)]
     verdicts: Counter[str] = Counter(report.status for report in reports)
     services.metrics.events(verdicts)
+    joined = services.feedback.join(good, named, services.metrics)
     return schemas.EventsAnswer(
         **services.stamp(), accepted=verdicts["accepted"], duplicates=verdicts["duplicate"],
-        rejected=verdicts["rejected"], events=reports,
+        rejected=verdicts["rejected"], joined=joined, events=reports,
     )  # fmt: skip
 
 
-def _event(sent: EventIn, at: int) -> Interaction:
+def _event(named: dict[str, str], sent: EventIn, at: int) -> Interaction:
+    """The event; the answer from which it came goes to ``named``, by the event's id."""
+    if sent.recommendation_id is not None:
+        named.setdefault(sent.event_id, sent.recommendation_id)
     return Interaction(
         event_id=sent.event_id, product_id=sent.product_id, action=sent.action, at=at,
         user_id=sent.user_id, session_id=sent.session_id, value=sent.value,

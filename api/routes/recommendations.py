@@ -1,18 +1,19 @@
 """Recommendations with their reasons, and what a user's history says about them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Path, Query
 
 from api import phrases, profiles, schemas
-from api.asking import Asked, RecommendationsAsked, WhyNotAsked
+from api.asking import RecommendationsAsked, SessionAsked, WhyNotAsked
 from api.deps import Services, ServicesDep
 from api.problems import responses
 from api.serving import Served
 from kg import ids
 from kg.types import Recommendation
+from recommender.recommender import Answer
 from recommender.rules import Rule
 
 router = APIRouter(prefix="/v1", tags=["recommendations"])
@@ -31,10 +32,11 @@ def recommendations(
     served = services.served()
     stamp = services.stamp(served)
     rules = services.rules.holding()
-    found = answered(services, served, asked, rules, user_id=asked.user_id, session_id=asked.session_id)
+    name = uuid4().hex
+    found = answered(services, served, asked, rules, name, user_id=asked.user_id, session_id=asked.session_id)
     return schemas.RecommendationsAnswer(
-        **stamp, recommendation_id=uuid4().hex, user_id=asked.user_id, session_id=asked.session_id,
-        items=told(services, found), rules=told_rules(served, rules),
+        **stamp, recommendation_id=name, user_id=asked.user_id, session_id=asked.session_id,
+        items=told(services, found.shown, found.propensity), rules=told_rules(served, rules),
     )  # fmt: skip
 
 
@@ -63,14 +65,21 @@ def why_not(services: ServicesDep, asked: Annotated[WhyNotAsked, Query()]) -> sc
 
 
 def answered(
-    services: Services, served: Served, asked: Asked, rules: Sequence[Rule], **whom: Any
-) -> list[Recommendation]:
-    """What is asked for, for whom ``Recommender.recommend`` is told to speak; counted."""
-    found = served.recommender.recommend(
+    services: Services, served: Served, asked: SessionAsked | RecommendationsAsked, rules: Sequence[Rule], name: str,
+    **whom: Any,
+) -> Answer:  # fmt: skip
+    """What is asked for, for whom ``Recommender.answer`` is told to speak; counted, and logged under its name."""
+    found = served.recommender.answer(
         **whom, k=asked.k, exclude_seen=asked.exclude_seen, filters=asked.filters(services.reader),
         diversity=asked.diversity, rules=rules, max_reasons=asked.reasons,
+        draw=services.feedback.draw(asked.replay or name),
     )  # fmt: skip
-    services.metrics.shown(r.origin for r in found)
+    services.metrics.shown(r.origin for r in found.shown)
+    if asked.replay is None:
+        services.feedback.log(
+            name, served.name, found, services.metrics,
+            user_id=whom.get("user_id"), session_id=whom.get("session_id"),
+        )  # fmt: skip
     return found
 
 
@@ -80,8 +89,10 @@ def told_rules(served: Served, rules: Sequence[Rule]) -> list[schemas.RuleOut]:
     return [schemas.RuleOut(name=rule.name, action=rule.action, products=count) for rule, count in counted]
 
 
-def told(services: Services, found: Sequence[Recommendation]) -> list[schemas.RecommendationOut]:
-    """Recommendations with names and sentences."""
+def told(
+    services: Services, found: Sequence[Recommendation], propensity: Callable[[Recommendation], float] = lambda _: 1.0
+) -> list[schemas.RecommendationOut]:
+    """Recommendations with names, sentences and the propensity of each."""
     facts = [f for r in found for reason in r.reasons for f in reason.path.facts]
     products = {r.product_id for r in found} | {e.product_id for r in found for p in r.reasons for e in p.events}
     entities = services.entities(facts, map(ids.product, products))
@@ -90,7 +101,7 @@ def told(services: Services, found: Sequence[Recommendation]) -> list[schemas.Re
     out = []
     for r in found:
         reasons = [schemas.ReasonOut.of(reason, phrases.sentence(reason, spoken), names) for reason in r.reasons]
-        out.append(schemas.RecommendationOut.of(r, reasons, names))
+        out.append(schemas.RecommendationOut.of(r, reasons, names, propensity(r)))
     return out
 
 

@@ -25,8 +25,8 @@ router = APIRouter(prefix="/v1", tags=["recommendations"])
     responses=responses(400, 404, 413, 415, 422, 503),
 )
 def recommend_session(services: ServicesDep, body: SessionAsked) -> schemas.SessionAnswer:
-    """Nothing is written: no event, no user, no session. Events that cannot speak are counted and told; where none can,
-    the named fallback answers, as for a stranger. `origin` names who spoke for each item."""
+    """Nothing is written of the visitor: no event, no user, no session. Events that cannot speak are counted and told;
+    where none can, the named fallback answers, as for a stranger. `origin` names who spoke for each item."""
     served = services.served()
     stamp = services.stamp(served)
     now = int(time.time())
@@ -35,16 +35,17 @@ def recommend_session(services: ServicesDep, body: SessionAsked) -> schemas.Sess
     history = [event for event in read if isinstance(event, Interaction) and event.product_id in known]
     rejected = sum(isinstance(event, str) for event in read)
     rules = services.rules.holding()
-    found = answered(services, served, body, rules, history=history)
+    name = uuid4().hex
+    found = answered(services, served, body, rules, name, history=history)
     return schemas.SessionAnswer(
-        **stamp, recommendation_id=uuid4().hex, events=len(read), used=len(history),
+        **stamp, recommendation_id=name, events=len(read), used=len(history),
         unknown=len(read) - len(history) - rejected, rejected=rejected,
         unused=[
             _unused(index, event, body.events[index])
             for index, event in enumerate(read)
             if not (isinstance(event, Interaction) and event.product_id in known)
         ],
-        items=told_items(services, found), rules=told_rules(served, rules),
+        items=told_items(services, found.shown, found.propensity), rules=told_rules(served, rules),
     )  # fmt: skip
 
 

@@ -1,0 +1,86 @@
+"""The log of impressions: answers and what came of them are kept once, joined, and forgotten with their person."""
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from recommender.errors import ImpressionError
+from recommender.exploring import Lottery, propensities
+from recommender.impressions import Impression, ImpressionLog, Outcome, Shown
+
+LOTTERY = Lottery(("mug", "咖啡/机", "🎧"), (2, 3, 5), 1.5)
+ANSWER = Impression("r1", 100, "ease", (Shown("k5", 1, 1.0), Shown("mug", 2, 0.55)), "用户 1", None, LOTTERY)
+
+
+@pytest.fixture
+def log(tmp_path):
+    return ImpressionLog(tmp_path / "impressions.db")
+
+
+def test_an_answer_comes_back_as_it_went_in_with_what_came_of_it(log):
+    log.record(ANSWER)
+    log.record(replace(ANSWER, request_id="r0", user_id=None, session_id="s", lottery=None))
+    click, buy = Outcome("e1", "r1", "mug", "click"), Outcome("e2", "r1", "mug", "purchase", 2.0)
+    assert log.join([click, buy]) == 2
+    assert log.join([click]) == 1
+    first, second = log.scan()
+    assert second == replace(ANSWER, outcomes=(click, buy))
+    assert (first.request_id, first.outcomes, first.lottery) == ("r0", (), None)
+
+
+def test_what_names_no_answer_that_showed_it_is_not_joined(log):
+    log.record(ANSWER)
+    assert log.join([Outcome("e1", "r2", "mug", "click"), Outcome("e2", "r1", "tent", "click")]) == 0
+    assert next(log.scan()).outcomes == ()
+
+
+def test_a_request_id_counts_once(log):
+    log.record(ANSWER)
+    with pytest.raises(ImpressionError, match="UNIQUE"):
+        log.record(ANSWER)
+    assert len(list(log.scan())) == 1
+
+
+def test_a_window_is_half_open_and_nothing_is_no_log(log):
+    assert list(log.scan()) == []
+    for at in (1, 2, 3):
+        log.record(replace(ANSWER, request_id=str(at), at=at))
+    assert [i.at for i in log.scan(2, 3)] == [2]
+
+
+def test_a_person_is_forgotten_with_all_that_came_of_it(log, tmp_path):
+    assert log.forget("用户 1") == 0
+    log.record(ANSWER)
+    log.record(replace(ANSWER, request_id="r2", user_id="other"))
+    log.join([Outcome("e1", "r1", "mug", "click"), Outcome("e2", "r2", "mug", "click")])
+    assert log.forget("用户 1") == 1
+    (left,) = log.scan()
+    assert (left.user_id, [o.event_id for o in left.outcomes]) == ("other", ["e2"])
+    held = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert "用户 1".encode() not in held
+    assert b"other" in held
+
+
+def test_many_threads_write_one_file(log):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: log.record(replace(ANSWER, request_id=str(n))), range(40)))
+    assert len(list(log.scan())) == 40
+
+
+def test_a_file_of_another_owner_is_refused(tmp_path):
+    (tmp_path / "text.db").write_text("not a database, whatever its name says", encoding="utf-8")
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        other.execute("CREATE TABLE t (x)")
+    other.close()
+    for name in ("text.db", "other.db"):
+        with pytest.raises(ImpressionError, match=name):
+            ImpressionLog(tmp_path / name).record(ANSWER)
+
+
+def test_the_propensity_of_any_product_at_any_rank(log):
+    table = propensities(3, 1.5)
+    assert ANSWER.propensity("🎧", 2) == table[2, 0]
+    assert ANSWER.propensity("mug", 5) == table[0, 2]
+    assert [ANSWER.propensity(*asked) for asked in (("k5", 1), ("mug", 1), ("k5", 2), ("mug", 4))] == [1, 0, 0, 0]

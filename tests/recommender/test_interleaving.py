@@ -1,0 +1,71 @@
+"""Team drafts: laws of every draft, and the better of two rankers found sooner than by showing each to half."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender.errors import RecommenderError
+from recommender.interleaving import Draft, team_draft, verdict
+
+CLICKS = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "clicks.py"))
+WINDOW = CLICKS["Window"].of(1)
+BETTER, WORSE = WINDOW.ranker(2, 0.15), WINDOW.ranker(3, 0.5)
+ANSWERS, RUNS = 200, 25
+rankings = st.permutations(["a", "b", "咖啡", "d", "🎧", "f"]).flatmap(
+    lambda names: st.integers(0, 6).map(lambda size: names[:size])
+)
+
+
+@given(rankings, rankings, st.integers(0, 8), st.text(max_size=3))
+def test_laws_of_every_draft(a, b, k, seed):
+    draft = team_draft(a, b, k, seed)
+    assert draft == team_draft(a, b, k, seed)
+    longer = team_draft(a, b, k + 1, seed)
+    assert (longer.products[:k], longer.teams[:k]) == (draft.products, draft.teams)
+    assert len(set(draft.products)) == len(draft.products) == len(draft.teams) == min(k, len({*a, *b}))
+    for place, (name, team) in enumerate(zip(draft.products, draft.teams, strict=True)):
+        ranking = a if team == "a" else b
+        assert name == next(other for other in ranking if other not in draft.products[:place])
+    if set(a) == set(b):
+        assert all(set(draft.teams[n : n + 2]) == {"a", "b"} for n in range(0, len(draft.teams) - 1, 2))
+
+
+def test_who_begins_is_a_fair_coin():
+    begins = sum(team_draft(["x"], ["x"], 1, str(seed)).teams == ("a",) for seed in range(2000))
+    assert abs(begins - 1000) < 4.5 * np.sqrt(500)
+
+
+def test_credit_and_verdict():
+    draft = Draft(("x", "y", "z"), ("a", "b", "a"))
+    assert [draft.credit(clicked) for clicked in ({"x"}, {"y"}, {"x", "y"}, {"x", "z"}, {"other"}, set())] == [
+        1, -1, 0, 2, 0, 0,
+    ]  # fmt: skip
+    won = verdict([1] * 9 + [-2] + [0] * 5)
+    assert (won.wins_a, won.wins_b, won.ties, won.share, won.better) == (9, 1, 5, 0.9, "a")
+    assert won.p_value == pytest.approx(2 * (1 + 10) / 2**10)
+    assert won.low < 0.9 < won.high
+    assert verdict([-1] * 9 + [1]).better == "b"
+    assert verdict([1, -1]).better is None
+    with pytest.raises(RecommenderError, match="none of 3 answers"):
+        verdict([0, 0, 0])
+
+
+def found(comparison, a, b):
+    """How often ``a`` and how often ``b`` is found better at the 5 % level."""
+    signed = [CLICKS[comparison](WINDOW, a, b, ANSWERS, seed) for seed in range(RUNS)]
+    return sum(0 <= p < 0.05 for p in signed), sum(-0.05 < p < 0 for p in signed)
+
+
+def test_the_better_ranker_is_found_sooner_than_by_half_and_half():
+    better, worse = found("interleaved", BETTER, WORSE)
+    assert better > 2 * found("halved", BETTER, WORSE)[0]
+    assert better > 0.6 * RUNS
+    assert worse == 0
+
+
+def test_a_ranker_does_not_beat_itself():
+    assert sum(found("interleaved", WORSE, WORSE)) <= 4
