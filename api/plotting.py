@@ -1,6 +1,6 @@
 """The evaluation as pictures: who ranks how well, at what cost in coverage, and who gets shown. Imports matplotlib."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,10 +18,11 @@ LINES = 6  # models whose exposure is drawn: more cannot be told apart
 def draw(report: Report, folder: Path) -> list[Path]:
     """accuracy.png, tradeoff.png, exposure.png, and providers.png where brands are known; returns their paths."""
     import matplotlib as mpl
+    from matplotlib import font_manager
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    installed = {font.name for font in _fonts()}
+    installed = {font.name for font in font_manager.fontManager.ttflist}
     pictures = {
         "accuracy.png": _accuracy,
         "tradeoff.png": _tradeoff,
@@ -37,12 +38,6 @@ def draw(report: Report, folder: Path) -> list[Path]:
                 figure.savefig(folder / name, dpi=150)
                 written.append(folder / name)
     return written
-
-
-def _fonts() -> Sequence[Any]:
-    from matplotlib import font_manager
-
-    return font_manager.fontManager.ttflist
 
 
 def _label(summary: Report) -> str:

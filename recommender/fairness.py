@@ -71,11 +71,11 @@ class Providers:
         had = taken(h, taking_actions(h))
         bought = np.unique(h.owners[had] * n_items + h.items[had]) % n_items
         counts = np.bincount(bought, minlength=n_items).astype(np.float64)
-        return cls(names, member, _share(member.T @ np.ones(n_items)), _share(member.T @ counts))
+        return cls(names, member, _share(_sums(np.ones(n_items), member)), _share(_sums(counts, member)))
 
     def fairness(self, exposure: Doubles, shown: int = MOST_SHOWN) -> Fairness:
         """Of exposure a product (n_items,)."""
-        each = np.asarray(self.member.T @ exposure, np.float64)
+        each = _sums(exposure, self.member)
         total = float(exposure.sum())
         mine = _share(each)
         order = np.argsort(-np.abs(mine - self.purchases), kind="stable")[:shown]
@@ -89,6 +89,10 @@ class Providers:
                 for p in order
             ),
         )
+
+
+def _sums(amounts: Doubles, member: Sparse) -> Doubles:
+    return np.asarray(member.T @ amounts, np.float64)
 
 
 def _share(amounts: Doubles) -> Doubles:
