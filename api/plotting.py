@@ -74,7 +74,8 @@ def _tradeoff(axes: "Axes", report: Report) -> bool:
     for summary in report["summaries"]:
         mean = summary["mean"]
         axes.scatter(mean["coverage"], mean["ndcg"], s=12 * mean["novelty"] ** 2 + 8, alpha=0.6)
-        axes.annotate(_label(summary), (mean["coverage"], mean["ndcg"]), fontsize=7)
+        side = "right" if mean["coverage"] > 0.5 else "left"  # within the frame
+        axes.annotate(_label(summary), (mean["coverage"], mean["ndcg"]), fontsize=7, ha=side)
     axes.set_xlabel("coverage: share of products in at least one list (size: novelty)")
     axes.set_ylabel(f"NDCG@{report['k']}")
     axes.set_xlim(0, 1.02)
