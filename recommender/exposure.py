@@ -13,7 +13,7 @@ popularity         average recommendation popularity: mean number of users who a
 popularity lift    how much more popular than what the same users had acted on: their ratio − 1 (Abdollahpouri et al.,
                    RecSys 2020)
 long tail share    mean share of places outside the fifth of products that most users acted on (Abdollahpouri, Burke,
-                   Mobasher, RecSys 2017)
+                   Mobasher, FLAIRS 2019)
 gini               of exposure over all products: 0 all equal, towards 1 one product has it all (Fleder, Hosanagar,
                    Management Science 2009)
 =================  ===============================================================================================

@@ -12,7 +12,7 @@ related           of the best-seller's BOUGHT_WITH pairs: with defences by minin
 recommendations   of ItemKNN for someone who bought the best-seller alone: with defences bots are left out, nothing else
                   stands between the log and this model
 
-``never`` means not with ``--most`` baskets. Doubling finds a number that suffices and halving the least one, so a
+Of equals the target comes first, which favours the attacker. ``never`` means not with ``--most`` baskets. Doubling finds a number that suffices and halving the least one, so a
 number is exact where more baskets never hurt.
 """
 
@@ -110,6 +110,20 @@ def cost(succeeds: Callable[[int], bool], most: int) -> int | None:
     return enough
 
 
+def attacked(
+    judged: Callable[..., bool], honest: pa.Table, attack: str, best: str, target: str, end: int, *, defended: bool
+) -> Callable[[int], bool]:
+    """Whether so many baskets suffice."""
+
+    def succeeds(baskets: int) -> bool:
+        events = honest
+        if baskets:
+            events = pa.concat_tables([honest, fake(attack, baskets, best, target, end)]).sort_by("at")
+        return judged(events, best, target, defended=defended)
+
+    return succeeds
+
+
 def choose(events: Sequence[Interaction], count: int) -> tuple[str, list[str]]:
     """The best-seller, and products of middling sales that no one who bought it has bought."""
     bought = Counter(event.product_id for event in events if event.action == "purchase")
@@ -137,17 +151,10 @@ def main() -> None:
     for name, judged in (("related", related), ("recommendations", recommended)):
         for attack in ATTACKS:
             for defended in (False, True):
-                found = []
-                for target in targets:
-
-                    def succeeds(
-                        baskets: int, target: str = target, attack: str = attack, defended: bool = defended
-                    ) -> bool:
-                        with_fakes = [honest, fake(attack, baskets, best, target, end)] if baskets else [honest]
-                        both = pa.concat_tables(with_fakes).sort_by("at")
-                        return judged(both, best, target, defended=defended)
-
-                    found.append(cost(succeeds, options.most))
+                found = [
+                    cost(attacked(judged, honest, attack, best, target, end, defended=defended), options.most)
+                    for target in targets
+                ]
                 told = ", ".join("never" if one is None else str(one) for one in found)
                 print(f"{name:16s} {attack:8s} {'on' if defended else 'off':8s} {told}", flush=True)
 
