@@ -1,7 +1,7 @@
 """The command line: each stage is a command, ``run`` does them all on your files, ``demo`` on the sample shop.
 
 stdout is the result (``--json`` for machines), stderr is progress. Exit codes: 0 done, 1 refused or failed with a
-sentence, 2 wrong usage, 130 interrupted.
+sentence, 2 wrong usage, 3 a model that the gate refused, 130 interrupted.
 """
 
 import json
@@ -21,6 +21,7 @@ from api.bootstrap import shop
 from api.errors import FrontDoorError
 from api.progress import Bars
 from api.settings import Settings
+from api.workspace import Workspace
 from kg.errors import KGError
 from kg.schema import SHOP
 from mining.errors import MiningError
@@ -199,27 +200,51 @@ def train(
     store: StoreFlag = None,
     until: UntilFlag = None,
     device: DeviceFlag = "cpu",
+    gate: Annotated[bool, typer.Option("--gate", help="Refuse what ranks worse than the model in service.")] = False,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", help="With --gate: share of the NDCG in service that may be lost.")
+    ] = 0.05,
     seed: SeedFlag = 0,
     as_json: JsonFlag = False,
 ) -> None:
     """Train the models, let the validation cut choose, and put the choice into service."""
     from api import stages
 
+    when, lose = stages.moment(until), tolerance if gate else None
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
-        report = stages.train(opened, bars, until=stages.moment(until), device=device, seed=seed)
+        report = stages.train(opened, bars, until=when, device=device, seed=seed, tolerance=lose)
     told(report, as_json, telling.summary("train", report))
+    if gate and not report["gate"]["passed"]:
+        raise typer.Exit(3)
+
+
+@app.command()
+@refusing
+def promote(
+    model: Annotated[str, typer.Argument(help="The id of a model in models/.")], workspace: WorkspaceFlag = None
+) -> None:
+    """Put a model that is on disk into service: one that the gate refused, or an earlier one."""
+    from api import promoting
+
+    print(promoting.promote(Workspace(settings(workspace).workspace), model))
 
 
 @app.command()
 @refusing
 def evaluate(
-    workspace: WorkspaceFlag = None, store: StoreFlag = None, seed: SeedFlag = 0, as_json: JsonFlag = False
+    workspace: WorkspaceFlag = None,
+    store: StoreFlag = None,
+    seed: SeedFlag = 0,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from --seed on.")] = 1,
+    plots: Annotated[bool, typer.Option("--plots", help="Draw pictures beside the report.")] = False,
+    board: Annotated[Path | None, typer.Option("--tensorboard", help="Folder for TensorBoard scalars.")] = None,
+    as_json: JsonFlag = False,
 ) -> None:
-    """Compare all models on the newest part of your own log, all products ranked."""
+    """Compare all models, and what would be served, on the newest part of your own log, all products ranked."""
     from api import stages
 
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
-        report = stages.evaluate(opened, bars, seed=seed)
+        report = stages.evaluate(opened, bars, seed=seed, seeds=seeds, plots=plots, scalars=board)
     told(report, as_json, telling.summary("evaluate", report))
 
 

@@ -107,20 +107,37 @@ def mine(opened: Shop, bars: Bars, *, llm_budget: str, until: int | None, schema
     return _keep(opened, "mine", {**pipeline.as_dict(report), "health": health, "graph": graph})
 
 
-def train(opened: Shop, bars: Bars, *, until: int | None, device: Device, seed: int) -> dict[str, Any]:
-    """Needs the extra ``train`` for the graph neural networks."""
+def train(
+    opened: Shop, bars: Bars, *, until: int | None, device: Device, seed: int, tolerance: float | None = None
+) -> dict[str, Any]:
+    """Needs the extra ``train`` for the graph neural networks. With a ``tolerance``, only what passes the gate is put
+    into service; the report's ``gate`` says what it found."""
     _need("torch", "train")
     from api import training
+    from api.promoting import Gate
 
-    report = training.train(opened.store, opened.log, opened.workspace, bars, until=until, device=device, seed=seed)
+    report = training.train(
+        opened.store, opened.log, opened.workspace, bars, until=until, device=device, seed=seed,
+        gate=None if tolerance is None else Gate(tolerance),
+    )  # fmt: skip
     return _keep(opened, "train", report)
 
 
-def evaluate(opened: Shop, bars: Bars, *, seed: int) -> dict[str, Any]:
+def evaluate(
+    opened: Shop, bars: Bars, *, seed: int, seeds: int = 1, plots: bool = False, scalars: Path | None = None
+) -> dict[str, Any]:
+    """Write ``evaluation/`` in the workspace: report.json, metrics.csv, pictures where asked; scalars where told."""
     _need("torch", "train")
-    from api import training
+    if plots:
+        _need("matplotlib", "plots")
+    if scalars is not None:
+        _need("tensorboardX", "plots")
+    from api import evaluating
 
-    return _keep(opened, "evaluate", training.evaluate(opened.store, opened.log, bars, seed=seed))
+    report = evaluating.evaluate(opened, bars, seeds=range(seed, seed + seeds))
+    whole = _keep(opened, "evaluate", report)
+    written = evaluating.write(whole, opened.workspace.evaluation, plots=plots, scalars=scalars)
+    return {**whole, "written": [str(path) for path in written]}
 
 
 def _need(module: str, extra: str) -> None:

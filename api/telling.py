@@ -68,18 +68,59 @@ def _train(report: Report) -> list[str]:
     told = " → ".join(
         f"{'+ ' if place else ''}{step['adds']} {step['ndcg@10']:.4f}" for place, step in enumerate(steps)
     )
-    return [*lines, f"serves: {told}  ({report['model']})"]
+    found = report.get("gate")
+    if found is not None and not found["passed"]:
+        return [*lines, f"chose: {told}  ({report['model']})", *_gate(found, report["model"])]
+    served = f"serves: {told}  ({report['model']})"
+    return [*lines, served, *(_gate(found, report["model"]) if found is not None else ())]
+
+
+def _gate(found: Report, model: str) -> list[str]:
+    if found["in_service"] is None:
+        return ["gate: nothing was in service, so there was nothing to be worse than"]
+    difference, k = found["difference"], "ndcg@10"
+    verdict = "passed" if found["passed"] else f"refused: {found['in_service']} stays in service, {model} is on disk"
+    return [
+        f"gate: NDCG@10 {found[k]:.4f}, in service {found[k + ' in service']:.4f} ({found['asked']}); difference "
+        f"{_interval(difference)} on {difference['users']:,} users, may lose {found['tolerance']:.0%}",
+        f"gate: {verdict}",
+    ]
+
+
+def _interval(found: Report) -> str:
+    return f"{found['mean']:+.4f} [{found['low']:+.4f}, {found['high']:+.4f}]"
 
 
 def _evaluate(report: Report) -> list[str]:
-    lines = [f"{report['users']} users, {report['items']:,} products ranked", "recall@10  NDCG@10  model (relations)"]
-    for row in report["rows"]:
-        if row["metrics"] is None:
-            lines.append(f"failed              {row['model']}: {row['failed']}")
-            continue
-        recall, ndcg = row["metrics"]["recall"], row["metrics"]["ndcg"]
-        lines.append(f"{recall:9.4f}  {ndcg:7.4f}  {row['model']} ({row['relations']})")
-    return lines
+    lines = [
+        f"{report['users']} users, {report['items']:,} products ranked; best baseline: {report['baseline'] or 'none'}",
+        "recall@10  NDCG@10  coverage  novelty  diversity  Gini  model (relations)  NDCG@10 − best baseline",
+    ]
+    for one in sorted(report["summaries"], key=lambda s: -s["mean"]["ndcg"]):
+        mean, against = one["mean"], one["against"].get("all")
+        diversity = f"{mean['diversity']:9.3f}" if "diversity" in mean else f"{'-':>9}"
+        told = f"  {_interval(against['ndcg'])}" if against else ""
+        lines.append(
+            f"{mean['recall']:9.4f}  {mean['ndcg']:7.4f}  {mean['coverage']:8.3f}  {mean['novelty']:7.2f}  {diversity}"
+            f"  {mean['gini']:4.2f}  {one['model']} ({one['relations']}){told}"
+        )
+    failed = [row for row in report["rows"] if row["failed"]]
+    lines += [f"failed: {row['model']} ({row['relations']}): {row['failed']}" for row in failed]
+    shown = [one for one in report["summaries"] if one["model"] in ("served", report["baseline"])]
+    for name, targets in report["targets"].items():
+        told = ", ".join(f"{one['model']} {one['slices'][name]:.4f}" for one in shown)
+        lines.append(f"{name}: {targets:,} targets; NDCG@10 {told if targets else 'of nobody'}")
+    lines += [_brands(one["model"], one["mean"]) for one in shown if "unfairness_purchases" in one["mean"]]
+    if report["unserved"]:
+        lines.append(f"nothing could be chosen before the measured days: {report['unserved']}")
+    return [*lines, *(f"wrote {path}" for path in report["written"])]
+
+
+def _brands(model: str, mean: Report) -> str:
+    return (
+        f"brands: {model} gives {mean['unfairness_purchases']:.1%} of the exposure to other brands than purchases "
+        f"would, {mean['unfairness_catalogue']:.1%} than the catalogue would"
+    )
 
 
 def proposed(report: Report) -> str:

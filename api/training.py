@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from api.progress import Bars
+from api.promoting import Gate
 from api.workspace import Workspace
 from kg import ids
 from kg.events import EventLog
@@ -25,7 +26,6 @@ from kg.types import Entity, Fact, Timestamp
 from mining.behavior.miner import mine_behavior
 from mining.bots import bots
 from recommender import artifact, choosing
-from recommender.comparing import Row, compare
 from recommender.dataset import Dataset
 from recommender.model import Model
 from recommender.models.ease import Ease
@@ -108,7 +108,8 @@ def candidates(data: Dataset, *, device: Device, seed: int, checkpoints: Path | 
     return [*closed, light, Relational(seed=seed, run=run("relational"))]
 
 
-def _cut(reader: GraphReader, events: pa.Table) -> Cut:
+def newest_cut(reader: GraphReader, events: pa.Table) -> Cut:
+    """What was known before the newest tenth of the purchases, and those who bought in it."""
     when = validation_time(events)
     past = GraphAt(reader, events, when)
     early = events.filter(pc.less(events["at"], when))
@@ -116,7 +117,8 @@ def _cut(reader: GraphReader, events: pa.Table) -> Cut:
     return time_cut(train, events.filter(pc.greater_equal(events["at"], when)))
 
 
-def _human(events: pa.Table) -> pa.Table:
+def human(events: pa.Table) -> pa.Table:
+    """The events of those who behave as people do."""
     flagged = pa.array(sorted(bots(events)), pa.string())
     return events.filter(pc.invert(pc.is_in(events["user"], value_set=flagged)))
 
@@ -130,20 +132,28 @@ def train(
     until: Timestamp | None,
     device: Device,
     seed: int,
+    gate: Gate | None = None,
 ) -> dict[str, Any]:
-    """Choose on the validation cut, refit on everything before ``until``, put the result into service."""
-    events = _human(log.table(until=until))
+    """Choose on the validation cut, refit on everything before ``until``, put the result into service.
+
+    With a ``gate`` only what passes it; what it refuses stays on disk.
+    """
+    events = human(log.table(until=until))
     _give_back()
     choice = _choice(reader, events, workspace, bars, device=device, seed=seed)
     _give_back()
+    verdict = None if gate is None else gate.verdict(newest_cut(reader, events), choice.model, workspace, bars)
     bars.start("training: fitting the choice")
     whole = read_dataset(reader, events, until=until, allow_undated=True)
     about = {"seed": seed, "device": device, "validation": _validation(choice)}
     built = choosing.build(choice.model, whole, about)
     folder = artifact.save(built, workspace.models)
-    artifact.promote(folder)
+    if verdict is None or verdict["passed"]:
+        artifact.promote(folder)
     bars.finish()
     told = {**built.about, "validation": _validation(choice, clock=True)}
+    if verdict is not None:
+        told["gate"] = dict(verdict)
     return {"model": folder.name, "serves": choice.model.name, **told}
 
 
@@ -159,7 +169,7 @@ def _choice(
 ) -> choosing.Choice:
     """What the validation cut prefers. The cut is let go with it: the refit needs its memory."""
     bars.start("training: reading")
-    cut = _cut(reader, events)
+    cut = newest_cut(reader, events)
     bars.finish()
     checkpoints, scratch = workspace.cache / "checkpoints", workspace.cache / "choosing"
     shutil.rmtree(scratch, ignore_errors=True)  # what a killed run left
@@ -184,16 +194,3 @@ def _validation(choice: choosing.Choice, *, clock: bool = False) -> dict[str, An
 def _told(t: choosing.Tried) -> dict[str, Any]:
     told = {"model": t.name, "decay": t.decay, "weights": list(t.weights), "ndcg@10": round(t.ndcg, 5)}
     return {**told, "failed": t.failed}
-
-
-def evaluate(reader: GraphReader, log: EventLog, bars: Bars, *, seed: int) -> dict[str, Any]:
-    """Every model on the newest tenth of the purchases, with relations, without them, and with shuffled ones."""
-    cut = _cut(reader, _human(log.table()))
-    bars.start("evaluating")
-
-    def done(_: Row) -> None:
-        bars.advance()
-
-    report = compare(candidates(cut.train, device="cpu", seed=seed), cut, seeds=(seed,), on_row=done)
-    bars.finish()
-    return report.as_dict()

@@ -12,6 +12,7 @@
     DIR/rejects/            rows that were set aside
     DIR/cache/              replies and extractions, disposable
     DIR/runs/<id>/report.json
+    DIR/evaluation/         the newest evaluation: report.json, metrics.csv, pictures
 """
 
 import fcntl
@@ -65,6 +66,10 @@ class Workspace:
     @property
     def runs(self) -> Path:
         return self.root / "runs"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.root / "evaluation"
 
     def open(self) -> None:
         """Create the folder, or check that it is one of ours. Raises WorkspaceError."""

@@ -1,111 +1,64 @@
-"""All models side by side: each fitted with its relations, without them and with shuffled ones, on the same cases.
+"""All models side by side: each fitted with its relations, without them and with shuffled ones.
 
-``compare`` measures, baselines among the rows; ``choosing.choose`` decides what is served; ``paired_bootstrap`` says
-whether one of two is better beyond chance.
+``fits`` trains, ``reporting`` measures and writes down; ``choosing.choose`` decides what is served;
+``paired_bootstrap`` says whether one of two is better beyond chance.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 import numpy as np
 
 from recommender.arrays import Doubles
 from recommender.dataset import Dataset
 from recommender.errors import ModelFitError
-from recommender.evaluation import measure_with_coverage
-from recommender.metrics import Metrics
-from recommender.model import Model
+from recommender.model import Model, Scorer
 from recommender.models.mixture import Mixture
-from recommender.splits import Cut
 
 WITH, WITHOUT, SHUFFLED = "with", "without", "shuffled"
 RESAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One model on one cut. ``relations`` says what it was given; ``coverage`` is the share of all items that stand
-    in at least one list; ``failed`` names what kept it from learning."""
+class Fit:
+    """One model after learning: ``scorer`` is None where ``failed`` says why. ``seconds`` is wall time."""
 
     model: str
     relations: str
     seed: int | None
-    metrics: Metrics | None
-    coverage: float = 0.0
-    fit_seconds: float = 0.0
-    score_seconds: float = 0.0
+    scorer: Scorer | None
+    seconds: float
     failed: str | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
+def fits(
+    models: Sequence[Model], train: Dataset, *, seeds: Sequence[int] = (0,), shuffle_seed: int = 0
+) -> Iterator[Fit]:
+    """Every model, one at a time: those that use relations with them, without them, and with shuffled ones.
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """All items ranked at ``k`` for ``users`` users over ``items`` items; rows in the order in which they were run."""
-
-    k: int
-    users: int
-    items: int
-    rows: tuple[Row, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return asdict(self)
-
-    def best(self) -> Row:
-        """The row of highest NDCG; of equals the first. Raises ModelFitError where no model learned anything."""
-        measured = [row for row in self.rows if row.metrics is not None]
-        if not measured:
-            raise ModelFitError("no model learned anything: " + "; ".join(str(row.failed) for row in self.rows))
-        return max(measured, key=_ndcg)
-
-
-def _ndcg(row: Row) -> float:
-    return row.metrics.ndcg if row.metrics else -1.0
-
-
-def compare(
-    models: Sequence[Model],
-    cut: Cut,
-    *,
-    k: int = 10,
-    seeds: Sequence[int] = (0,),
-    shuffle_seed: int = 0,
-    on_row: Callable[[Row], None] | None = None,
-) -> Report:
-    """Every model on the same cases: those that use relations with them, without them, and with shuffled ones.
-
-    A model that has a seed is trained once for each of ``seeds``. A model that cannot learn here becomes a row that
-    says why. ``on_row`` hears of each row as it is done.
+    A model that has a seed is trained once for each of ``seeds``. A model that cannot learn here is a fit that says
+    why.
     """
-    variants: dict[str, Dataset] = {WITHOUT: cut.train.without_relations()}
-    if cut.train.links or cut.train.attributes:
-        variants = {WITH: cut.train, **variants, SHUFFLED: cut.train.shuffled(shuffle_seed)}
-    rows: list[Row] = []
+    variants: dict[str, Dataset] = {WITHOUT: train.without_relations()}
+    if train.links or train.attributes:
+        variants = {WITH: train, **variants, SHUFFLED: train.shuffled(shuffle_seed)}
     for model in models:
         for name, data in variants.items():
-            if not model.uses_relations and name != WITHOUT:
-                continue
-            for seed in seeds if has_seed(model) else (None,):
-                row = _measured(model if seed is None else reseeded(model, seed), name, seed, Cut(data, cut.cases), k)
-                rows.append(row)
-                if on_row:
-                    on_row(row)
-    return Report(k, len(cut.cases), len(cut.train.items), tuple(rows))
+            if model.uses_relations or name == WITHOUT:
+                yield from seeded(model, data, name, seeds)
 
 
-def _measured(model: Model, relations: str, seed: int | None, cut: Cut, k: int) -> Row:
-    begun = time.perf_counter()
-    try:
-        scorer = model.fit(cut.train)
-    except ModelFitError as error:
-        return Row(model.name, relations, seed, None, failed=str(error))
-    fitted = time.perf_counter()
-    metrics, coverage = measure_with_coverage(scorer, cut.cases, k)
-    return Row(model.name, relations, seed, metrics, coverage, fitted - begun, time.perf_counter() - fitted)
+def seeded(model: Model, data: Dataset, relations: str, seeds: Sequence[int]) -> Iterator[Fit]:
+    """The model once for each seed, or once where it has none."""
+    for seed in seeds if has_seed(model) else (None,):
+        begun = time.perf_counter()
+        try:
+            scorer = (model if seed is None else reseeded(model, seed)).fit(data)
+        except ModelFitError as error:
+            yield Fit(model.name, relations, seed, None, 0.0, str(error))
+        else:
+            yield Fit(model.name, relations, seed, scorer, time.perf_counter() - begun)
 
 
 def has_seed(model: Model) -> bool:

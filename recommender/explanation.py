@@ -3,16 +3,22 @@
 Flow: the relation terms of a scorer → contributions (history item, relation, entity between) → the facts behind the
 largest of them → reasons. A contribution is read off the same arrays that made the score, so the contributions of all
 facts add up to the relation terms' part of it. What no fact carries gets no reason: none is invented for it.
+
+What says the same is told once: a fact that several terms use, and a symmetric fact stated from both ends ("A is bought
+with B", "B is bought with A"). The reason carries the sum of what is still in the graph.
 """
 
+import heapq
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kg import ids
 from kg.errors import UnknownEntity
+from kg.schema import SHOP
 from kg.store import GraphReader
 from kg.types import Fact, GraphPath, Interaction, Reason, Timestamp
 from recommender.arrays import Sparse
@@ -93,6 +99,23 @@ def _row(matrix: Sparse, row: int) -> Iterator[tuple[int, float]]:
     return zip(matrix.indices[part].tolist(), matrix.data[part].tolist(), strict=True)
 
 
+def statements(parts: Iterable[Contribution]) -> list[tuple[Contribution, ...]]:
+    """The contributions that say the same thing to a person, together; each group holds one for each direction.
+
+    What several terms draw from one fact is added up. The values of all groups sum to those of ``parts``.
+    """
+    facts: dict[tuple[str, str, str | None, bool], Contribution] = {}
+    for part in parts:
+        key = (part.item, part.relation, part.entity, part.forward)
+        facts[key] = replace(part, value=part.value + facts[key].value) if key in facts else part
+    groups: defaultdict[tuple[str, str, str | None, bool], list[Contribution]] = defaultdict(list)
+    for part in facts.values():
+        relation = SHOP.relations.get(part.relation)
+        symmetric = relation is not None and relation.symmetric
+        groups[part.item, part.relation, part.entity, symmetric or part.forward].append(part)
+    return [tuple(group) for group in groups.values()]
+
+
 class Explainer:
     """Finds the facts behind contributions. Holds no state but the reader; safe to use from several threads."""
 
@@ -102,20 +125,26 @@ class Explainer:
     def reasons(
         self, scorer: Scorer, user: UserState, product_id: str, *, limit: int = 3, until: Timestamp | None = None
     ) -> tuple[Reason, ...]:
-        """The ``limit`` facts or pairs of facts that add most to this score, largest first.
+        """The ``limit`` facts or pairs of facts that add most to this score, largest first, nothing said twice.
 
         Facts come from the graph as it is before ``until``, with their quotes and counts; what is no longer there is
         passed over. An empty answer says that no path of facts carries the product.
         """
         found: list[Reason] = []
-        for part in contributions(scorer, user, product_id):
-            if len(found) == limit or part.value <= 0:
+        heap = [(_order(group), group) for group in statements(contributions(scorer, user, product_id))]
+        heapq.heapify(heap)
+        while heap and len(found) < limit:
+            (less, *_), group = heapq.heappop(heap)
+            if less >= 0:
                 break
-            path = self._path(part, product_id, until)
-            if path is None:
-                _log.debug("the fact behind %s is no longer in the graph", part)
-                continue
-            found.append(Reason(_events(user, part.item), path, part.value))
+            paths = {part: path for part in group if (path := self._path(part, product_id, until))}
+            if len(paths) == len(group):
+                best = max(group, key=lambda part: (part.value, part.forward))
+                found.append(Reason(_events(user, best.item), paths[best], -less))
+            else:
+                _log.debug("a fact behind %s is no longer in the graph", group)
+                if paths:  # worth less than it seemed: others may come first now
+                    heapq.heappush(heap, (_order(tuple(paths)), tuple(paths)))
         return tuple(found)
 
     def _path(self, part: Contribution, product_id: str, until: Timestamp | None) -> GraphPath | None:
@@ -148,6 +177,12 @@ class Explainer:
             if names and thing.type == "Thing" and (best is None or fact.confidence > best.confidence):
                 best = fact
         return best
+
+
+def _order(group: tuple[Contribution, ...]) -> tuple[float, str, str, str, bool]:
+    """What adds most comes first; no two groups are equal."""
+    first = group[0]
+    return -sum(part.value for part in group), first.item, first.relation, first.entity or "", not first.forward
 
 
 def _events(user: UserState, item: str) -> tuple[Interaction, ...]:

@@ -1,0 +1,274 @@
+"""The gate before service and the evaluation as files, on a shop of two tastes with models that take no time."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from api import evaluating, training
+from api.bootstrap import Shop, shop
+from api.cli import app
+from api.errors import FrontDoorError
+from api.progress import Bars
+from api.promoting import Gate, promote
+from api.serving import current_model
+from api.settings import Settings
+from api.workspace import Workspace
+from kg.types import Entity, Evidence, Fact, Interaction
+from recommender.choosing import Choice, Tried
+from recommender.errors import ArtifactError
+from recommender.model import Model
+from recommender.models.itemknn import ItemKNN
+from recommender.models.popularity import Popularity
+
+DAY, START = 86_400, 1_767_225_600
+PRODUCTS = [f"{taste}{place}" for taste in ("tea", "咖啡") for place in range(12)]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eighty users, each of one taste, buying for sixty days."""
+    folder = tmp_path_factory.mktemp("tastes")
+    random = np.random.default_rng(0)
+    brands = [Entity("brand:leaf", "Brand", "Leaf"), Entity("brand:豆", "Brand", "豆")]
+    with shop(Settings(workspace=folder), write=True) as opened:
+        opened.store.put(
+            [Entity(f"product:{name}", "Product", name) for name in PRODUCTS] + brands,
+            [
+                Fact(f"product:{n}", "MADE_BY", f"brand:{'leaf' if n[0] == 't' else '豆'}", (_catalog(),))
+                for n in PRODUCTS
+            ],
+        )
+        opened.log.append(
+            Interaction(f"{user}-{at}", PRODUCTS[12 * (user % 2) + item], "purchase", START + int(at), f"u{user}")
+            for user in range(80)
+            for at, item in zip(np.sort(random.integers(0, 60 * DAY, 8)), random.permutation(12), strict=False)
+        )
+    return folder
+
+
+def _catalog() -> Evidence:
+    return Evidence("catalog", "catalog", 0.9)
+
+
+@pytest.fixture
+def workspace(filled: Path, tmp_path: Path) -> Workspace:
+    """A copy without any model."""
+    shutil.copytree(filled, tmp_path / "shop")
+    return Workspace(tmp_path / "shop")
+
+
+@contextmanager
+def opened(workspace: Workspace) -> Iterator[Shop]:
+    with shop(Settings(workspace=workspace.root), write=True) as one:
+        yield one
+
+
+@pytest.fixture
+def choose(monkeypatch: pytest.MonkeyPatch) -> Callable[[Model], None]:
+    """Let the next training choose this model, good or bad."""
+
+    def this(model: Model) -> None:
+        step = Tried(model.name, 1.0, (1.0,), 0.5, model)
+        monkeypatch.setattr(training, "_choice", lambda *_, **__: Choice(model, (step,), 1, (step,)))
+
+    return this
+
+
+@pytest.fixture
+def offer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """What competes in the next evaluation."""
+
+    def only(*models: Model) -> None:
+        monkeypatch.setattr(evaluating, "candidates", lambda *_, **__: list(models))
+
+    return only
+
+
+def run(workspace: Workspace, *args: str) -> Result:
+    return CliRunner().invoke(app, [*args, "--workspace", str(workspace.root)])
+
+
+def test_a_model_made_worse_is_refused_and_can_be_put_into_service_by_hand(
+    workspace: Workspace, choose: Callable[[Model], None]
+) -> None:
+    choose(ItemKNN())
+    first = run(workspace, "train", "--gate", "--json")
+    assert first.exit_code == 0, first.output
+    good = json.loads(first.stdout)
+    assert good["gate"] == {"passed": True, "in_service": None}
+    choose(Popularity())  # two tastes: what sells to both is worse for everyone
+    second = run(workspace, "train", "--gate")
+    assert second.exit_code == 3, second.output
+    report = json.loads(workspace.report("train").read_text(encoding="utf-8"))
+    gate, bad = report["gate"], report["model"]
+    assert not gate["passed"]
+    assert gate["in_service"] == good["model"] == current_model(workspace.models)
+    assert gate["difference"]["high"] < 0
+    assert gate["difference"]["mean"] == pytest.approx(gate["ndcg@10"] - gate["ndcg@10 in service"])
+    assert f"refused: {good['model']} stays in service, {bad} is on disk" in second.stdout
+    assert "serves:" not in second.stdout
+    third = run(workspace, "promote", bad)
+    assert third.exit_code == 0, third.output
+    assert third.stdout == f"serves {bad} instead of {good['model']}\n"
+    assert current_model(workspace.models) == bad
+
+
+def test_without_the_gate_the_newest_is_served_whatever_it_is(
+    workspace: Workspace, choose: Callable[[Model], None]
+) -> None:
+    for model in (ItemKNN(), Popularity()):
+        choose(model)
+        done = run(workspace, "train", "--json")
+        assert done.exit_code == 0, done.output
+        report = json.loads(done.stdout)
+        assert "gate" not in report
+        assert current_model(workspace.models) == report["model"]
+
+
+def test_what_has_seen_nothing_of_the_cut_is_asked_as_it_stands(
+    workspace: Workspace, choose: Callable[[Model], None]
+) -> None:
+    """A model of four weeks ago is what is served, so it is what the new one is measured by."""
+    choose(ItemKNN())
+    early = str(START + 28 * DAY)
+    assert run(workspace, "train", "--until", early).exit_code == 0
+    old = current_model(workspace.models)
+    done = run(workspace, "train", "--gate", "--tolerance", "0.5", "--json")
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert (report["gate"]["asked"], report["gate"]["in_service"]) == ("as it stands", old)
+    assert current_model(workspace.models) == report["model"] != old
+
+
+def test_the_same_again_passes_where_nothing_may_be_lost(workspace: Workspace, choose: Callable[[Model], None]) -> None:
+    choose(ItemKNN())
+    assert run(workspace, "train").exit_code == 0
+    done = run(workspace, "train", "--gate", "--tolerance", "0", "--json")
+    assert done.exit_code == 0, done.output
+    gate = json.loads(done.stdout)["gate"]
+    assert gate["asked"] == "fitted before the cut"
+    assert (gate["difference"]["low"], gate["difference"]["high"]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("tolerance", ["-0.1", "1", "nan"])
+def test_a_tolerance_that_is_no_share_is_refused_before_anything_is_done(workspace: Workspace, tolerance: str) -> None:
+    done = run(workspace, "train", "--gate", "--tolerance", tolerance)
+    assert done.exit_code == 1
+    assert "expected a share" in done.stderr
+    assert not workspace.models.exists()
+
+
+def test_only_whole_models_of_this_workspace_are_promoted(workspace: Workspace) -> None:
+    for name in ("none", "../models", "", "current"):
+        with pytest.raises(FrontDoorError, match="holds no model"):
+            promote(workspace, name)
+    (workspace.models / "torn").mkdir(parents=True)
+    with pytest.raises(ArtifactError, match="no manifest"):
+        promote(workspace, "torn")
+    assert current_model(workspace.models) is None
+
+
+def test_a_torn_model_in_service_is_told_before_anything_is_replaced(
+    workspace: Workspace, choose: Callable[[Model], None]
+) -> None:
+    choose(ItemKNN())
+    (workspace.models / "torn").mkdir(parents=True)
+    (workspace.models / "current").write_text("torn\n")
+    done = run(workspace, "train", "--gate")
+    assert done.exit_code == 1
+    assert "torn has no manifest.json" in done.stderr
+    assert current_model(workspace.models) == "torn"
+
+
+def test_a_gate_is_for_a_share() -> None:
+    with pytest.raises(FrontDoorError, match="expected a share"):
+        Gate(1.5)
+
+
+def test_an_evaluation_is_files_that_agree(workspace: Workspace, offer: Callable[..., None], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra plots is not installed")
+    board = pytest.importorskip("tensorboardX", reason="the extra plots is not installed")
+    assert board
+    offer(Popularity(), ItemKNN())
+    scalars = tmp_path / "scalars"
+    done = run(workspace, "evaluate", "--seeds", "2", "--plots", "--tensorboard", str(scalars))
+    assert done.exit_code == 0, done.output
+    report = json.loads((workspace.evaluation / "report.json").read_text(encoding="utf-8"))
+    assert report["seeds"] == [0, 1]
+    assert report["baseline"] == "itemknn"
+    assert {(row["model"], row["relations"]) for row in report["rows"]} == {
+        ("popularity", "without"),
+        ("itemknn", "without"),
+        ("served", "with"),
+    }
+    with (workspace.evaluation / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    whole = {(line["model"], line["relations"]): line for line in lines if line["slice"] == "all"}
+    for row in report["rows"]:
+        line = whole[row["model"], row["relations"]]
+        assert float(line["ndcg"]) == row["metrics"]["ndcg"]
+        assert float(line["unfairness_purchases"]) == row["providers"]["unfairness_purchases"]
+    assert {line["slice"] for line in lines} == {"all", "warm", "cold item", "long tail"}
+    for name in ("accuracy", "tradeoff", "exposure", "providers"):
+        assert (workspace.evaluation / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(folder.name for folder in scalars.iterdir()) == [
+        "itemknn-without",
+        "popularity-without",
+        "served-with",
+    ]
+    assert "best baseline: itemknn" in done.stdout
+    kept = json.loads(workspace.report("evaluate").read_text(encoding="utf-8"))
+    assert kept == report
+
+
+def test_scalars_are_what_the_report_says(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboardX", reason="the extra plots is not installed")
+    from tensorboardX.proto.event_pb2 import Event
+
+    from api.scalars import write
+
+    metrics = {"users": 3, "recall": 0.5, "ndcg": 0.25, "mrr": 0.125, "hit_rate": 1.0, "precision": 0.0625}
+    row = {
+        "model": "a + b", "relations": "with", "seed": 7, "metrics": metrics, "slices": {"warm": metrics},
+        "coverage": 0.75, "diversity": None, "providers": {"unfairness_catalogue": 0.5, "unfairness_purchases": 0.0},
+    }  # fmt: skip
+    failed = {"model": "c", "relations": "with", "seed": None, "metrics": None}
+    write({"k": 10, "rows": [row, failed]}, tmp_path)
+    (run_folder,) = tmp_path.iterdir()
+    assert run_folder.name == "a-+-b-with"
+    (file,) = run_folder.iterdir()
+    found, data = {}, file.read_bytes()
+    while data:
+        length = int.from_bytes(data[:8], "little")
+        event, data = Event.FromString(data[12 : 12 + length]), data[16 + length :]
+        found.update({value.tag: (value.simple_value, event.step) for value in event.summary.value})
+    assert found["accuracy/ndcg_10"] == (0.25, 7)
+    assert found["slices/warm_ndcg_10"] == (0.25, 7)
+    assert found["lists/coverage"] == (0.75, 7)
+    assert found["fairness/unfairness_catalogue"] == (0.5, 7)
+    assert "lists/diversity" not in found
+
+
+def test_a_log_too_short_to_be_cut_twice_is_measured_all_the_same(
+    workspace: Workspace, offer: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from recommender import choosing
+    from recommender.errors import ModelFitError
+
+    def nothing(*_: Any, **__: Any) -> None:
+        raise ModelFitError("no candidate learned anything")
+
+    monkeypatch.setattr(choosing, "choose", nothing)
+    offer(Popularity())
+    with opened(workspace) as one, Bars() as bars:
+        report = evaluating.evaluate(one, bars, seeds=[0])
+    assert (report["serves"], report["unserved"]) == (None, "no candidate learned anything")
+    assert [row["model"] for row in report["rows"]] == ["popularity"]
