@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api.deps import Services
+from api.intake import Intake
 from api.metrics import Metrics
 from api.rulebook import Rulebook
 from api.serving import ModelHolder
 from api.settings import Settings
 from api.workspace import Workspace
 from kg.events import EventLog
+from kg.schema import SHOP
 from kg.store import GraphStore
 from kg.stores import open_store
+from mining.schema.files import read_schema
 from recommender.recommender import Recommender
 
 
@@ -42,11 +45,13 @@ def shop(settings: Settings, *, write: bool = False) -> Iterator[Shop]:
 
 
 def services(opened: Shop) -> Services:
-    """What the HTTP service and the page answer from. Raises RuleError."""
+    """What the HTTP service and the page answer from. Raises RuleError, SchemaFileError."""
 
     def load(folder: Path) -> Recommender:
         return Recommender.load(folder, opened.store, opened.log)
 
     models = ModelHolder(opened.workspace.models, load)
     rules = Rulebook(opened.settings.rules or opened.workspace.rules)
-    return Services(opened.store, opened.log, models, opened.workspace, Metrics(), rules)
+    schema = read_schema(opened.settings.mining_schema) if opened.settings.mining_schema else SHOP
+    intake = Intake(opened.store, opened.workspace, schema)
+    return Services(opened.store, opened.log, models, opened.workspace, Metrics(), rules, intake)

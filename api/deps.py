@@ -7,7 +7,8 @@ from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 
-from api.errors import NotTrained
+from api.errors import NotTrained, ReadOnly
+from api.intake import Intake
 from api.metrics import Metrics
 from api.rulebook import Rulebook
 from api.schemas import iso
@@ -30,6 +31,13 @@ class Services:
     workspace: Workspace
     metrics: Metrics
     rules: Rulebook = field(default_factory=Rulebook)
+    intake: Intake | None = None
+
+    def taking(self) -> Intake:
+        """What takes products in. Raises ReadOnly."""
+        if self.intake is None:
+            raise ReadOnly("this service only reads; `shopgraph load` takes products in")
+        return self.intake
 
     def served(self) -> Served:
         """The model to answer with. Raises NotTrained."""

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 
 class Metrics:
-    """Requests by route and status, how long they took, events by verdict, recommendations by who spoke.
+    """Requests by route and status, how long they took, events by verdict, recommendations by who spoke, products taken in by what became of them.
 
     One registry an app, so that tests do not share counts.
     """
@@ -17,6 +17,10 @@ class Metrics:
         self._seconds = Histogram("shopgraph_request_seconds", "time to answer", ["route"], registry=registry)
         self._events = Counter("shopgraph_events", "events received", ["verdict"], registry=registry)
         self._shown = Counter("shopgraph_recommendations", "products recommended", ["origin"], registry=registry)
+        self._taken = Counter("shopgraph_products", "products taken in", ["status"], registry=registry)
+
+    def taken(self, status: str) -> None:
+        self._taken.labels(status).inc()
 
     def observe(self, route: str, status: int, seconds: float) -> None:
         self._requests.labels(route, str(status)).inc()

@@ -18,6 +18,9 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = 8000
     rules: Path | None = Field(default=None, description="business rules; by default rules.json in the workspace")
+    mining_schema: Path | None = Field(
+        default=None, description="the --schema that this workspace is mined with, for products that the service takes"
+    )
     neo4j_user: str | None = None
     neo4j_password: SecretStr | None = None
     encoders: Path | None = Field(default=None, description="folder with the weights of encoders, where no hub is")

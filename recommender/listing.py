@@ -17,6 +17,8 @@ from recommender.model import Scorer
 from recommender.retrieval import top_k
 from recommender.rules import Rule, boosted, boosts, merged, pins
 
+NEWCOMER = "newcomer"
+"""The origin of products that came after the model was trained: facts alone speak for them, beside whoever speaks."""
 CATALOGUE = "catalogue"
 """The origin of products about which nobody in the chain says anything: they come last, in the order of their ids."""
 
@@ -26,7 +28,8 @@ Chain = Sequence[tuple[str, Scorer]]
 @dataclass(frozen=True, slots=True)
 class Place:
     """A product where it is ranked; ``scorer`` is None for what only the catalogue has. ``key`` is what it is ranked by
-    within its origin: its score, or its score after the boosts."""
+    within its tier, the link of the chain that ranked it: its score, or its score after the boosts. The origin is the
+    tier, or ``NEWCOMER``."""
 
     origin: str
     scorer: Scorer | None
@@ -34,6 +37,7 @@ class Place:
     score: float
     key: float
     moved_by: tuple[str, ...] = ()
+    tier: str = CATALOGUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +51,15 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One request, ready to be answered: whose history (one row), what may be shown, and how it is to be arranged."""
+    """One request, ready to be answered: whose history (one row), what may be shown, and how it is to be arranged.
+    Items from the place ``known`` on are newcomers; there are none where it is None."""
 
     histories: Histories
     shelf: Shelf
     gates: tuple[Gate, ...] = ()
     rules: tuple[Rule, ...] = ()
     diversity: Diversity = NO_DIVERSITY
+    known: int | None = None
 
     @property
     def allowed(self) -> Bools:
@@ -92,7 +98,8 @@ def ranked(chain: Chain, wish: Wish, k: int, allowed: Bools) -> Iterator[Place]:
             still[item] = False
             left -= 1
             moved_by = tuple(rule.label for rule, theirs in boosting if theirs[item])
-            yield Place(origin, scorer, item, float(scores[item]), float(keys[item]), moved_by)
+            told = origin if wish.known is None or item < wish.known else NEWCOMER
+            yield Place(told, scorer, item, float(scores[item]), float(keys[item]), moved_by, origin)
     for item in np.flatnonzero(still)[:left].tolist():
         yield Place(CATALOGUE, None, item, 0.0, 0.0)
 
@@ -103,7 +110,7 @@ def _diverse(places: list[Place], wish: Wish) -> list[Place]:
     touched = np.unique(wish.histories.items).tolist()
     level = level_for(wish.diversity, [wish.shelf.tail("IN_CATEGORY", item) for item in touched])
     traits = traits_of(wish.shelf, [p.scorer for p in pool], wish.histories, [p.item for p in pool])
-    order = wish.diversity.order(level, np.array([p.key for p in pool]), [p.origin for p in pool], traits)
+    order = wish.diversity.order(level, np.array([p.key for p in pool]), [p.tier for p in pool], traits)
     moved = [
         pool[old] if old == new else replace(pool[old], moved_by=(*pool[old].moved_by, level))
         for new, old in enumerate(order)

@@ -257,8 +257,9 @@ def test_why_not_for_someone_without_a_history(recommender):
 
 
 def test_why_not_of_products_that_the_model_does_not_know(recommender):
-    found = recommender.why_not("new", "ann")
-    assert (found.rank, against(found)) == (0, [("model", "model")])
+    found = recommender.why_not("new", "ann", k=2)
+    assert found.origin == "catalogue"
+    assert ("threshold", "rank 2") in against(found)
     with pytest.raises(UnknownProduct, match="'gone'"):
         recommender.why_not("gone", "ann")
 

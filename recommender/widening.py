@@ -1,0 +1,246 @@
+"""A model that answers for products it never saw: what it knows stays as it is, facts alone speak for the newcomers.
+
+Between a newcomer p and any product i, in either direction, the relation term of the fallbacks speaks,
+
+    score = w · Σ_i x_i · R_ip,   R_ip = Q_ip / √(D_i D_p),   Q = Σ_r w_r S_r
+
+with the strengths w_r, the rarities and the D_i that training left, and D_p the sum of the newcomer's own row of Q
+(``models.relations``). Scores between products that the model knows do not change by a bit. A newcomer cannot have what
+the rest of the sum would say of it, so the facts stand for all of it: the weight w of one request is
+
+    w = mean of the model's best n scores / mean of the relation term's best n scores above 0
+
+for this very history, n the best tenth of all products, at most 50 (the measure by which ``fusing`` weighs parts). So a
+newcomer whose facts are as strong as those of the best by facts stands where the model's best stand, whatever the scale
+of the model, the length of the history or its decay; one with weaker facts stands lower in proportion.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+
+from recommender.arrays import Bools, Floats, Ints, Sparse, sparse
+from recommender.errors import UnknownProduct
+from recommender.explanation import relation_terms
+from recommender.histories import Histories, Ids
+from recommender.listing import Chain
+from recommender.model import Scorer
+from recommender.newcomers import Arrived, Cells
+from recommender.scorers import RelationScorer, WeightedSumScorer
+
+BEST = 50
+
+
+@dataclass(frozen=True)
+class WidenedScorer(Scorer):
+    """A scorer over more products than it knows; about the others it has nothing to say."""
+
+    base: Scorer
+    items: Ids
+
+    @property
+    def users(self) -> Ids:  # type: ignore[override]
+        return self.base.users
+
+    def scores_batch(self, histories: Histories) -> Floats:
+        scores = np.zeros((len(histories), len(self.items)), np.float32)
+        scores[:, : len(self.base.items)] = self.base.scores_batch(self._known(histories))
+        return scores
+
+    def speaks(self, histories: Histories) -> Bools:
+        return self.base.speaks(self._known(histories))
+
+    def _known(self, histories: Histories) -> Histories:
+        return histories.keep(histories.items < len(self.base.items))
+
+
+@dataclass(frozen=True)
+class NewcomerTerm(RelationScorer):
+    """The relation term as far as newcomers are at one end: two of the first ``known`` items say nothing of each
+    other."""
+
+    known: int = 0
+
+    def joins(self, item: int, place: int) -> bool:
+        return item != place and max(item, place) >= self.known
+
+    def _carried(self, name: str, x: Sparse, columns: Ints | None) -> Floats:
+        places = np.arange(len(self.items)) if columns is None else columns
+        new = places >= self.known
+        carried = np.zeros((x.shape[0], len(places)), np.float32)
+        mask = np.arange(len(self.items)) >= self.known
+        late: Sparse = (x * mask.astype(np.float32)[None, :]).tocsr()
+        late.eliminate_zeros()
+        if late.nnz and not new.all():
+            carried[:, ~new] = super()._carried(name, late, places[~new])
+        if new.any():
+            carried[:, new] = super()._carried(name, x, places[new])
+        return carried
+
+    def row_sums(self) -> Floats:
+        """D, (n_items,); of a product that the model knows only what newcomers add to it."""
+        every: Sparse = sp.csr_array(np.ones((1, len(self.items)), np.float32))
+        parts = [np.float32(w) * self._carried(name, every, None)[0] for name, w in self.strengths.items()]
+        return np.asarray(np.sum(parts, axis=0), np.float32)
+
+
+@dataclass(frozen=True)
+class JoinedScorer(WeightedSumScorer):
+    """A model and what facts say of newcomers, weighed for one request. ``row`` (n_items,) is what they score for the
+    histories ``asked``, which were scored to find the weight. It speaks for whom the model speaks."""
+
+    asked: Histories
+    row: Floats
+
+    def scores_batch(self, histories: Histories) -> Floats:
+        return self.row[None, :].copy() if histories is self.asked else super().scores_batch(histories)
+
+    def speaks(self, histories: Histories) -> Bools:
+        return self.parts[0][1].speaks(histories)
+
+
+@dataclass(frozen=True, slots=True)
+class Widened:
+    """The chain of a model over its own products and the newcomers.
+
+    ``items`` are both, the first ``known`` the model's. ``chain`` is asked as the model's was; ``term`` weighs a history
+    as the model does, and is None where no fact joins a newcomer to anything; ``plain`` is the fallback that measures.
+    """
+
+    items: Ids
+    known: int
+    chain: Chain
+    term: NewcomerTerm | None = None
+    plain: Scorer | None = None
+
+    def place(self, product_id: str) -> int:
+        """Raises UnknownProduct."""
+        place = self.items.get(product_id)
+        if place < 0:
+            raise UnknownProduct(product_id)
+        return place
+
+    def chain_for(self, histories: Histories) -> Chain:
+        """The chain for one request, one row: newcomers stand beside what the model knows, by the weight that the
+        request gives them."""
+        origin, model = self.chain[0]
+        if self.term is None or self.plain is None or not model.speaks(histories)[0]:
+            return self.chain
+        said = self.term.scores_batch(histories)[0]
+        if not said.any():
+            return self.chain
+        scores = model.scores_batch(histories)[0]
+        weight = worth(scores[: self.known], said + self.plain.scores_batch(histories)[0])
+        if weight == 0:
+            return self.chain
+        parts = ((1.0, model), (weight, self.term))
+        joined = JoinedScorer(parts, histories, scores + np.float32(weight) * said)
+        return ((origin, joined), *self.chain[1:])
+
+
+def worth(scores: Floats, related: Floats) -> float:
+    """What a unit of the relation term ``related`` (n_items,) is worth among the model's ``scores`` (n_known,).
+
+    0 where the model's best are not above 0, or where no fact leads anywhere: newcomers then wait for the fallbacks.
+    """
+    most = max(1, min(BEST, len(related) // 10))
+    best = np.partition(related, -most)[-most:]
+    best = best[best > 0]
+    model = np.partition(scores, -min(most, len(scores)))[-most:].mean() if len(scores) else 0.0
+    return float(model / best.mean()) if len(best) and model > 0 else 0.0
+
+
+def widen(chain: Chain, arrived: Arrived) -> Widened:
+    """The chain of a model over what arrived; the very same chain where nothing did."""
+    known = len(chain[0][1].items)
+    items = arrived.items
+    if len(items) == known:
+        return Widened(items, known, chain)
+    wide: list[tuple[str, Scorer]] = [(origin, _over(scorer, items)) for origin, scorer in chain]
+    base = spoken_for(chain)
+    if base is None or not arrived.joined:
+        return Widened(items, known, tuple(wide))
+    term = _term(base, arrived)
+    for place, (origin, scorer) in enumerate(chain[1:], start=1):
+        if scorer is base:
+            wide[place] = (origin, WeightedSumScorer(((1.0, wide[place][1]), (1.0, term))))
+    weights = next((inner.weights for _, inner in relation_terms(chain[0][1])), base.weights)
+    plain = _over(replace(base, weights=weights), items)
+    return Widened(items, known, tuple(wide), replace(term, weights=weights), plain)
+
+
+def spoken_for(chain: Chain) -> RelationScorer | None:
+    """The relation term that speaks for newcomers: that of the last in the chain that has one, for the fallback knows
+    every relation and what is served may know some."""
+    terms: Iterator[RelationScorer] = (term for _, scorer in reversed(chain) for _, term in relation_terms(scorer))
+    return next(terms, None)
+
+
+def _over(scorer: Scorer, items: Ids) -> Scorer:
+    """The scorer over more products, with its relation terms where explanations find them."""
+    if isinstance(scorer, WeightedSumScorer):
+        return WeightedSumScorer(tuple((weight, _over(part, items)) for weight, part in scorer.parts))
+    if not isinstance(scorer, RelationScorer):
+        return WidenedScorer(scorer, items)
+    n, more = len(items), len(items) - len(scorer.items)
+    return replace(
+        scorer,
+        items=items,
+        links={name: _grown(matrix, (n, n)) for name, matrix in scorer.links.items()},
+        attributes={name: _grown(matrix, (n, matrix.shape[1])) for name, matrix in scorer.attributes.items()},
+        scale=np.concatenate([scorer.scale, np.zeros(more, np.float32)]),
+    )
+
+
+def _grown(matrix: Sparse, shape: tuple[int, int]) -> Sparse:
+    """The same cells in a larger matrix; they are shared, not copied."""
+    more = np.full(shape[0] - matrix.shape[0], matrix.indptr[-1], matrix.indptr.dtype)
+    grown: Sparse = sp.csr_array((matrix.data, matrix.indices, np.concatenate([matrix.indptr, more])), shape=shape)
+    return grown
+
+
+def _term(base: RelationScorer, arrived: Arrived) -> NewcomerTerm:
+    """The relation term of training with the rows and columns of newcomers, and the things that only they share."""
+    items, n = arrived.items, len(arrived.items)
+    new = sorted({entity for counts in arrived.late.values() for entity in counts} - base.entities.places.keys())
+    entities = Ids((*base.entities.names, *new))
+    m = len(entities)
+    links = {
+        name: _grown(base.links[name], (n, n)) if name in base.links else _cells({}, items, items)
+        for name in dict.fromkeys([*base.links, *arrived.links])
+    }
+    attributes = {
+        name: _grown(base.attributes[name], (n, m)) if name in base.attributes else _cells({}, items, entities)
+        for name in dict.fromkeys([*base.attributes, *arrived.attributes])
+    }
+    links |= {name: (links[name] + _cells(cells, items, items)).tocsr() for name, cells in arrived.links.items()}
+    attributes |= {
+        name: (attributes[name] + _cells(cells, items, entities)).tocsr() for name, cells in arrived.attributes.items()
+    }
+    rarity = {name: _rarity(base.rarity.get(name), arrived.late.get(name, {}), entities) for name in attributes}
+    strengths = {name: base.strengths.get(name, 1.0) for name in dict.fromkeys([*base.strengths, *links, *attributes])}
+    known = len(base.items)
+    term = NewcomerTerm(
+        items, links, attributes, rarity, np.ones(n, np.float32), strengths, entities, base.weights, base.users, known
+    )
+    sums = term.row_sums()
+    fresh = np.where(sums > 0, 1.0 / np.sqrt(np.maximum(sums, 1e-12)), 0.0).astype(np.float32)
+    fresh[:known] = np.where(base.scale > 0, base.scale, fresh[:known])
+    return replace(term, scale=fresh)
+
+
+def _cells(cells: Cells, heads: Ids, tails: Ids) -> Sparse:
+    rows = np.array([heads.places[head] for head, _ in cells], np.int64)
+    columns = np.array([tails.places[tail] for _, tail in cells], np.int64)
+    return sparse(rows, columns, np.array(list(cells.values()), np.float32), (len(heads), len(tails)))
+
+
+def _rarity(base: Floats | None, late: Mapping[str, int], entities: Ids) -> Floats:
+    rarity = np.zeros(len(entities), np.float32)
+    if base is not None:
+        rarity[: len(base)] = base
+    for entity, count in late.items():
+        rarity[entities.places[entity]] = 1.0 / count
+    return rarity
