@@ -66,7 +66,8 @@ SESSION_ASKED: Example = {
     "events": [SESSION_EVENT_IN, {"product_id": "no-such-product", "action": "cart"}], "k": 3, "max_price": 150,
 }  # fmt: skip
 UNUSED_EVENT: Example = {
-    "index": 1, "product_id": "no-such-product", "reason": "neither the model nor the graph knows a product 'no-such-product'",
+    "index": 1, "product_id": "no-such-product",
+    "reason": "neither the model nor the graph knows a product 'no-such-product'",
 }  # fmt: skip
 SESSION: Example = {
     **_STAMP, "recommendation_id": "0d4f7a52c3e94b6e8f21a0b9c8d7e6f5", "events": 2, "used": 1, "unknown": 1,

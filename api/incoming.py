@@ -147,7 +147,7 @@ class ProductIn(BaseModel):
     category: Annotated[str | list[str], BeforeValidator(_path)] = Field(
         default="", description="`A > B > C`, or a list, from the root down"
     )
-    price: Annotated[float | str | None, BeforeValidator(_price)] = Field(default=None, description="19.9, or `€ 19,90`")
+    price: Annotated[float | str | None, BeforeValidator(_price)] = Field(default=None, description="19.9 or `€ 19,90`")
     currency: str | None = None
     gtin: str | None = None
     mpn: str | None = Field(default=None, description="the maker's part number: texts may name the product by it")

@@ -45,7 +45,5 @@ class Intake:
             from mining.extraction.rules import RuleExtractor
 
             extractors = [RuleExtractor(self._schema)]
-            self._made = Arrivals(
-                self._store, extractors, run_dir=self._workspace.runs / "mine", schema=self._schema
-            )
+            self._made = Arrivals(self._store, extractors, run_dir=self._workspace.runs / "mine", schema=self._schema)
         return self._made

@@ -6,7 +6,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 
 class Metrics:
-    """Requests by route and status, how long they took, events by verdict, recommendations by who spoke, products taken in by what became of them.
+    """Requests by route and status, how long they took, events by verdict, recommendations by who spoke,
+    products taken in by what became of them.
 
     One registry an app, so that tests do not share counts.
     """

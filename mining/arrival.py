@@ -3,13 +3,14 @@
 values → read and cleaned as a row of the catalogue → document, entities, the shop's own facts → extractors → checked →
 joined with what the store holds of these entities → one put, or the old text's place is taken.
 
-Nothing is read whole: the store is asked for what the product mentions. Two things are left to the next load, which sees
-the whole catalogue: whether the price is an outlier, and the branches of the category tree that nothing lies under any
-more.
+Nothing is read whole: the store is asked for what the product mentions. Two things are left to the next load, which
+sees the whole catalogue: whether the price is an outlier, and the branches of the category tree that nothing lies under
+any more.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -30,7 +31,7 @@ from mining.types import Extraction, Extractor
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """What became of a product. ``facts`` are those that its text states now, of every method; ``set_aside`` counts by
-    reason what extractors found and what is not believed; ``notes`` say what reading and cleaning changed or left out."""
+    reason what extractors found and nobody believes; ``notes`` say what reading and cleaning changed or left out."""
 
     status: Literal["created", "changed", "unchanged"]
     written: Counts
@@ -73,9 +74,7 @@ class Arrivals:
             written = reading.journal.replace(self._store, [graph.document], entities=entities, facts=facts)
         else:
             written = self._store.put(entities, facts, [graph.document])
-        status: Literal["created", "changed", "unchanged"] = (
-            "created" if new else "changed" if written else "unchanged"
-        )
+        status: Literal["created", "changed", "unchanged"] = "created" if new else "changed" if written else "unchanged"
         return Arrival(status, written, tuple(facts), set_aside, notes)
 
 
@@ -124,11 +123,7 @@ class _Nearby(Known):
         self.products: dict[str, bytes] = {}
         self.documents: dict[str, tuple[bytes, bytes]] = {}
         for entity_id in sorted(entity_ids):
-            try:
+            with suppress(UnknownEntity):
                 self.join([reader.entity(entity_id)])
-            except UnknownEntity:
-                continue
-        try:
+        with suppress(UnknownDocument):
             self.add(reader.document(document_id))
-        except UnknownDocument:
-            pass

@@ -78,7 +78,7 @@ class Arrivals:
                 if head in items and head != key:
                     links[fact.relation][head, key] = fact.confidence
             for relation, cells in self._by_name(key, fresh[key], facts).items():
-                links[relation].update({pair: value for pair, value in cells.items() if set(pair) <= items.places.keys()})
+                links[relation].update({pair: told for pair, told in cells.items() if items.places.keys() >= set(pair)})
         attributes, late = self._useful(items, stated)
         return Arrived(items, {r: dict(c) for r, c in links.items() if c}, attributes, late)
 

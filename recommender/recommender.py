@@ -17,7 +17,7 @@ from recommender.arrays import Bools
 from recommender.artifact import Artifact, load
 from recommender.compatibility import conflict
 from recommender.diversity import NO_DIVERSITY, Diversity
-from recommender.errors import LeakageError, UnknownProduct
+from recommender.errors import LeakageError
 from recommender.explanation import Explainer
 from recommender.filters import Filters, Shelf
 from recommender.histories import Histories, Ids, UserState

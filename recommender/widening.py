@@ -10,13 +10,15 @@ the rest of the sum would say of it, so the facts stand for all of it: the weigh
 
     w = mean of the model's best n scores / mean of the relation term's best n scores above 0
 
-for this very history, n the best tenth of all products, at most 50 (the measure by which ``fusing`` weighs parts). So a
-newcomer whose facts are as strong as those of the best by facts stands where the model's best stand, whatever the scale
-of the model, the length of the history or its decay; one with weaker facts stands lower in proportion.
+for this very history, n the best tenth of all products, at most 50 (the measure by which ``fusing`` weighs parts), and
+no more than lets the best newcomer score what the model's best product does. So a newcomer whose facts are as strong as
+those of the best by facts stands where the model's best stand, whatever the scale of the model, the length of the
+history or its decay; one with weaker facts stands lower in proportion.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,7 +26,7 @@ import scipy.sparse as sp
 from recommender.arrays import Bools, Floats, Ints, Sparse, sparse
 from recommender.errors import UnknownProduct
 from recommender.explanation import relation_terms
-from recommender.histories import Histories, Ids
+from recommender.histories import Histories, HistoryWeights, Ids
 from recommender.listing import Chain
 from recommender.model import Scorer
 from recommender.newcomers import Arrived, Cells
@@ -57,9 +59,53 @@ class WidenedScorer(Scorer):
 
 
 @dataclass(frozen=True)
+class WidenedRelations(RelationScorer):
+    """A relation term over more products than it knows. What ``base`` has worked out is taken from there."""
+
+    base: RelationScorer = field(kw_only=True)
+
+    @classmethod
+    def of(cls, base: RelationScorer, items: Ids, weights: HistoryWeights | None = None) -> "WidenedRelations":
+        n = len(items)
+        links = {name: _grown(matrix, (n, n)) for name, matrix in base.links.items()}
+        attributes = {name: _grown(matrix, (n, matrix.shape[1])) for name, matrix in base.attributes.items()}
+        scale = np.concatenate([base.scale, np.zeros(n - len(base.items), np.float32)])
+        return cls(
+            items, links, attributes, base.rarity, scale, base.strengths, base.entities, weights or base.weights,
+            base.users, base=base,
+        )  # fmt: skip
+
+    @cached_property
+    def turned(self) -> Mapping[str, Sparse]:
+        n = len(self.items)
+        return {name: _grown(matrix, (n, n)) for name, matrix in self.base.turned.items()}
+
+    @cached_property
+    def _back(self) -> Mapping[str, Sparse]:
+        n = len(self.items)
+        return {name: _grown(matrix, (matrix.shape[0], n)) for name, matrix in self.base._back.items()}
+
+    @cached_property
+    def _returns(self) -> Mapping[str, Floats]:
+        more = np.zeros(len(self.items) - len(self.base.items), np.float32)
+        return {name: np.concatenate([own, more]) for name, own in self.base._returns.items()}
+
+    def having(self, name: str, entities: Ids) -> Sparse:
+        """Which products have these things by one relation, (n_items, n_entities)."""
+        back = self._back.get(name)
+        if back is None:
+            return sparse(*_NO_CELLS, (len(self.items), len(entities)))
+        known = [(place, at) for place, at in enumerate(map(self.entities.get, entities.names)) if at >= 0]
+        chosen = back[np.array([at for _, at in known], np.int64)].tocoo()
+        rows, columns = chosen.coords
+        places = np.array([place for place, _ in known], np.int64)
+        return sparse(columns.astype(np.int64), places[rows], chosen.data, (len(self.items), len(entities)))
+
+
+@dataclass(frozen=True)
 class NewcomerTerm(RelationScorer):
     """The relation term as far as newcomers are at one end: two of the first ``known`` items say nothing of each
-    other."""
+    other. It holds only facts of newcomers, and of others with the things that newcomers have."""
 
     known: int = 0
 
@@ -105,8 +151,9 @@ class JoinedScorer(WeightedSumScorer):
 class Widened:
     """The chain of a model over its own products and the newcomers.
 
-    ``items`` are both, the first ``known`` the model's. ``chain`` is asked as the model's was; ``term`` weighs a history
-    as the model does, and is None where no fact joins a newcomer to anything; ``plain`` is the fallback that measures.
+    ``items`` are both, the first ``known`` the model's. ``chain`` is asked as the model's was. ``term`` and ``plain``
+    are the relation term about newcomers and about the others, with a history weighed as the model weighs it; both are
+    None where no fact joins a newcomer to anything.
     """
 
     items: Ids
@@ -132,7 +179,8 @@ class Widened:
         if not said.any():
             return self.chain
         scores = model.scores_batch(histories)[0]
-        weight = worth(scores[: self.known], said + self.plain.scores_batch(histories)[0])
+        related = said + self.plain.scores_batch(histories)[0]
+        weight = worth(scores[: self.known], related, float(said[self.known :].max()))
         if weight == 0:
             return self.chain
         parts = ((1.0, model), (weight, self.term))
@@ -140,16 +188,20 @@ class Widened:
         return ((origin, joined), *self.chain[1:])
 
 
-def worth(scores: Floats, related: Floats) -> float:
-    """What a unit of the relation term ``related`` (n_items,) is worth among the model's ``scores`` (n_known,).
+def worth(scores: Floats, related: Floats, newest: float) -> float:
+    """What a unit of the relation term ``related`` (n_items,) is worth among the model's ``scores`` (n_known,);
+    ``newest`` is the most that it says of a newcomer.
 
     0 where the model's best are not above 0, or where no fact leads anywhere: newcomers then wait for the fallbacks.
     """
     most = max(1, min(BEST, len(related) // 10))
     best = np.partition(related, -most)[-most:]
     best = best[best > 0]
-    model = np.partition(scores, -min(most, len(scores)))[-most:].mean() if len(scores) else 0.0
-    return float(model / best.mean()) if len(best) and model > 0 else 0.0
+    model = np.partition(scores, -min(most, len(scores)))[-most:].mean()
+    if not len(best) or model <= 0:
+        return 0.0
+    weight = float(model / best.mean())
+    return min(weight, float(scores.max()) / newest) if newest > 0 else weight
 
 
 def widen(chain: Chain, arrived: Arrived) -> Widened:
@@ -162,13 +214,13 @@ def widen(chain: Chain, arrived: Arrived) -> Widened:
     base = spoken_for(chain)
     if base is None or not arrived.joined:
         return Widened(items, known, tuple(wide))
-    term = _term(base, arrived)
+    weights = next((inner.weights for _, inner in relation_terms(chain[0][1])), base.weights)
+    plain = WidenedRelations.of(base, items, weights)
+    term = _term(plain, arrived)
     for place, (origin, scorer) in enumerate(chain[1:], start=1):
         if scorer is base:
             wide[place] = (origin, WeightedSumScorer(((1.0, wide[place][1]), (1.0, term))))
-    weights = next((inner.weights for _, inner in relation_terms(chain[0][1])), base.weights)
-    plain = _over(replace(base, weights=weights), items)
-    return Widened(items, known, tuple(wide), replace(term, weights=weights), plain)
+    return Widened(items, known, tuple(wide), term, plain)
 
 
 def spoken_for(chain: Chain) -> RelationScorer | None:
@@ -182,16 +234,7 @@ def _over(scorer: Scorer, items: Ids) -> Scorer:
     """The scorer over more products, with its relation terms where explanations find them."""
     if isinstance(scorer, WeightedSumScorer):
         return WeightedSumScorer(tuple((weight, _over(part, items)) for weight, part in scorer.parts))
-    if not isinstance(scorer, RelationScorer):
-        return WidenedScorer(scorer, items)
-    n, more = len(items), len(items) - len(scorer.items)
-    return replace(
-        scorer,
-        items=items,
-        links={name: _grown(matrix, (n, n)) for name, matrix in scorer.links.items()},
-        attributes={name: _grown(matrix, (n, matrix.shape[1])) for name, matrix in scorer.attributes.items()},
-        scale=np.concatenate([scorer.scale, np.zeros(more, np.float32)]),
-    )
+    return WidenedRelations.of(scorer, items) if isinstance(scorer, RelationScorer) else WidenedScorer(scorer, items)
 
 
 def _grown(matrix: Sparse, shape: tuple[int, int]) -> Sparse:
@@ -201,34 +244,26 @@ def _grown(matrix: Sparse, shape: tuple[int, int]) -> Sparse:
     return grown
 
 
-def _term(base: RelationScorer, arrived: Arrived) -> NewcomerTerm:
+def _term(base: WidenedRelations, arrived: Arrived) -> NewcomerTerm:
     """The relation term of training with the rows and columns of newcomers, and the things that only they share."""
-    items, n = arrived.items, len(arrived.items)
-    new = sorted({entity for counts in arrived.late.values() for entity in counts} - base.entities.places.keys())
-    entities = Ids((*base.entities.names, *new))
-    m = len(entities)
-    links = {
-        name: _grown(base.links[name], (n, n)) if name in base.links else _cells({}, items, items)
-        for name in dict.fromkeys([*base.links, *arrived.links])
-    }
+    items, known = arrived.items, len(base.base.items)
+    entities = Ids.sorted(tail for cells in arrived.attributes.values() for _, tail in cells)
+    links = {name: _cells(cells, items, items) for name, cells in arrived.links.items()}
     attributes = {
-        name: _grown(base.attributes[name], (n, m)) if name in base.attributes else _cells({}, items, entities)
-        for name in dict.fromkeys([*base.attributes, *arrived.attributes])
+        name: (base.having(name, entities) + _cells(cells, items, entities)).tocsr()
+        for name, cells in arrived.attributes.items()
     }
-    links |= {name: (links[name] + _cells(cells, items, items)).tocsr() for name, cells in arrived.links.items()}
-    attributes |= {
-        name: (attributes[name] + _cells(cells, items, entities)).tocsr() for name, cells in arrived.attributes.items()
-    }
-    rarity = {name: _rarity(base.rarity.get(name), arrived.late.get(name, {}), entities) for name in attributes}
-    strengths = {name: base.strengths.get(name, 1.0) for name in dict.fromkeys([*base.strengths, *links, *attributes])}
-    known = len(base.items)
-    term = NewcomerTerm(
-        items, links, attributes, rarity, np.ones(n, np.float32), strengths, entities, base.weights, base.users, known
-    )
+    rarity = {name: _rarity(base, name, arrived.late.get(name, {}), entities) for name in attributes}
+    strengths = {name: base.strengths.get(name, 1.0) for name in dict.fromkeys([*links, *attributes])}
+    even = np.ones(len(items), np.float32)
+    term = NewcomerTerm(items, links, attributes, rarity, even, strengths, entities, base.weights, base.users, known)
     sums = term.row_sums()
-    fresh = np.where(sums > 0, 1.0 / np.sqrt(np.maximum(sums, 1e-12)), 0.0).astype(np.float32)
-    fresh[:known] = np.where(base.scale > 0, base.scale, fresh[:known])
-    return replace(term, scale=fresh)
+    scale = np.where(sums > 0, 1.0 / np.sqrt(np.maximum(sums, 1e-12)), 0.0).astype(np.float32)
+    scale[:known] = np.where(base.base.scale > 0, base.base.scale, scale[:known])
+    return replace(term, scale=scale)
+
+
+_NO_CELLS = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 def _cells(cells: Cells, heads: Ids, tails: Ids) -> Sparse:
@@ -237,10 +272,10 @@ def _cells(cells: Cells, heads: Ids, tails: Ids) -> Sparse:
     return sparse(rows, columns, np.array(list(cells.values()), np.float32), (len(heads), len(tails)))
 
 
-def _rarity(base: Floats | None, late: Mapping[str, int], entities: Ids) -> Floats:
-    rarity = np.zeros(len(entities), np.float32)
-    if base is not None:
-        rarity[: len(base)] = base
+def _rarity(base: RelationScorer, name: str, late: Mapping[str, int], entities: Ids) -> Floats:
+    known = base.rarity.get(name)
+    places = [base.entities.get(entity) for entity in entities.names]
+    rarity = np.array([0.0 if known is None or at < 0 else known[at] for at in places], np.float32)
     for entity, count in late.items():
         rarity[entities.places[entity]] = 1.0 / count
     return rarity

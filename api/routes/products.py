@@ -10,12 +10,13 @@ from starlette.types import Scope
 
 from api import knowledge, schemas
 from api.deps import Services, ServicesDep
-from api.incoming import MAX_ID, ProductIn, needed_id
+from api.incoming import ProductIn, needed_id
 from api.problems import responses
 from api.schemas import EntityOut, FactOut
 from kg import ids
 from kg.schema import LABELS
 from kg.types import Entity
+from mining.sources.values import MAX_ID
 
 router = APIRouter(prefix="/v1", tags=["knowledge"])
 

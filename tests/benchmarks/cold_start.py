@@ -3,11 +3,12 @@
     python tests/benchmarks/cold_start.py --data ../shared/data/beauty --workspace WORKSPACE [--products 50] [--k 20]
 
 A copy of the trained workspace is served by the real command. The new products are rows of the shop's catalogue that
-the workspace does not hold; where there are too few, rows that it holds come once more under a new id and title, as next
-year's model would. Each one has a visitor of its own with a single event, on the row that it repeats, or else on another
-product of its brand or category. The clock starts before the text is sent; then ``/v1/recommendations`` of that visitor
-is polled until the product stands in its first k. The first product of all is told apart: it may wait for the rules to
-be made. At the end, existing users who touched the same row are asked once: where does the newcomer stand for them?
+the workspace does not hold; where there are too few, rows that it holds come once more under a new id and title, as
+next year's model would. Each one has a visitor of its own with a single event, on the row that it repeats, or else on
+another product of its brand or category. The clock starts before the text is sent; then ``/v1/recommendations`` of that
+visitor is polled until the product stands in its first k. The first product of all is told apart: it may wait for the
+rules to be made. At the end, existing users who touched the same row are asked once: where does the newcomer stand for
+them?
 """
 
 import argparse
@@ -175,9 +176,8 @@ def report(first: tuple[float, float, int | None], timed: list[tuple[float, floa
     print(f"shown {len(shown)} of {len(timed)}; one that is not shown counts {PATIENCE:.0f} s")
     for name, place in (("text taken", 0), ("text → in an answer", 1)):
         values = [float(row[place] or 0) for row in timed]
-        print(
-            f"{name}: p50 {statistics.median(values):.3f} s, p95 {quantile(values, 0.95):.3f} s, max {max(values):.3f} s"
-        )
+        middle, late = statistics.median(values), quantile(values, 0.95)
+        print(f"{name}: p50 {middle:.3f} s, p95 {late:.3f} s, max {max(values):.3f} s")
     print(f"rank when it appeared: median {statistics.median([row[2] or 0 for row in shown] or [0]):.0f}")
     print(f"the very first product after the start: {first[1]:.3f} s")
 

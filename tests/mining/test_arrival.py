@@ -45,7 +45,8 @@ def test_one_by_one_is_the_same_graph_as_all_at_once(tmp_path: Path, rules: Rule
     shorter = tmp_path / "shorter.jsonl"
     shorter.write_text("".join(catalog.read_text("utf-8").splitlines(keepends=True)[:-LAST]), "utf-8")
     with MemoryStore() as once, MemoryStore() as grown:
-        (tmp_path / "once").mkdir(), (tmp_path / "grown").mkdir()
+        for name in ("once", "grown"):
+            (tmp_path / name).mkdir()
         whole(once, catalog, rules, tmp_path / "once")
         whole(grown, shorter, rules, tmp_path / "grown")
         assert snapshot.digest(grown) != snapshot.digest(once)
