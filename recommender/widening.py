@@ -1,18 +1,19 @@
 """A model that answers for products it never saw: what it knows stays as it is, facts alone speak for the newcomers.
 
-Between a newcomer p and any product i, in either direction, the relation term of the fallbacks speaks,
+Between a newcomer p and any product i, in either direction, a relation term speaks,
 
     score = w · Σ_i x_i · R_ip,   R_ip = Q_ip / √(D_i D_p),   Q = Σ_r w_r S_r
 
-with the strengths w_r, the rarities and the D_i that training left, and D_p the sum of the newcomer's own row of Q
-(``models.relations``). Scores between products that the model knows do not change by a bit. A newcomer cannot have what
-the rest of the sum would say of it, so the facts stand for all of it: the weight w of one request is
+the formula of ``models.relations`` over the relations that newcomers state, with the strengths w_r and the rarities
+that training left; D are the row sums of that Q. Behaviour is not among them, for a newcomer can have none. Scores
+between products that the model knows do not change by a bit. The facts stand for all that the model would say of a
+newcomer, so the weight w of one request is
 
-    w = mean of the model's best n scores / mean of the relation term's best n scores above 0
+    w = mean of the model's best n scores / mean of the best n scores above 0 by the same facts
 
 for this very history, n the best tenth of all products, at most 50 (the measure by which ``fusing`` weighs parts), and
 no more than lets the best newcomer score what the model's best product does. So a newcomer whose facts are as strong as
-those of the best by facts stands where the model's best stand, whatever the scale of the model, the length of the
+those of the best by such facts stands where the model's best stand, whatever the scale of the model, the length of the
 history or its decay; one with weaker facts stands lower in proportion.
 """
 
@@ -65,13 +66,13 @@ class WidenedRelations(RelationScorer):
     base: RelationScorer = field(kw_only=True)
 
     @classmethod
-    def of(cls, base: RelationScorer, items: Ids, weights: HistoryWeights | None = None) -> "WidenedRelations":
+    def of(cls, base: RelationScorer, items: Ids) -> "WidenedRelations":
         n = len(items)
         links = {name: _grown(matrix, (n, n)) for name, matrix in base.links.items()}
         attributes = {name: _grown(matrix, (n, matrix.shape[1])) for name, matrix in base.attributes.items()}
         scale = np.concatenate([base.scale, np.zeros(n - len(base.items), np.float32)])
         return cls(
-            items, links, attributes, base.rarity, scale, base.strengths, base.entities, weights or base.weights,
+            items, links, attributes, base.rarity, scale, base.strengths, base.entities, base.weights,
             base.users, base=base,
         )  # fmt: skip
 
@@ -124,12 +125,6 @@ class NewcomerTerm(RelationScorer):
         if new.any():
             carried[:, new] = super()._carried(name, x, places[new])
         return carried
-
-    def row_sums(self) -> Floats:
-        """D, (n_items,); of a product that the model knows only what newcomers add to it."""
-        every: Sparse = sp.csr_array(np.ones((1, len(self.items)), np.float32))
-        parts = [np.float32(w) * self._carried(name, every, None)[0] for name, w in self.strengths.items()]
-        return np.asarray(np.sum(parts, axis=0), np.float32)
 
 
 @dataclass(frozen=True)
@@ -215,7 +210,7 @@ def widen(chain: Chain, arrived: Arrived) -> Widened:
     if base is None or not arrived.joined:
         return Widened(items, known, tuple(wide))
     weights = next((inner.weights for _, inner in relation_terms(chain[0][1])), base.weights)
-    plain = WidenedRelations.of(base, items, weights)
+    plain = _measure(base, arrived, weights)
     term = _term(plain, arrived)
     for place, (origin, scorer) in enumerate(chain[1:], start=1):
         if scorer is base:
@@ -244,23 +239,45 @@ def _grown(matrix: Sparse, shape: tuple[int, int]) -> Sparse:
     return grown
 
 
-def _term(base: WidenedRelations, arrived: Arrived) -> NewcomerTerm:
-    """The relation term of training with the rows and columns of newcomers, and the things that only they share."""
-    items, known = arrived.items, len(base.base.items)
+def _measure(base: RelationScorer, arrived: Arrived, weights: HistoryWeights) -> WidenedRelations:
+    """What facts of the kinds that newcomers state say of the products that the model knows."""
+    told = {name: w for name, w in base.strengths.items() if name in arrived.links or name in arrived.attributes}
+    even = np.ones(len(arrived.items), np.float32)
+    term = replace(WidenedRelations.of(base, arrived.items), strengths=told, weights=weights, scale=even)
+    return replace(term, scale=_scale(_row_sums(term)))
+
+
+def _term(measure: WidenedRelations, arrived: Arrived) -> NewcomerTerm:
+    """The same with the rows and columns of newcomers, and the things that only they share."""
+    items, known = arrived.items, len(measure.base.items)
     entities = Ids.sorted(tail for cells in arrived.attributes.values() for _, tail in cells)
     links = {name: _cells(cells, items, items) for name, cells in arrived.links.items()}
     attributes = {
-        name: (base.having(name, entities) + _cells(cells, items, entities)).tocsr()
+        name: (measure.having(name, entities) + _cells(cells, items, entities)).tocsr()
         for name, cells in arrived.attributes.items()
     }
-    rarity = {name: _rarity(base, name, arrived.late.get(name, {}), entities) for name in attributes}
-    strengths = {name: base.strengths.get(name, 1.0) for name in dict.fromkeys([*links, *attributes])}
+    rarity = {name: _rarity(measure, name, arrived.late.get(name, {}), entities) for name in attributes}
+    strengths = {name: measure.strengths.get(name, 1.0) for name in dict.fromkeys([*links, *attributes])}
     even = np.ones(len(items), np.float32)
-    term = NewcomerTerm(items, links, attributes, rarity, even, strengths, entities, base.weights, base.users, known)
-    sums = term.row_sums()
-    scale = np.where(sums > 0, 1.0 / np.sqrt(np.maximum(sums, 1e-12)), 0.0).astype(np.float32)
-    scale[:known] = np.where(base.base.scale > 0, base.base.scale, scale[:known])
-    return replace(term, scale=scale)
+    term = NewcomerTerm(
+        items, links, attributes, rarity, even, strengths, entities, measure.weights, measure.users, known
+    )
+    fresh = _scale(_row_sums(term))
+    return replace(term, scale=np.where(measure.scale > 0, measure.scale, fresh))
+
+
+def _row_sums(term: RelationScorer) -> Floats:
+    """D of a term whose scale is 1 everywhere, (n_items,)."""
+    every: Sparse = sp.csr_array(np.ones((1, len(term.items)), np.float32))
+    sums = np.zeros(len(term.items), np.float32)
+    for name, strength in term.strengths.items():
+        sums += np.float32(strength) * term.carried(name, every)[0]
+    return sums
+
+
+def _scale(sums: Floats) -> Floats:
+    """D^-1/2, 0 where there is nothing."""
+    return np.where(sums > 0, 1.0 / np.sqrt(np.maximum(sums, 1e-12)), 0.0).astype(np.float32)
 
 
 _NO_CELLS = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
