@@ -45,6 +45,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
 
     with bootstrap.shop(settings) as opened:
         services = bootstrap.services(opened)
+        services.taking().warm()
         app = create_app(services)
         page = mount(app, services)
         what = "page and API" if page else "API (the page needs the extra 'ui')"

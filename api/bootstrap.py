@@ -7,14 +7,17 @@ from pathlib import Path
 
 from api.deps import Services
 from api.feedback import Feedback
+from api.intake import Intake
 from api.metrics import Metrics
 from api.rulebook import Rulebook
 from api.serving import ModelHolder
 from api.settings import Settings
 from api.workspace import Workspace
 from kg.events import EventLog
+from kg.schema import SHOP
 from kg.store import GraphStore
 from kg.stores import open_store
+from mining.schema.files import read_schema
 from recommender.exploring import Exploration
 from recommender.impressions import ImpressionLog
 from recommender.recommender import Recommender
@@ -45,7 +48,7 @@ def shop(settings: Settings, *, write: bool = False) -> Iterator[Shop]:
 
 
 def services(opened: Shop) -> Services:
-    """What the HTTP service and the page answer from. Raises RuleError, ConfigurationError."""
+    """What the HTTP service and the page answer from. Raises RuleError, SchemaFileError, ConfigurationError."""
 
     def load(folder: Path) -> Recommender:
         return Recommender.load(folder, opened.store, opened.log)
@@ -57,4 +60,6 @@ def services(opened: Shop) -> Services:
         ImpressionLog(opened.workspace.impressions) if said.log_answers else None,
         None if said.explore_from is None else Exploration(first=said.explore_from),
     )
-    return Services(opened.store, opened.log, models, opened.workspace, Metrics(), rules, feedback)
+    schema = read_schema(said.mining_schema) if said.mining_schema else SHOP
+    intake = Intake(opened.store, opened.workspace, schema)
+    return Services(opened.store, opened.log, models, opened.workspace, Metrics(), rules, feedback, intake)

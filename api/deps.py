@@ -7,8 +7,9 @@ from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 
-from api.errors import NotTrained
+from api.errors import NotTrained, ReadOnly
 from api.feedback import Feedback
+from api.intake import Intake
 from api.metrics import Metrics
 from api.rulebook import Rulebook
 from api.schemas import iso
@@ -32,6 +33,13 @@ class Services:
     metrics: Metrics
     rules: Rulebook = field(default_factory=Rulebook)
     feedback: Feedback = field(default_factory=Feedback)
+    intake: Intake | None = None
+
+    def taking(self) -> Intake:
+        """What takes products in. Raises ReadOnly."""
+        if self.intake is None:
+            raise ReadOnly("this service only reads; `shopgraph load` takes products in")
+        return self.intake
 
     def served(self) -> Served:
         """The model to answer with. Raises NotTrained."""

@@ -4,6 +4,7 @@ FrontDoorError
 ├── WorkspaceError       a folder that is no workspace, or of another format
 │   └── WorkspaceLocked      another process writes it
 ├── NotTrained           there is no model yet
+├── ReadOnly             a service that takes no products in
 └── MissingExtra         an optional part is not installed
 """
 
@@ -39,6 +40,10 @@ class NotTrained(FrontDoorError):
     """There is no model yet."""
 
 
+class ReadOnly(FrontDoorError):
+    """A service that takes no products in."""
+
+
 class MissingExtra(FrontDoorError):
     """An optional part is not installed."""
 
@@ -58,6 +63,7 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (StoreUnavailable, 503, "store_unavailable", "The graph store cannot be reached"),
     (FormatError, 500, "format", "The data has another format version"),
     (NotTrained, 503, "not_trained", "There is no model yet"),
+    (ReadOnly, 503, "read_only", "The service takes nothing in"),
     (WorkspaceLocked, 503, "workspace_locked", "Another process writes the workspace"),
     (WorkspaceError, 500, "workspace", "The workspace cannot be used"),
     (MissingExtra, 501, "missing_extra", "An optional part is not installed"),

@@ -66,7 +66,8 @@ SESSION_ASKED: Example = {
     "events": [SESSION_EVENT_IN, {"product_id": "no-such-product", "action": "cart"}], "k": 3, "max_price": 150,
 }  # fmt: skip
 UNUSED_EVENT: Example = {
-    "index": 1, "product_id": "no-such-product", "reason": "the model knows no product 'no-such-product'",
+    "index": 1, "product_id": "no-such-product",
+    "reason": "neither the model nor the graph knows a product 'no-such-product'",
 }  # fmt: skip
 SESSION: Example = {
     **_STAMP, "recommendation_id": "0d4f7a52c3e94b6e8f21a0b9c8d7e6f5", "events": 2, "used": 1, "unknown": 1,
@@ -119,6 +120,16 @@ EVENTS: Example = {
             "reason": "neither user_id nor session_id is given; one of them is needed",
         },
     ],
+}  # fmt: skip
+PRODUCT_IN: Example = {
+    "title": FACT["head_name"], "description": "A slim machine … works with Lirra capsules …", "brand": "Caldoro",
+    "category": "Kitchen > Coffee Machines", "price": 119.0, "currency": "USD", "available": True,
+    "attributes": {"color": "cream"},
+}  # fmt: skip
+ARRIVAL: Example = {
+    **_STAMP, "id": "cof-01", "status": "created",
+    "product": {"id": "product:cof-01", "type": "Product", "name": FACT["head_name"], "properties": {"price": 119.0}},
+    "facts": {"COMPATIBLE_WITH": [FACT]}, "set_aside": {"unsure": 1}, "notes": [],
 }  # fmt: skip
 PROBLEM: Example = {
     "type": "about:blank", "title": "There is no such entity", "status": 404, "code": "unknown_entity",

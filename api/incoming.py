@@ -10,7 +10,7 @@ from api.problems import told
 from api.schemas import REFERENCE, described, iso
 from kg.errors import EventError
 from kg.types import ACTIONS, Action, Interaction
-from mining.sources.values import MAX_ID, BadRow, action_of, number_of, optional_id, time_of
+from mining.sources.values import MAX_ID, BadRow, action_of, available_of, number_of, optional_id, price_of, time_of
 
 MAX_EVENTS = 1000  # of one call
 AHEAD = 86_400  # seconds that a visitor's clock may be ahead of ours; a date of next year would stay the newest event
@@ -24,7 +24,8 @@ def _id(value: object) -> str | None:
         raise ValueError(str(error)) from error
 
 
-def _needed_id(value: object) -> str:
+def needed_id(value: object) -> str:
+    """An id as files are read too. Raises ValueError where there is none."""
     read = _id(value)
     if read is None:
         raise ValueError("the id is missing")
@@ -50,7 +51,7 @@ def _action(value: object) -> str:
 
 
 ActorId = Annotated[str | None, BeforeValidator(_id)]
-NeededId = Annotated[str, BeforeValidator(_needed_id), Field(min_length=1, max_length=MAX_ID)]
+NeededId = Annotated[str, BeforeValidator(needed_id), Field(min_length=1, max_length=MAX_ID)]
 
 
 Moment = Annotated[int | None, BeforeValidator(_moment, json_schema_input_type=str | int | float | None)]
@@ -114,6 +115,47 @@ class EventsIn(BaseModel):
         list[Any],  # each one is held against EventIn by itself
         Field(min_length=1, max_length=MAX_EVENTS, json_schema_extra={"items": {"$ref": f"{REFERENCE}EventIn"}}),
     ]
+
+
+def _price(value: object) -> object:
+    try:
+        if value is None or price_of(value)[0] is not None:
+            return value
+    except BadRow as error:
+        raise ValueError(str(error)) from error
+    raise ValueError(f"{value!r} is no price")
+
+
+def _path(value: object) -> object:
+    if not isinstance(value, str | list) or (isinstance(value, list) and not all(isinstance(v, str) for v in value)):
+        raise ValueError("expected a path such as 'Photo > Power', or a list of names from the root down")
+    return value
+
+
+def _availability(value: object) -> bool:
+    try:
+        return available_of(value)
+    except BadRow as error:
+        raise ValueError(str(error)) from error
+
+
+class ProductIn(BaseModel):
+    """A product as the shop would write it in its catalogue; its id stands in the path. Unknown fields are refused."""
+
+    model_config = described(examples.PRODUCT_IN, extra="forbid")
+
+    title: Annotated[str, Field(min_length=1, pattern=r"\S")]
+    description: str = Field(default="", description="text, HTML too: it is read as a catalogue's is")
+    brand: str | None = None
+    category: Annotated[str | list[str], BeforeValidator(_path)] = Field(
+        default="", description="`A > B > C`, or a list, from the root down"
+    )
+    price: Annotated[float | str | None, BeforeValidator(_price)] = Field(default=None, description="19.9 or `€ 19,90`")
+    currency: str | None = None
+    gtin: str | None = None
+    mpn: str | None = Field(default=None, description="the maker's part number: texts may name the product by it")
+    available: Annotated[bool, BeforeValidator(_availability, json_schema_input_type=bool | str | int)] = True
+    attributes: dict[str, str | bool | int | float] = Field(default={}, description="name → value")
 
 
 Form = TypeVar("Form", EventIn, SessionEventIn)

@@ -9,7 +9,7 @@ from kg.errors import SchemaError
 from kg.schema import SHOP
 from kg.store import GraphReader
 from kg.types import Document, Entity, Fact
-from recommender.compatibility import conflict
+from recommender.compatibility import STATING, conflict, facts_naming, named_products
 
 PRODUCT_RELATIONS = tuple(
     name for name, r in SHOP.relations.items() if "Product" in r.heads and "Product" in r.tails and name != "SAME_AS"
@@ -73,6 +73,7 @@ class Related:
 def related(reader: GraphReader, product: Entity, relation: str, *, limit: int) -> Related:
     """The products that facts of this relation join to the product, in either direction, most confident first.
 
+    A Thing that names a product stands for it: "made for the Velkin K5" joins a battery and the camera of that name.
     ``complement`` is ``COMPLEMENTS``; what people buy together is no complement where the texts say that it does not
     fit. Raises SchemaError for a relation that joins no products.
     """
@@ -80,13 +81,12 @@ def related(reader: GraphReader, product: Entity, relation: str, *, limit: int) 
     if relation not in PRODUCT_RELATIONS:
         known = ", ".join((*PRODUCT_RELATIONS, COMPLEMENT))
         raise SchemaError(f"{relation!r} joins no products; expected one of {known}")
-    outward = reader.facts(head=product.id, relation=relation)
-    inward = reader.facts(relation=relation, tail=product.id)
     best: dict[str, Fact] = {}
-    for fact in most_confident((*outward, *inward)):
-        other = fact.tail if fact.head == product.id else fact.head
-        if ids.product_id(other) is not None and other != product.id:
-            best.setdefault(other, fact)
+    ends = list(_ends(reader, product, relation))
+    for fact in most_confident({fact.triple: fact for _, fact in ends}.values()):
+        for other in (other for other, told in ends if told.triple == fact.triple):
+            if ids.product_id(other) is not None and other != product.id:
+                best.setdefault(other, fact)
     found = Related([], [])
     for other, fact in best.items():
         if len(found.items) == limit:
@@ -95,6 +95,18 @@ def related(reader: GraphReader, product: Entity, relation: str, *, limit: int) 
         against = conflict(reader, product, entity) if relation == "COMPLEMENTS" else None
         (found.kept_out if against else found.items).append((entity, against or fact))
     return found
+
+
+def _ends(reader: GraphReader, product: Entity, relation: str) -> Iterator[tuple[str, Fact]]:
+    """The other end of each fact of the relation that touches the product, or that names it."""
+    for fact in reader.facts(head=product.id, relation=relation):
+        yield fact.tail, fact
+        if relation in STATING and ids.product_id(fact.tail) is None:
+            yield from ((other.id, fact) for other in named_products(reader, reader.entity(fact.tail)))
+    for fact in reader.facts(relation=relation, tail=product.id):
+        yield fact.head, fact
+    if relation in STATING:
+        yield from ((fact.head, fact) for fact in facts_naming(reader, product) if fact.relation == relation)
 
 
 def count_by_type(reader: GraphReader) -> Counter[str]:

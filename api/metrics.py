@@ -7,7 +7,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 class Metrics:
     """Requests by route and status, how long they took, events by verdict, recommendations by who spoke,
-    and what became of feedback: answers logged or lost, events joined with an answer or not.
+    products taken in by what became of them, and of feedback: answers logged or lost, events joined with an answer or
+    not.
 
     One registry an app, so that tests do not share counts.
     """
@@ -18,7 +19,7 @@ class Metrics:
         self._seconds = Histogram("shopgraph_request_seconds", "time to answer", ["route"], registry=registry)
         self._events = Counter("shopgraph_events", "events received", ["verdict"], registry=registry)
         self._shown = Counter("shopgraph_recommendations", "products recommended", ["origin"], registry=registry)
-
+        self._taken = Counter("shopgraph_products", "products taken in", ["status"], registry=registry)
         self._feedback = Counter("shopgraph_feedback", "answers and outcomes logged", ["verdict"], registry=registry)
 
     def observe(self, route: str, status: int, seconds: float) -> None:
@@ -35,3 +36,6 @@ class Metrics:
 
     def feedback(self, verdict: str, count: int = 1) -> None:
         self._feedback.labels(verdict).inc(count)
+
+    def taken(self, status: str) -> None:
+        self._taken.labels(status).inc()

@@ -170,7 +170,10 @@ class RecommendationOut(BaseModel):
     title: str | None
     score: float | None = Field(description="comparable within one origin")
     rank: int
-    origin: str = Field(description="the model or fallback that spoke")
+    origin: str = Field(
+        description="the model or fallback that spoke; `newcomer` where facts alone spoke, for the product came after "
+        "the model was trained"
+    )
     reasons: list[ReasonOut]
     explained: bool = Field(description="false where no path of facts carries this score, or none was asked for")
     moved_by: list[str] = Field(
@@ -200,7 +203,7 @@ class RuleOut(BaseModel):
 
     name: str
     action: Literal["pin", "hide", "boost"]
-    products: int = Field(description="products of the model that it concerns")
+    products: int = Field(description="products that it concerns")
 
 
 class RecommendationsAnswer(Answer):
@@ -236,8 +239,7 @@ class WhyNotAnswer(Answer):
     title: str | None
     shown_at: int = Field(description="its rank in the answer of `k`; 0 where it is not shown")
     rank: int = Field(
-        description="its rank among all products that pass the filters and rules, as if it passed them too; 0 where "
-        "the model does not know it"
+        description="its rank among all products that pass the filters and rules, as if it passed them too"
     )
     score: float | None
     origin: str = Field(description="the model or fallback that gives it this score")
@@ -281,6 +283,19 @@ class ProductAnswer(Answer):
     fact_counts: dict[str, int] = Field(description="how many facts there are by relation, shown or not")
     documents: list[DocumentOut] = Field(description="the product's own text first; at most `limit`")
     document_count: int
+
+
+class ArrivalAnswer(Answer):
+    """What became of a product that was sent, and the facts that its text gave."""
+
+    model_config = described(examples.ARRIVAL)
+
+    id: str
+    status: Literal["created", "changed", "unchanged"]
+    product: EntityOut
+    facts: dict[str, list[FactOut]] = Field(description="by relation; what rules read in the text, and its own fields")
+    set_aside: dict[str, int] = Field(description="what was read in the text and is not believed, by reason")
+    notes: list[str] = Field(description="what was changed or left out while reading the fields")
 
 
 class RelatedOut(BaseModel):

@@ -20,6 +20,9 @@ class Settings(BaseSettings):
     rules: Path | None = Field(default=None, description="business rules; by default rules.json in the workspace")
     log_answers: bool = Field(default=False, description="keep what was shown, with propensities, in impressions.db")
     explore_from: int | None = Field(default=None, description="the first rank that chance may fill; none by default")
+    mining_schema: Path | None = Field(
+        default=None, description="the --schema that this workspace is mined with, for products that the service takes"
+    )
     neo4j_user: str | None = None
     neo4j_password: SecretStr | None = None
     encoders: Path | None = Field(default=None, description="folder with the weights of encoders, where no hub is")

@@ -12,7 +12,7 @@ from kg import ids
 from kg.errors import UnknownEntity
 from kg.store import GraphReader
 from kg.types import Entity, Fact
-from recommender.naming import MOST_NAMED, is_named_by, naming_of
+from recommender.naming import MOST_NAMED, Naming, is_named_by, naming_of
 
 STATING = ("COMPATIBLE_WITH", "ACCESSORY_OF")
 _NEAR = 50  # products that a search for a Thing's name is looked through
@@ -39,7 +39,7 @@ def _elsewhere(reader: GraphReader, maker: Entity, product: Entity) -> Iterator[
     """What ``maker`` states to be made for that lies in the category of ``product``."""
     here = _categories(reader, product.id)
     for fact, tail in _stated(reader, maker) if here else ():
-        meant = [tail] if tail.type == "Product" else _named(reader, tail)
+        meant = [tail] if tail.type == "Product" else named_products(reader, tail)
         if any(here & _categories(reader, target.id) for target in meant):
             yield fact
 
@@ -58,11 +58,14 @@ def _categories(reader: GraphReader, product: str) -> set[str]:
 
 
 def _names(reader: GraphReader, thing: Entity, product: Entity) -> bool:
-    naming = naming_of(reader, product)
+    return _is_meant(naming_of(reader, product), thing)
+
+
+def _is_meant(naming: Naming, thing: Entity) -> bool:
     return any(is_named_by(naming, surface) for surface in (thing.name, *thing.aliases))
 
 
-def _named(reader: GraphReader, thing: Entity) -> list[Entity]:
+def named_products(reader: GraphReader, thing: Entity) -> list[Entity]:
     """The products that a Thing names; none where it names so many that it is a kind of product."""
     near: dict[str, Entity] = {}
     for surface in (thing.name, *thing.aliases):
@@ -70,3 +73,18 @@ def _named(reader: GraphReader, thing: Entity) -> list[Entity]:
     made_for = {fact.head for relation in STATING for fact in reader.facts(relation=relation, tail=thing.id)}
     named = [e for e in near.values() if e.id not in made_for and _names(reader, thing, e)]
     return named if len(named) <= MOST_NAMED else []
+
+
+def facts_naming(reader: GraphReader, product: Entity) -> list[Fact]:
+    """What other products state to be made for by a Thing that names this product: each one's most confident fact of
+    each relation, by triple."""
+    naming, best = naming_of(reader, product), dict[tuple[str, str], Fact]()
+    for surface in (*naming.names, *naming.codes):
+        for thing, _ in reader.search(surface, type="Thing", limit=_NEAR):
+            if not _is_meant(naming, thing) or all(e.id != product.id for e in named_products(reader, thing)):
+                continue
+            for fact in (f for relation in STATING for f in reader.facts(relation=relation, tail=thing.id)):
+                key = (fact.head, fact.relation)
+                if key not in best or fact.confidence > best[key].confidence:
+                    best[key] = fact
+    return sorted(best.values(), key=lambda fact: fact.triple)

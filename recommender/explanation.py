@@ -75,7 +75,7 @@ def _of_term(weight: float, term: RelationScorer, user: UserState, place: int) -
     shares = {
         int(item): weight * float(strength) * float(term.scale[item]) * float(term.scale[place])
         for item, strength in zip(x.indices, x.data, strict=True)
-        if item != place
+        if term.joins(int(item), place)
     }
     for relation, matrix in term.links.items():
         for forward, side in ((True, term.turned[relation]), (False, matrix)):

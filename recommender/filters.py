@@ -6,7 +6,7 @@ The masks are known before anything is ranked, so that a filter never costs plac
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from kg import ids
 from kg.store import GraphReader
+from kg.types import Entity
 from recommender.arrays import Bools, Doubles, Ints
 from recommender.errors import FilterError
 from recommender.histories import Ids
@@ -29,8 +30,11 @@ class Shelf:
     False only where the catalogue says so. Safe to use from several threads.
     """
 
-    def __init__(self, reader: GraphReader, items: Ids) -> None:
-        self.version = reader.version  # before the reading: what is read is at least as new
+    def __init__(
+        self, reader: GraphReader, items: Ids, version: int | None = None, products: Iterable[Entity] | None = None
+    ) -> None:
+        """``products`` are those of the graph where someone has read them already, at ``version``."""
+        self.version = reader.version if version is None else version  # before the reading: it is at least as new
         self.reader = reader
         self.items = items
         self.prices: Doubles = np.full(len(items), np.nan)
@@ -38,7 +42,7 @@ class Shelf:
         self._tails: dict[tuple[str, int], str | None] = {}
         self._heads: dict[tuple[str, str], Ints] = {}
         self._kept: dict[Filters, Bools] = {}
-        for entity in reader.entities(type="Product"):
+        for entity in reader.entities(type="Product") if products is None else products:
             place = items.get(ids.product_id(entity.id))
             if place >= 0:
                 price = entity.properties.get("price")

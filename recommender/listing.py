@@ -19,6 +19,8 @@ from recommender.model import Scorer
 from recommender.retrieval import top_k
 from recommender.rules import Rule, boosted, boosts, merged, pins
 
+NEWCOMER = "newcomer"
+"""The origin of products that came after the model was trained: facts alone speak for them, beside whoever speaks."""
 CATALOGUE = "catalogue"
 """The origin of products about which nobody in the chain says anything: they come last, in the order of their ids."""
 
@@ -28,8 +30,9 @@ Chain = Sequence[tuple[str, Scorer]]
 @dataclass(frozen=True, slots=True)
 class Place:
     """A product where it is ranked; ``scorer`` is None for what only the catalogue has. ``key`` is what it is ranked by
-    within its origin: its score, or its score after the boosts. ``drawn`` is its place among the candidates of a draw
-    before chance had its say, −1 where chance has none."""
+    within its tier, the link of the chain that ranked it: its score, or its score after the boosts. The origin is the
+    tier, or ``NEWCOMER``. ``drawn`` is its place among the candidates of a draw before chance had its say, −1 where
+    chance has none."""
 
     origin: str
     scorer: Scorer | None
@@ -38,6 +41,7 @@ class Place:
     key: float
     moved_by: tuple[str, ...] = ()
     drawn: int = -1
+    tier: str = CATALOGUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One request, ready to be answered: whose history (one row), what may be shown, and how it is to be arranged."""
+    """One request, ready to be answered: whose history (one row), what may be shown, and how it is to be arranged.
+    Items from the place ``known`` on are newcomers; there are none where it is None."""
 
     histories: Histories
     shelf: Shelf
@@ -59,6 +64,7 @@ class Wish:
     rules: tuple[Rule, ...] = ()
     diversity: Diversity = NO_DIVERSITY
     draw: Draw | None = None
+    known: int | None = None
 
     @property
     def allowed(self) -> Bools:
@@ -100,7 +106,8 @@ def ranked(chain: Chain, wish: Wish, k: int, allowed: Bools) -> Iterator[Place]:
             still[item] = False
             left -= 1
             moved_by = tuple(rule.label for rule, theirs in boosting if theirs[item])
-            yield Place(origin, scorer, item, float(scores[item]), float(keys[item]), moved_by)
+            told = origin if wish.known is None or item < wish.known else NEWCOMER
+            yield Place(told, scorer, item, float(scores[item]), float(keys[item]), moved_by, tier=origin)
     for item in np.flatnonzero(still)[:left].tolist():
         yield Place(CATALOGUE, None, item, 0.0, 0.0)
 
@@ -111,7 +118,7 @@ def _diverse(places: list[Place], wish: Wish) -> list[Place]:
     touched = np.unique(wish.histories.items).tolist()
     level = level_for(wish.diversity, [wish.shelf.tail("IN_CATEGORY", item) for item in touched])
     traits = traits_of(wish.shelf, [p.scorer for p in pool], wish.histories, [p.item for p in pool])
-    order = wish.diversity.order(level, np.array([p.key for p in pool]), [p.origin for p in pool], traits)
+    order = wish.diversity.order(level, np.array([p.key for p in pool]), [p.tier for p in pool], traits)
     moved = [
         pool[old] if old == new else replace(pool[old], moved_by=(*pool[old].moved_by, level))
         for new, old in enumerate(order)

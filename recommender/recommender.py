@@ -5,27 +5,29 @@ from the next scorer, and in the end from the catalogue → diversity, chance an
 names in ``origin`` who spoke; scores fall within one origin among those that nothing moved.
 """
 
+import threading
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from kg import ids
-from kg.errors import UnknownEntity
 from kg.store import GraphReader
 from kg.types import ACTIONS, Action, Fact, GraphPath, Interaction, Reason, Recommendation, Timestamp
 from recommender.arrays import Bools
 from recommender.artifact import Artifact, load
 from recommender.compatibility import conflict
 from recommender.diversity import NO_DIVERSITY, Diversity
-from recommender.errors import LeakageError, UnknownProduct
+from recommender.errors import LeakageError
 from recommender.explanation import Explainer
 from recommender.exploring import Draw, Lottery, lottery
 from recommender.filters import Filters, Shelf
 from recommender.histories import Histories, Ids, UserState
-from recommender.listing import Gate, Wish, listed
-from recommender.refusing import Against, Standing, standing
+from recommender.listing import Chain, Gate, Place, Wish, listed
+from recommender.newcomers import Arrivals, Arrived
+from recommender.refusing import Standing, standing
 from recommender.rules import Rule, concerned, pins
+from recommender.widening import Widened, spoken_for, widen
 
 RECENT = 500
 """Events of the log that speak for someone, the newest ones. What was taken is known without this horizon."""
@@ -79,15 +81,29 @@ class Answer(NamedTuple):
         return self.lottery.propensity(shown.product_id, shown.rank)
 
 
+class _Now(NamedTuple):
+    """What holds for one version of the graph: its products, and the model over all of them."""
+
+    shelf: Shelf
+    arrived: Arrived
+    wide: Widened
+
+
 class Recommender:
-    """Answers from one artifact. Safe to use from several threads; never changes what it holds."""
+    """Answers from one artifact. Safe to use from several threads.
+
+    Products that the graph has and the model does not are newcomers, read from the graph whenever it has changed: by
+    the request that first sees the change, while the others wait for it. A request holds on to what it began with.
+    """
 
     def __init__(self, artifact: Artifact, reader: GraphReader, events: HistorySource) -> None:
         self.artifact = artifact
         self._reader = reader
         self._events = events
         self._explainer = Explainer(reader)
-        self._shelf: Shelf | None = None
+        self._now_known: _Now | None = None
+        self._arrivals = Arrivals(reader, artifact.items, spoken_for(artifact.chain))
+        self._lock = threading.Lock()
 
     @classmethod
     def load(cls, folder: Path, reader: GraphReader, events: HistorySource) -> "Recommender":
@@ -144,23 +160,28 @@ class Recommender:
         Filters, rules and pins hold as ever, and no score changes; whom chance moved says so. The lottery names all
         candidates, shown or not.
         """
-        who = _Who(user_id, session_id, history, as_of)
+        now, who = self._now(), _Who(user_id, session_id, history, as_of)
         user = self._state(who)
-        wish = self._wish(user, self._taken(user, who) if exclude_seen else None, filters, rules, diversity)
+        had = self._taken(now, user, who) if exclude_seen else None
+        wish, chain = self._wish(now, user, had, filters, rules, diversity)
         deep = k
         if draw is not None:
             wish = replace(wish, draw=draw)
             deep = max(k, draw.exploration.reach + len(pins(rules, wish.shelf)))
-        places = listed(self.artifact.chain, wish, deep)
-        found = []
-        for rank, place in enumerate(places[:k], start=1):
-            name = self.artifact.items[place.item]
-            reasons: tuple[Reason, ...] = ()
-            if place.scorer is not None and max_reasons:
-                reasons = self._explainer.reasons(place.scorer, user, name, limit=max_reasons, until=as_of)
-            found.append(Recommendation(name, place.score, rank, place.origin, reasons, place.moved_by))
-        drawn = [(rank, p.drawn, self.artifact.items[p.item]) for rank, p in enumerate(places, 1) if p.drawn >= 0]
-        return Answer(found, lottery(drawn, draw.exploration.sharpness) if draw is not None and drawn else None)
+        places = listed(chain, wish, deep)
+        shown = [
+            self._told(now, user, place, rank, max_reasons, as_of) for rank, place in enumerate(places[:k], start=1)
+        ]
+        drawn = [(rank, p.drawn, now.wide.items[p.item]) for rank, p in enumerate(places, 1) if p.drawn >= 0]
+        return Answer(shown, lottery(drawn, draw.exploration.sharpness) if draw is not None and drawn else None)
+
+    def _told(
+        self, now: _Now, user: UserState, place: Place, rank: int, max_reasons: int, as_of: Timestamp | None
+    ) -> Recommendation:
+        name, reasons = now.wide.items[place.item], tuple[Reason, ...]()
+        if place.scorer is not None and max_reasons:
+            reasons = self._explainer.reasons(place.scorer, user, name, limit=max_reasons, until=as_of)
+        return Recommendation(name, place.score, rank, place.origin, reasons, place.moved_by)
 
     def why_not(
         self,
@@ -178,21 +199,14 @@ class Recommender:
     ) -> Standing:
         """What keeps this product out of the answer to the same request, with its rank and score.
 
-        A product that the graph has and the model does not is told as such. Raises UnknownProduct, FilterError.
+        Raises UnknownProduct, FilterError.
         """
-        if product_id not in self.artifact.items:
-            try:
-                self._reader.entity(ids.product(product_id))
-            except UnknownEntity as error:
-                raise UnknownProduct(product_id) from error
-            said = "it came after the model was trained; train again"
-            return Standing(
-                product_id, 0, 0, 0.0, self.artifact.origin, (Against("model", self.artifact.origin, said),)
-            )
-        who = _Who(user_id, session_id, history, as_of)
+        now, who = self._now(), _Who(user_id, session_id, history, as_of)
+        item = now.wide.place(product_id)
         user = self._state(who)
-        wish = self._wish(user, self._taken(user, who) if exclude_seen else None, filters, rules, diversity)
-        return standing(self.artifact.chain, wish, user, self.artifact.items.get(product_id), k=k)
+        had = self._taken(now, user, who) if exclude_seen else None
+        wish, chain = self._wish(now, user, had, filters, rules, diversity)
+        return standing(chain, wish, user, item, k=k)
 
     def explain(
         self,
@@ -208,24 +222,23 @@ class Recommender:
 
         Rank 0 says that it would not be shown at all. Raises UnknownProduct.
         """
-        if product_id not in self.artifact.items:
-            raise UnknownProduct(product_id)
-        known = {"session_id": session_id, "history": history, "as_of": as_of}
-        user = self._state(_Who(user_id, session_id, history, as_of))
-        everything = len(self.artifact.items)
-        ranked = self.recommend(user_id, k=everything, max_reasons=0, **known)  # type: ignore[arg-type]
-        here = next((r for r in ranked if r.product_id == product_id), None)
-        if here is None:
-            return Recommendation(product_id, 0.0, 0, self.artifact.origin)
-        scorer = dict(self.artifact.chain).get(here.origin)
-        if scorer is None:
-            return here
-        reasons = self._explainer.reasons(scorer, user, product_id, limit=max_reasons, until=as_of)
-        return Recommendation(product_id, here.score, here.rank, here.origin, reasons)
+        now, who = self._now(), _Who(user_id, session_id, history, as_of)
+        item = now.wide.place(product_id)
+        user = self._state(who)
+        wish, chain = self._wish(now, user, self._taken(now, user, who), EVERYTHING, (), NO_DIVERSITY)
+        for rank, place in enumerate(listed(chain, wish, len(now.wide.items)), start=1):
+            if place.item == item:
+                return self._told(now, user, place, rank, max_reasons, as_of)
+        return Recommendation(product_id, 0.0, 0, self.artifact.origin)
 
     def concerned(self, rule: Rule) -> int:
-        """How many products of the model a rule is about."""
-        return int(concerned(rule, self._looked()).sum())
+        """How many products a rule is about."""
+        return int(concerned(rule, self._now().shelf).sum())
+
+    @property
+    def items(self) -> Ids:
+        """The products that can be recommended: the model's, then the newcomers."""
+        return self._now().wide.items
 
     def related(self, product_id: str, relation: str, *, k: int = 10) -> list[Recommendation]:
         """Products that a fact of this relation joins to the product, most confident first; the fact is the reason.
@@ -233,8 +246,7 @@ class Recommender:
         A complement that does not fit by what either product states is none. Raises UnknownProduct.
         """
         here = ids.product(product_id)
-        if product_id not in self.artifact.items:
-            raise UnknownProduct(product_id)
+        self._now().wide.place(product_id)
         best: dict[str, Fact] = {}
         outward = self._reader.facts(head=here, relation=relation)
         inward = self._reader.facts(relation=relation, tail=here)
@@ -252,26 +264,46 @@ class Recommender:
         ]
 
     def _wish(
-        self, user: UserState, had: Bools | None, filters: Filters, rules: Sequence[Rule], diversity: Diversity
-    ) -> Wish:
-        shelf = self._looked()
+        self,
+        now: _Now,
+        user: UserState,
+        had: Bools | None,
+        filters: Filters,
+        rules: Sequence[Rule],
+        diversity: Diversity,
+    ) -> tuple[Wish, Chain]:
+        """The request as it is answered, and who is asked for it."""
+        shelf, wide = now.shelf, now.wide
         gates = [Gate("filter", name, passes) for name, passes in filters.masks(shelf)]
         if had is not None:
             gates.append(Gate("filter", "exclude_seen", ~had))
         gates += [Gate("rule", rule.name, ~concerned(rule, shelf)) for rule in rules if rule.action == "hide"]
-        histories = Histories.of([user], self.artifact.items, self._users())
-        return Wish(histories, shelf, tuple(gates), tuple(rules), diversity)
+        histories = Histories.of([user], wide.items, self._users())
+        wish = Wish(histories, shelf, tuple(gates), tuple(rules), diversity, known=wide.known)
+        return wish, wide.chain_for(histories)
 
     def _looked(self) -> Shelf:
         """The shelf of the graph as it is now."""
-        shelf = self._shelf
-        if shelf is None or shelf.version != self._reader.version:
-            shelf = self._shelf = Shelf(self._reader, self.artifact.items)
-        return shelf
+        return self._now().shelf
 
-    def _taken(self, user: UserState, who: "_Who") -> Bools:
+    def _now(self) -> _Now:
+        """What holds for the graph as it is now."""
+        now = self._now_known
+        if now is not None and now.shelf.version == self._reader.version:
+            return now
+        with self._lock:
+            now = self._now_known
+            version = self._reader.version  # before the reading: what is read is at least as new
+            if now is None or now.shelf.version != version:
+                products = list(self._reader.entities(type="Product"))
+                arrived = self._arrivals.read(products)
+                wide = now.wide if now and now.arrived == arrived else widen(self.artifact.chain, arrived)
+                now = self._now_known = _Now(Shelf(self._reader, wide.items, version, products), arrived, wide)
+            return now
+
+    def _taken(self, now: _Now, user: UserState, who: "_Who") -> Bools:
         """What they ever took, (n_items,): of a log by asking it, since a history has a horizon."""
-        shelf, actions = self._looked(), self.artifact.taking
+        shelf, actions = now.shelf, self.artifact.taking
         marked = shelf.marked({event.product_id for event in user.history if event.action in actions})
         if who.history is None and who.named:
             ever = self._events.products(who.user_id, session_id=who.session_id, actions=actions, until=who.as_of)

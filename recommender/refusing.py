@@ -40,8 +40,8 @@ class Against:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where a product stands. ``shown_at`` is its rank in the list, 0 where it is not shown; ``rank`` and ``score`` are
-    those among all products that pass every filter and rule, as if this one passed them too; rank 0 where the model
-    does not know it. ``against`` is empty where it is shown."""
+    those among all products that pass every filter and rule, as if this one passed them too. ``against`` is empty where
+    it is shown."""
 
     product_id: str
     shown_at: int
@@ -52,7 +52,7 @@ class Standing:
 
 
 def standing(chain: Chain, wish: Wish, user: UserState, item: int, *, k: int) -> Standing:
-    """Of the product at a place of the model, in the list of k."""
+    """Of the product at a place of the shelf, in the list of k."""
     name = wish.shelf.items[item]
     among = wish.allowed
     among[item] = True
@@ -83,10 +83,10 @@ def _outranked(chain: Chain, wish: Wish, everything: list[Place], rank: int, k: 
     if rank > k > 0:
         last = everything[k - 1]
         said = f"ranked by {place.key:.6g}, it is number {rank}"
-        if place.origin == last.origin:
+        if place.tier == last.tier:
             yield Against("threshold", f"rank {k}", f"{said}; number {k} has {last.key:.6g}")
         else:
-            said = f"{said}; {place.origin} speaks only after {last.origin}, which has number {k}"
+            said = f"{said}; {place.tier} speaks only after {last.tier}, which has number {k}"
             yield Against("threshold", f"rank {k}", said)
         return
     if wish.diversity and any(p.item == place.item for p in listed(chain, replace(wish, diversity=NO_DIVERSITY), k)):
@@ -102,8 +102,8 @@ def _unreached(chain: Chain, user: UserState, name: str) -> Iterator[Against]:
     if not user.history:
         yield Against("path", "history", "no event of theirs is known, so that no fact can lead anywhere")
         return
-    scorer = next((scorer for _, scorer in chain if any(relation_terms(scorer))), None)
-    if scorer is not None and not contributions(scorer, user, name):
+    scorers = [scorer for _, scorer in chain if any(relation_terms(scorer))]
+    if scorers and not any(contributions(scorer, user, name) for scorer in scorers):
         touched = len({event.product_id for event in user.history})
         said = "the one product" if touched == 1 else f"any of the {touched} products"
         yield Against("path", "facts", f"no fact joins it to {said} of the history")

@@ -57,8 +57,8 @@ def _against(impression: Impression, models: Collection[Recommender]) -> str | N
 
 
 def ordered_by(model: Recommender) -> Policy:
-    """The policy that shows the candidates as this model ranks them, by no rule and no diversity, from the events before
-    the answer alone.
+    """The policy that shows the candidates as this model ranks them, by no rule and no diversity, from the events
+    before the answer alone.
 
     A candidate that the model does not know comes last. Raises LeakageError for an answer that is not ``usable``.
     """

@@ -241,6 +241,14 @@ class RelationScorer(Scorer):
         """The diagonal of E N Eᵀ: the ways from an item to itself and back, which are no reason."""
         return {name: np.asarray((m * m) @ self.rarity[name], np.float32) for name, m in self.attributes.items()}
 
+    def carried(self, name: str, x: Sparse) -> Floats:
+        """x · S_r of one relation, (n, n_items), for any x (n, n_items)."""
+        return self._carried(name, x, None)
+
+    def joins(self, item: int, place: int) -> bool:
+        """Whether what is known of ``item`` may add to the score of ``place``: an item is no reason for itself."""
+        return item != place
+
     def speaks(self, histories: Histories) -> Bools:
         related = self.scale[histories.items] > 0
         return np.bincount(histories.owners[related], minlength=len(histories)) > 0

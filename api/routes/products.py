@@ -4,22 +4,27 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from fastapi.routing import APIRoute
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 from starlette.routing import Match
 from starlette.types import Scope
 
 from api import knowledge, schemas
 from api.deps import Services, ServicesDep
+from api.incoming import ProductIn, needed_id
 from api.problems import responses
 from api.schemas import EntityOut, FactOut
 from kg import ids
 from kg.schema import LABELS
 from kg.types import Entity
+from mining.sources.values import MAX_ID
 
 router = APIRouter(prefix="/v1", tags=["knowledge"])
 
 Limit = Annotated[int, Query(ge=1, le=100, examples=[20])]
 ProductKey = Annotated[str, Path(examples=["cof-01"], description="the shop's own id of the product, percent-encoded")]
+TakenKey = Annotated[
+    str, BeforeValidator(needed_id), Path(max_length=MAX_ID, examples=["cof-01"], description="percent-encoded")
+]
 Anything = Annotated[str, Query(min_length=1, examples=["cof-01"], description="a product's id or an entity id")]
 
 
@@ -100,6 +105,29 @@ def product(
         documents=[schemas.DocumentOut.of(d) for d in known.documents],
         document_count=known.document_count,
     )
+
+
+@router.put(
+    "/products/{product_id:path}",
+    summary="Take a product in, or its changed text: at once it is found, related and recommended",
+    responses=responses(400, 413, 415, 422, 503),
+)
+def put_product(services: ServicesDep, product_id: TakenKey, body: ProductIn) -> schemas.ArrivalAnswer:
+    """Read by the rules that `load` and `mine` use; no language model is asked. The served model need not know it:
+    until the next training its facts speak for it, under the origin `newcomer`. Sending the same again changes nothing;
+    a changed text takes back what only the old one said. While another process writes the workspace, the answer is 503:
+    send it again."""
+    arrival = services.taking().take({**body.model_dump(exclude_none=True), "id": product_id})
+    services.metrics.taken(arrival.status)
+    stamp = services.stamp()
+    names = services.names(arrival.facts)
+    facts: dict[str, list[FactOut]] = {}
+    for fact in arrival.facts:
+        facts.setdefault(fact.relation, []).append(FactOut.of(fact, names))
+    return schemas.ArrivalAnswer(
+        **stamp, id=product_id, status=arrival.status, product=EntityOut.of(_product(services, product_id)),
+        facts=facts, set_aside=dict(arrival.set_aside), notes=list(arrival.notes),
+    )  # fmt: skip
 
 
 @router.get("/paths", summary="How two things hang together, fact by fact", responses=responses(404, 422, 503))

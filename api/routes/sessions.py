@@ -31,7 +31,7 @@ def recommend_session(services: ServicesDep, body: SessionAsked) -> schemas.Sess
     stamp = services.stamp(served)
     now = int(time.time())
     read = [judged(raw, SessionEventIn, now, partial(_event, index)) for index, raw in enumerate(body.events)]
-    known = served.recommender.artifact.items
+    known = served.recommender.items
     history = [event for event in read if isinstance(event, Interaction) and event.product_id in known]
     rejected = sum(isinstance(event, str) for event in read)
     rules = services.rules.holding()
@@ -55,7 +55,7 @@ def _event(index: int, sent: SessionEventIn, at: int) -> Interaction:
 
 def _unused(index: int, read: Interaction | str, raw: Any) -> schemas.UnusedEvent:
     if isinstance(read, Interaction):
-        reason = f"the model knows no product {read.product_id!r}"
+        reason = f"neither the model nor the graph knows a product {read.product_id!r}"
         return schemas.UnusedEvent(index=index, product_id=read.product_id, reason=reason)
     product_id = raw.get("product_id") if isinstance(raw, dict) else None
     shown = printable(product_id) if isinstance(product_id, str) else None

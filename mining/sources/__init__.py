@@ -4,7 +4,7 @@ from mining.sources.columns import ROLES, Roles, roles_of
 from mining.sources.events import event_id_of, read_events
 from mining.sources.files import read_rows
 from mining.sources.presets import PRESETS, Preset
-from mining.sources.products import read_products
+from mining.sources.products import product_of, read_products
 from mining.sources.relations import LABELS, read_relations
 from mining.sources.reviews import read_reviews
 from mining.sources.rows import OnReject, ReadReport, Row, refuse
@@ -26,6 +26,7 @@ __all__ = [
     "event_id_of",
     "find_shop_files",
     "plain_text",
+    "product_of",
     "read_events",
     "read_products",
     "read_relations",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from kg.types import Product
-from mining.sources.columns import squash
+from mining.sources.columns import Roles, squash
 from mining.sources.reading import Fields, Request, read_typed
 from mining.sources.rows import OnReject, ReadReport
 from mining.sources.shop import ShopFiles, catalogue_of, derived_products
@@ -42,6 +42,14 @@ def read_products(
         return derived_products(source, on_reject=on_reject, report=report)
     request = Request(source, "products", on_reject, columns, preset, encoding, report)
     return read_typed(request, lambda fields: (_product(fields),))
+
+
+def product_of(values: Mapping[str, object], report: ReadReport | None = None) -> Product:
+    """One product out of values by role (``id``, ``title``, ``category``, ``attributes`` …), read as a row of a file is
+    read; the report notes what was changed or left out. Raises BadRow where there is no id."""
+    fields = Fields(ReadReport() if report is None else report)
+    fields.roles, fields.row, fields.values = Roles({role: role for role in values}), 1, values
+    return _product(fields)
 
 
 def _product(fields: Fields) -> Product:

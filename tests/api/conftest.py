@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.deps import Services
+from api.intake import Intake
 from api.metrics import Metrics
 from api.serving import ModelHolder
 from api.workspace import Workspace
@@ -128,7 +129,7 @@ def opened(store: GraphStore, folder: Path) -> Iterator[Shop]:
     with EventLog(workspace.events) as log:
         log.append(EVENTS)
         models = ModelHolder(workspace.models, lambda f: Recommender.load(f, store, log), look_every=0.0)
-        services = Services(store, log, models, workspace, Metrics())
+        services = Services(store, log, models, workspace, Metrics(), intake=Intake(store, workspace))
         with TestClient(create_app(services), raise_server_exceptions=False) as client:
             yield Shop(services, client, store, log)
 
@@ -170,6 +171,15 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         MemoryStore() if request.param == "memory" else SqliteStore(folder / "graph.db") as store,
         opened(store, folder) as shop,
     ):
+        shop.train()
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A trained shop in SQLite for all tests of a file that bring products of their own."""
+    folder = tmp_path_factory.mktemp("own")
+    with SqliteStore(folder / "graph.db") as store, opened(store, folder) as shop:
         shop.train()
         yield shop
 

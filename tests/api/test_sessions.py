@@ -63,7 +63,7 @@ def test_what_cannot_speak_is_counted_and_told(trained: Any) -> None:
         (1, "gone"), (2, "gone"), (3, "mug"), (4, "mug"), (5, "mug"), (6, None), (7, None),
     ]  # fmt: skip
     reasons = [u["reason"] for u in body["unused"]]
-    assert reasons[0] == "the model knows no product 'gone'"
+    assert reasons[0] == "neither the model nor the graph knows a product 'gone'"
     for reason, word in zip(reasons[2:], ("worship", "future", "user_id", "int", "product_id"), strict=True):
         assert word in reason
 

@@ -12,8 +12,8 @@ related           of the best-seller's BOUGHT_WITH pairs: with defences by minin
 recommendations   of ItemKNN for someone who bought the best-seller alone: with defences bots are left out, nothing else
                   stands between the log and this model
 
-Of equals the target comes first, which favours the attacker. ``never`` means not with ``--most`` baskets. Doubling finds a number that suffices and halving the least one, so a
-number is exact where more baskets never hurt.
+Of equals the target comes first, which favours the attacker. ``never`` means not with ``--most`` baskets. Doubling
+finds a number that suffices and halving the least one, so a number is exact where more baskets never hurt.
 """
 
 import argparse

@@ -26,7 +26,8 @@ NAMES = tuple(f"p{n}" for n in range(N))
 
 @pytest.fixture(scope="module")
 def recommender(tmp_path_factory):
-    """From p0 the model ranks p1 … p4 with scores 4, 3, −1, −2; popularity knows p5 and p6; nobody knows p7."""
+    """From p0 the model ranks p1 … p4 with scores 4, 3, −1, −2; popularity knows p5 and p6; nobody knows p7.
+    The product "new" came after the training, and nothing is said of it."""
     things = [Entity(f"product:{n}", "Product", n, properties={"price": 10.0 * i}) for i, n in enumerate(NAMES)]
     things += [Entity("product:new", "Product", "New"), Entity("brand:x", "Brand", "X")]
     facts = [Fact("product:p4", "MADE_BY", "brand:x", (Evidence("c", "catalog", 0.9),))]
@@ -50,12 +51,12 @@ def names(found):
 
 
 def test_without_rules_it_is_the_natural_order(recommender):
-    assert names(recommender.recommend("ann", k=9)) == [f"p{n}" for n in range(1, N)]
+    assert names(recommender.recommend("ann", k=9)) == [*(f"p{n}" for n in range(1, N)), "new"]
 
 
 def test_a_pin_stands_at_its_rank_with_its_own_score(recommender):
     found = recommender.recommend("ann", k=9, rules=[rule("pin", "p6", "p7", position=2)])
-    assert names(found) == ["p1", "p6", "p7", "p2", "p3", "p4", "p5"]
+    assert names(found) == ["p1", "p6", "p7", "p2", "p3", "p4", "p5", "new"]
     assert [(r.origin, r.score, r.moved_by) for r in found[:3]] == [
         ("model", 4.0, ()),
         ("popularity", 8.0, ("rule: r",)),
@@ -80,7 +81,7 @@ def test_two_pins_of_one_rank_stand_in_the_order_of_the_file(recommender):
 
 def test_a_boost_changes_ranks_and_no_score(recommender):
     found = recommender.recommend("ann", k=9, rules=[rule("boost", "p2", "p4", by=3.0)])
-    assert names(found) == ["p2", "p1", "p4", "p3", "p5", "p6", "p7"]
+    assert names(found) == ["p2", "p1", "p4", "p3", "p5", "p6", "p7", "new"]
     assert [r.score for r in found[:4]] == [3.0, 4.0, -2.0, -1.0]
     assert [r.moved_by for r in found[:4]] == [("rule: r",), (), ("rule: r",), ()]
     lowered = recommender.recommend("ann", k=9, rules=[rule("boost", "p1", by=0.5)])
@@ -257,8 +258,9 @@ def test_why_not_for_someone_without_a_history(recommender):
 
 
 def test_why_not_of_products_that_the_model_does_not_know(recommender):
-    found = recommender.why_not("new", "ann")
-    assert (found.rank, against(found)) == (0, [("model", "model")])
+    found = recommender.why_not("new", "ann", k=2)
+    assert found.origin == "catalogue"
+    assert ("threshold", "rank 2") in against(found)
     with pytest.raises(UnknownProduct, match="'gone'"):
         recommender.why_not("gone", "ann")
 

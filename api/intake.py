@@ -1,0 +1,49 @@
+"""Products come in here while the service runs: one at a time, under the writer's lock of the workspace."""
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from api.workspace import Workspace
+from kg.schema import SHOP, Schema
+from kg.store import GraphStore
+
+if TYPE_CHECKING:
+    from mining.arrival import Arrival, Arrivals
+
+
+class Intake:
+    """Takes products into the store of one workspace. What reads their texts is made once, when it is first needed: it
+    is heavy, and a service that only answers does without."""
+
+    def __init__(self, store: GraphStore, workspace: Workspace, schema: Schema = SHOP) -> None:
+        self._store = store
+        self._workspace = workspace
+        self._schema = schema
+        self._made: Arrivals | None = None
+        self._lock = threading.Lock()
+
+    def take(self, values: Mapping[str, object]) -> "Arrival":
+        """``values`` as of ``mining.arrival.Arrivals.take``. Waits for the product before it in this process; raises
+        WorkspaceLocked where another process writes."""
+        with self._lock:
+            arrivals = self._arrivals()
+            with self._workspace.writing():
+                return arrivals.take(values)
+
+    def warm(self) -> None:
+        """Make what reads texts now, beside whatever else happens, so that the first product need not wait for it."""
+        threading.Thread(target=self._warm, name="reading", daemon=True).start()
+
+    def _warm(self) -> None:
+        with self._lock:
+            self._arrivals()
+
+    def _arrivals(self) -> "Arrivals":
+        if self._made is None:
+            from mining.arrival import Arrivals
+            from mining.extraction.rules import RuleExtractor
+
+            extractors = [RuleExtractor(self._schema)]
+            self._made = Arrivals(self._store, extractors, run_dir=self._workspace.runs / "mine", schema=self._schema)
+        return self._made
