@@ -132,7 +132,7 @@ def compiled(d: int) -> Scan:
         upper bounds. ``floors[j]``, which some lower bounds of k rows reach, may be shared by threads: one that is read
         late lets more rows through, never fewer. ``counts[j]`` is −1 where more rows came than ``found`` holds.
         """
-        rows, dots = np.empty(block, np.int32), np.empty(block, np.int32)
+        rows, dots, close = np.empty(block, np.int32), np.empty(block, np.int32), np.empty(block, np.int32)
         total_rows = len(listed) if len(listed) else len(codes)
         for start in range(first * block, total_rows, stride * block):
             far = reach[(listed[start] if len(listed) else start) // block]
@@ -152,8 +152,12 @@ def compiled(d: int) -> Scan:
                     for c in range(d):
                         total += np.int32(codes[rows[r], c]) * np.int32(queries[j, c])
                     dots[r] = total
-                floor = floors[j]
-                for r in range(here):
+                floor, near = floors[j], 0
+                for r in range(here):  # without a branch: few rows are near
+                    close[near] = r
+                    near += scales[rows[r]] * steps[j] * dots[r] + norms[j] * margins[rows[r]] >= floor
+                for place in range(near):
+                    r = close[place]
                     i = rows[r]
                     score, slack = scales[i] * steps[j] * dots[r], norms[j] * margins[i]
                     if score + slack < floor or counts[j] < 0:

@@ -37,7 +37,7 @@ def brute_force(vectors, query, k, allowed=None):
 
 @pytest.mark.parametrize("compiled", SCANS)
 @pytest.mark.parametrize("numbers", [coarse, coarse | fine | extreme])
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_the_answer_is_brute_force_in_float64(compiled, numbers, data):
     vectors, queries, k, allowed = data.draw(questions(numbers))
