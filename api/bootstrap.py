@@ -45,7 +45,7 @@ def shop(settings: Settings, *, write: bool = False) -> Iterator[Shop]:
 
 
 def services(opened: Shop) -> Services:
-    """What the HTTP service and the page answer from. Raises RuleError, SchemaFileError."""
+    """What the HTTP service and the page answer from. Raises RuleError, SchemaError."""
 
     def load(folder: Path) -> Recommender:
         return Recommender.load(folder, opened.store, opened.log)
