@@ -48,7 +48,7 @@ def shop(settings: Settings, *, write: bool = False) -> Iterator[Shop]:
 
 
 def services(opened: Shop) -> Services:
-    """What the HTTP service and the page answer from. Raises RuleError, SchemaFileError, ConfigurationError."""
+    """What the HTTP service and the page answer from. Raises RuleError, SchemaError, ConfigurationError."""
 
     def load(folder: Path) -> Recommender:
         return Recommender.load(folder, opened.store, opened.log)

@@ -13,7 +13,7 @@ from recommender.explanation import contributions, relation_terms
 from recommender.histories import UserState
 from recommender.listing import Chain, Place, Wish, listed, ranked
 
-Cause: TypeAlias = Literal["filter", "rule", "threshold", "diversity", "path", "model"]
+Cause: TypeAlias = Literal["filter", "rule", "threshold", "diversity", "path"]
 
 _FILTERS = {
     "exclude_seen": "it was taken before",
@@ -30,7 +30,7 @@ _FILTERS = {
 @dataclass(frozen=True, slots=True)
 class Against:
     """One thing that keeps a product out: a ``filter`` or ``rule`` by its name, the ``threshold`` (the last place of
-    the list), ``diversity``, a missing ``path`` of facts, or a ``model`` that does not know it."""
+    the list), ``diversity``, or a missing ``path`` of facts."""
 
     cause: Cause
     name: str

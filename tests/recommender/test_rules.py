@@ -257,7 +257,7 @@ def test_why_not_for_someone_without_a_history(recommender):
     assert (found.origin, against(found)) == ("catalogue", [("threshold", "rank 2"), ("path", "history")])
 
 
-def test_why_not_of_products_that_the_model_does_not_know(recommender):
+def test_why_not_of_a_newcomer_and_of_no_product(recommender):
     found = recommender.why_not("new", "ann", k=2)
     assert found.origin == "catalogue"
     assert ("threshold", "rank 2") in against(found)
