@@ -4,8 +4,8 @@
 
 The simulated log of the sample shop gets fake baskets of the best-seller and a target that nobody bought with it, in
 its last days. Three attackers: ``crowd``, a new account for each basket; ``patient``, one account that buys once a day;
-``script``, one account that buys every ten seconds in sessions of its own. The cost is the least number of baskets (two
-events each) after which the target stands among the first ten
+``script``, one account that buys every hour, day and night (sooner would be one basket). The cost is the least number
+of baskets (two events each) after which the target stands among the first ten
 
 related           of the best-seller's BOUGHT_WITH pairs: with defences by mining's belief × decay (bots left out, two
                   distinct users, 99 % bounds against chance), without them by plain counts
@@ -55,14 +55,13 @@ def table(events: Sequence[Interaction]) -> pa.Table:
 
 def fake(attack: str, baskets: int, best: str, target: str, end: int) -> pa.Table:
     """``baskets`` purchases of both products, none of them after ``end``."""
-    step = {"crowd": 3_600, "patient": DAY, "script": 10}[attack]
+    step = {"crowd": 3_600, "patient": DAY, "script": 3_700}[attack]
     events = []
     for basket in range(baskets):
         user = f"fake-{basket}" if attack == "crowd" else "fake"
         at = end - 60 - (baskets - 1 - basket) * step
-        session = f"fake-{basket // 100 if attack == 'script' else basket}"
         events += [
-            Interaction(f"fake-{basket}-{product}", product, "purchase", at, user, session)
+            Interaction(f"fake-{basket}-{product}", product, "purchase", at, user, f"fake-{basket}")
             for product in (best, target)
         ]
     return table(events)
