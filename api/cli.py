@@ -337,6 +337,25 @@ def check(
 
 @app.command()
 @refusing
+def reviews(
+    product: Annotated[str | None, typer.Option("--product", help="Only this product, by the shop's id.")] = None,
+    until: UntilFlag = None,
+    days: Annotated[int, typer.Option("--days", min=1, help="Days in a window of the trend.")] = 30,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write: a JSON line a finding.")] = None,
+    workspace: WorkspaceFlag = None,
+    store: StoreFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say where reviews contradict the catalogue, and which aspects they criticise more than before, with quotes."""
+    from api import reviewing, stages
+
+    with shop(settings(workspace, store)) as opened:
+        report = reviewing.reviews(opened, product=product, until=stages.moment(until), days=days, out=out)
+    told(report, as_json, reviewing.told(report))
+
+
+@app.command()
+@refusing
 def recommend(
     user: Annotated[
         str | None, typer.Option("--user", help="A user of the log; an unknown one gets the fallback.")

@@ -63,11 +63,12 @@ def extract_relations(test: Path, out: Path) -> dict[str, Any]:
 
     Raises SourceError that names the line that is none of ``{"id", "text"}``; then nothing is written.
     """
+    from mining.extraction.orders import Guarded
     from mining.extraction.relation_texts import line_of, read_texts, stated
     from mining.extraction.rules import RuleExtractor
 
     texts = read_texts(test)
-    lines = [line_of(text, labels) for text, labels in zip(texts, stated(RuleExtractor(), texts), strict=True)]
+    lines = [line_of(text, labels) for text, labels in zip(texts, stated(Guarded(RuleExtractor()), texts), strict=True)]
     _write(out, lines)
     return {"texts": len(texts), "labels": sum(len(one["labels"]) for one in lines), "out": str(out)}
 

@@ -8,6 +8,7 @@ from api.bootstrap import Shop
 from api.settings import Settings
 from kg.schema import SHOP, Schema
 from mining.extraction.llm import LLMExtractor
+from mining.extraction.orders import Guarded
 from mining.extraction.rules import RuleExtractor
 from mining.language_model import Budget, LanguageModel, OpenAIModel, ReplyCache, local_server
 from mining.reviews.extractor import ReviewExtractor
@@ -20,13 +21,18 @@ def extractors(opened: Shop, llm_budget: str, schema: Schema = SHOP) -> Iterator
     """What reads the texts: rules and review rules always; a language model, or replies that it has given before."""
     budget = Budget.parse(llm_budget)
     replies, shipped = opened.workspace.cache / "replies.db", _shipped()
-    chosen: list[Extractor] = [RuleExtractor(schema), ReviewExtractor()]
+    chosen = readers(schema)
     with ExitStack() as stack:
         if budget.limit or replies.exists() or shipped:
             cache = stack.enter_context(ReplyCache(replies, shipped=shipped))
             model = stack.enter_context(language_model(opened.settings)) if budget.limit else None
             chosen.append(LLMExtractor(model, schema=schema, cache=cache, budget=budget))
         yield chosen
+
+
+def readers(schema: Schema = SHOP) -> list[Extractor]:
+    """The rules for products and for reviews, deaf to what a text orders instead of stating it."""
+    return [Guarded(RuleExtractor(schema)), Guarded(ReviewExtractor())]
 
 
 def _shipped() -> tuple[Path, ...]:

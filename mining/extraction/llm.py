@@ -22,6 +22,7 @@ from kg.schema import SHOP, Schema
 from kg.types import Document, Entity, Evidence, Fact, Scalar
 from mining.catalog import ANY_CATEGORY, ATTRIBUTE_FIELD, category_of
 from mining.errors import BudgetExhausted, ModelRefused, ModelUnavailable
+from mining.extraction.orders import REASON, in_order, order_spans
 from mining.extraction.plausibility import implausible, negated, trim
 from mining.extraction.prompts import TEXT_RELATIONS, build_prompt, key_of
 from mining.extraction.stated import attribute_fits, coordinated, settled, settled_attribute, unstated
@@ -227,6 +228,7 @@ class _Reader:
         self._attributes = {attribute.name: attribute for attribute in schema.attributes_of(self._category)}
         title = next((f.end for f in document.fields if f.name == "title"), None)
         self._title_end = len(document.text.partition("\n")[0]) if title is None else title
+        self._orders = order_spans(document.text)
         self._schema = schema
         self._relations = relations
         self._facts: dict[tuple[str, str], Fact] = {}
@@ -293,6 +295,8 @@ class _Reader:
         name = self._document.field_at(start) or ""
         if name in _STRUCTURED or name.startswith(ATTRIBUTE_FIELD):
             return "structured field"
+        if in_order(self._orders, start, end):
+            return REASON
         reason = implausible(text[start:end])
         if reason is not None:
             return reason

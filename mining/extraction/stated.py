@@ -37,6 +37,7 @@ _PURPOSE = re.compile(
     r"|用于|用来|适|专为|专门|为|可|能|供|给|让|方便|便于|清洁|去除",
     re.IGNORECASE,
 )
+_AGAINST = re.compile(r"(?:\b(?:cures?|prevents?|heals?)\s+(?:\w+\s+)?|预防|治疗|治愈|防止)$", re.IGNORECASE)
 _PURPOSE_AFTER = re.compile(r"[^。，,；;！!？?\n]{0,4}(?:时|必备|首选|之选|可用|都能|也能|也可|均可|适用|专用)")
 _ACT = re.compile(r"[A-Za-z]{3,}(?:s|ing)\s+\S")
 _ACTS_ON = re.compile(r"(?:^\s*[A-Z][a-z]+s|\b(?:it|and|that|which)\s+[a-z]+s)\s+$")
@@ -87,11 +88,14 @@ def _fits_named(text: str, start: int, end: int) -> bool:
 
 def _is_purpose(relation: str, text: str, start: int, end: int) -> bool:
     before = _just_before(text, start, 60)
+    if relation == "SUITS" and _AGAINST.search(before):
+        return False  # an illness is no audience
     if _PURPOSE.search(before) or _PURPOSE_AFTER.match(text, end):
         return True
     if relation != "USED_FOR":
         return False
-    return bool(_CJK.search(text[start:end]) or _ACT.match(text, start, end) or _ACTS_ON.search(before))
+    acts = _ACT.match(text, start, end) and text[start:end].split()[0].casefold() not in PEOPLE  # "Doctors agree"
+    return bool(_CJK.search(text[start:end]) or acts or _ACTS_ON.search(before))
 
 
 def _just_before(text: str, start: int, reach: int) -> str:

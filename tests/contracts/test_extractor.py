@@ -21,6 +21,7 @@ from kg.schema import SHOP
 from kg.stores.memory import MemoryStore
 from kg.types import Document, Entity, FieldSpan
 from mining.extraction.llm import LLMExtractor
+from mining.extraction.orders import Guarded
 from mining.extraction.rules import RuleExtractor
 from mining.language_model.budget import Budget, Price
 from mining.language_model.types import Prompt, Reply, Usage
@@ -53,6 +54,7 @@ class Quoter:
 EXTRACTORS: dict[str, Callable[[], Extractor]] = {
     "rules": cache(RuleExtractor),
     "llm": lambda: LLMExtractor(Quoter()),
+    "orders": cache(lambda: Guarded(RuleExtractor())),
 }
 
 TEXTS = (
