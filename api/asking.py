@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from api import examples
 from api.incoming import MAX_EVENTS, ActorId, NeededId
-from api.schemas import REFERENCE, described
+from api.nouns import REFERENCE, described
 from kg import ids
 from kg.errors import UnknownEntity
 from kg.store import GraphReader

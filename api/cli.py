@@ -4,29 +4,43 @@ stdout is the result (``--json`` for machines), stderr is progress. Exit codes: 
 sentence, 2 wrong usage, 3 a model that the gate refused, 130 interrupted.
 """
 
-import json
 import logging
 import sys
 import warnings
-from collections.abc import Callable
 from enum import StrEnum
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, ParamSpec
+from typing import Annotated
 
 import typer
 
 from api import answering, telling
 from api.bootstrap import shop
 from api.errors import FrontDoorError
+from api.flags import (
+    BudgetFlag,
+    CatalogFlag,
+    DeviceFlag,
+    EventsFlag,
+    JsonFlag,
+    MapFlag,
+    PresetFlag,
+    RelationsFlag,
+    ReviewsFlag,
+    SchemaFlag,
+    SeedFlag,
+    StoreFlag,
+    StrictFlag,
+    UntilFlag,
+    WorkspaceFlag,
+    refusing,
+    settings,
+    told,
+)
 from api.progress import Bars
 from api.settings import Settings
 from api.workspace import Workspace
-from kg.errors import KGError
 from kg.schema import SHOP
-from mining.errors import MiningError
 from mining.schema.files import read_schema
-from recommender.errors import RecommenderError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,66 +52,10 @@ app = typer.Typer(
 schemas = typer.Typer(no_args_is_help=True, help="Which attributes products have: propose a schema, or check a file.")
 app.add_typer(schemas, name="schema")
 
-WorkspaceFlag = Annotated[
-    Path | None,
-    typer.Option("--workspace", help="Folder of the graph, events and models.", envvar="SHOPGRAPH_WORKSPACE"),
-]
-StoreFlag = Annotated[
-    str | None, typer.Option("--store", help="sqlite:///graph.db, neo4j://host:7687 or memory://; no password in it.")
-]
-UntilFlag = Annotated[
-    str | None, typer.Option("--until", help="See nothing at or after this time (ISO 8601 or Unix seconds).")
-]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-BudgetFlag = Annotated[
-    str, typer.Option("--llm-budget", help="0, or a hard limit such as 500products, 200000tokens, 5usd.")
-]
-CatalogFlag = Annotated[Path, typer.Option("--catalog", help="Products: CSV, JSONL or Parquet, or a shop's folder.")]
-EventsFlag = Annotated[Path | None, typer.Option("--events", help="Behaviour: user, product, time, action.")]
-ReviewsFlag = Annotated[Path | None, typer.Option("--reviews", help="Reviews: product, text, user, rating, time.")]
-RelationsFlag = Annotated[Path | None, typer.Option("--relations", help="Product to product: head, relation, tail.")]
-MapFlag = Annotated[list[str] | None, typer.Option("--map", help="Settle a column: events.user=buyer (repeatable).")]
-PresetFlag = Annotated[str | None, typer.Option("--preset", help="amazon2014, amazon2018, amazon2023 or retailrocket.")]
-StrictFlag = Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")]
-SchemaFlag = Annotated[
-    Path | None, typer.Option("--schema", help="Attributes of each category: JSON, JSON lines or YAML.")
-]
-DeviceFlag = Annotated[Literal["cpu", "cuda"], typer.Option("--device", help="cpu or cuda.")]
-SeedFlag = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
-
-P = ParamSpec("P")
-
 
 class ExportFormat(StrEnum):
     jsonl = "jsonl"
     graphml = "graphml"
-
-
-def settings(workspace: Path | None, store: str | None = None, **more: Any) -> Settings:
-    """The environment, with the flags that were given on top."""
-    given = {"workspace": workspace, "store": store, **more}
-    return Settings().model_copy(update={name: value for name, value in given.items() if value is not None})
-
-
-def told(result: dict[str, Any], as_json: bool, text: str) -> None:
-    print(json.dumps(result, ensure_ascii=False, indent=1) if as_json else text)
-
-
-def refusing(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn our errors into one sentence and exit code 1, and Ctrl-C into 130."""
-
-    @wraps(command)
-    def safe(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except (KGError, MiningError, RecommenderError, FrontDoorError) as error:
-            print(f"shopgraph: {error}", file=sys.stderr)
-            raise typer.Exit(1) from error
-        except KeyboardInterrupt:
-            print("shopgraph: interrupted; the same command goes on from here", file=sys.stderr)
-            raise typer.Exit(130) from None
-
-    return safe
 
 
 @app.command()

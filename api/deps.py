@@ -11,8 +11,8 @@ from api.errors import NotTrained, ReadOnly
 from api.feedback import Feedback
 from api.intake import Intake
 from api.metrics import Metrics
+from api.nouns import iso
 from api.rulebook import Rulebook
-from api.schemas import iso
 from api.serving import ModelHolder, Served
 from api.workspace import Workspace
 from kg import ids

@@ -6,8 +6,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from api import examples
+from api.nouns import REFERENCE, described, iso
 from api.problems import told
-from api.schemas import REFERENCE, described, iso
 from kg.errors import EventError
 from kg.types import ACTIONS, Action, Interaction
 from mining.sources.values import MAX_ID, BadRow, action_of, available_of, number_of, optional_id, price_of, time_of

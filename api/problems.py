@@ -11,7 +11,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from api.errors import PROBLEMS
-from api.schemas import REFERENCE, Problem
+from api.nouns import REFERENCE
+from api.schemas import Problem
 
 log = logging.getLogger("shopgraph.api")
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from nicegui import events, ui
 
-from api import phrases, profiles, schemas
+from api import phrases, profiles
 from api.deps import Services
+from api.nouns import iso
 from api.page.frame import COLORS, MUTED, OTHER, card, chip, entity_link, link, muted, people
 from api.page.proof import Proof, draw_proofs, proofs_of
 from kg import ids
@@ -98,7 +99,7 @@ def _history(person: Person) -> None:
             muted("Nothing that the log knows of: the answer is a fallback, and says so.")
         for event in person.history:
             with ui.row().classes("w-full items-center no-wrap gap-3"):
-                ui.label((schemas.iso(event.at) or "")[:10]).classes(f"{MUTED} shrink-0 tabular-nums")
+                ui.label((iso(event.at) or "")[:10]).classes(f"{MUTED} shrink-0 tabular-nums")
                 ui.label(phrases.DID[event.action]).classes("text-sm text-slate-600 w-24 shrink-0")
                 entity_link(_product(person, event.product_id), "text-sm")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, TypeAlias
 
-from api.schemas import iso
+from api.nouns import iso
 
 Cell: TypeAlias = str | int | float | None
 Report: TypeAlias = Mapping[str, Any]

@@ -11,8 +11,8 @@ from starlette.types import Scope
 from api import knowledge, schemas
 from api.deps import Services, ServicesDep
 from api.incoming import ProductIn, needed_id
+from api.nouns import DocumentOut, EntityOut, FactOut
 from api.problems import responses
-from api.schemas import EntityOut, FactOut
 from kg import ids
 from kg.schema import LABELS
 from kg.types import Entity
@@ -102,7 +102,7 @@ def product(
         product=EntityOut.of(known.entity),
         facts={relation: [FactOut.of(f, names) for f in group] for relation, group in known.facts.items()},
         fact_counts=known.fact_counts,
-        documents=[schemas.DocumentOut.of(d) for d in known.documents],
+        documents=[DocumentOut.of(d) for d in known.documents],
         document_count=known.document_count,
     )
 

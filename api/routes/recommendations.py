@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query
 from api import phrases, profiles, schemas
 from api.asking import RecommendationsAsked, SessionAsked, WhyNotAsked
 from api.deps import Services, ServicesDep
+from api.nouns import EntityOut, EventOut, FactOut, ReasonOut, finite
 from api.problems import responses
 from api.serving import Served
 from kg import ids
@@ -59,7 +60,7 @@ def why_not(services: ServicesDep, asked: Annotated[WhyNotAsked, Query()]) -> sc
     return schemas.WhyNotAnswer(
         **stamp, user_id=asked.user_id, session_id=asked.session_id, id=asked.product_id,
         title=services.names([], [name]).get(name), shown_at=found.shown_at, rank=found.rank,
-        score=schemas.finite(found.score), origin=found.origin, rules=told_rules(served, rules),
+        score=finite(found.score), origin=found.origin, rules=told_rules(served, rules),
         against=[schemas.AgainstOut(cause=a.cause, name=a.name, detail=a.detail) for a in found.against],
     )  # fmt: skip
 
@@ -100,7 +101,7 @@ def told(
     spoken = {i: phrases.spoken(entity) for i, entity in entities.items()}
     out = []
     for r in found:
-        reasons = [schemas.ReasonOut.of(reason, phrases.sentence(reason, spoken), names) for reason in r.reasons]
+        reasons = [ReasonOut.of(reason, phrases.sentence(reason, spoken), names) for reason in r.reasons]
         out.append(schemas.RecommendationOut.of(r, reasons, names, propensity(r)))
     return out
 
@@ -123,9 +124,9 @@ def profile(
     names = services.names(facts, (ids.product(e.product_id) for i in found for e in i.events))
     items = [
         schemas.InterestOut(
-            entity=schemas.EntityOut.of(i.entity), weight=i.weight,
-            events=[schemas.EventOut.of(e, names) for e in i.events],
-            facts=[schemas.FactOut.of(f, names) for f in i.facts],
+            entity=EntityOut.of(i.entity), weight=i.weight,
+            events=[EventOut.of(e, names) for e in i.events],
+            facts=[FactOut.of(f, names) for f in i.facts],
         )
         for i in found
     ]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from api import asking, incoming, schemas
+from api import asking, incoming, nouns, schemas
 from api.app import create_app
 from api.deps import Services
 from api.page.reference import curl
@@ -16,9 +16,9 @@ DESCRIBED = create_app(Services.__new__(Services)).openapi()
 OPERATIONS = [(m, p, o) for p, operations in DESCRIBED["paths"].items() for m, o in operations.items()]
 KINDS = [
     kind
-    for module in (schemas, incoming)
+    for module in (nouns, schemas, incoming)
     for _, kind in inspect.getmembers(module, inspect.isclass)
-    if issubclass(kind, BaseModel) and kind.__module__ == module.__name__ and kind is not schemas.Answer
+    if issubclass(kind, BaseModel) and kind.__module__ == module.__name__ and kind is not nouns.Answer
 ] + [asking.SessionAsked]  # the others of that module are queries: parameters, one by one
 named = pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=[f"{m} {p}" for m, p, _ in OPERATIONS])
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from api.schemas import EntityOut, EvidenceOut
+from api.nouns import EntityOut, EvidenceOut
 from kg.types import Entity, Evidence, Fact
 
 Get = Callable[..., Any]
