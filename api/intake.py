@@ -42,8 +42,9 @@ class Intake:
     def _arrivals(self) -> "Arrivals":
         if self._made is None:
             from mining.arrival import Arrivals
+            from mining.extraction.orders import Guarded
             from mining.extraction.rules import RuleExtractor
 
-            extractors = [RuleExtractor(self._schema)]
+            extractors = [Guarded(RuleExtractor(self._schema))]
             self._made = Arrivals(self._store, extractors, run_dir=self._workspace.runs / "mine", schema=self._schema)
         return self._made
