@@ -22,18 +22,6 @@ def measure(scorer: Scorer, cases: Cases, k: int = 10, *, exclude_seen: bool = T
     return metrics_at(rank_cases(scorer, cases, exclude_seen=exclude_seen), cases.owners, len(cases), k)
 
 
-def measure_with_coverage(scorer: Scorer, cases: Cases, k: int) -> tuple[Metrics, float]:
-    """The metrics at k, and the share of all items that stand in at least one user's first k."""
-    shown = np.zeros(len(scorer.items), bool)
-
-    def watch(scores: Floats, masked: Bools) -> None:
-        open_scores = np.where(masked, np.float32(-np.inf), scores)
-        shown[np.argpartition(-open_scores, min(k, scores.shape[1] - 1), axis=1)[:, :k]] = True
-
-    ranks = rank_cases(scorer, cases, watch=watch)
-    return metrics_at(ranks, cases.owners, len(cases), k), float(shown.mean())
-
-
 def rank_cases(
     scorer: Scorer,
     cases: Cases,

@@ -1,5 +1,6 @@
 """A weighted sum of models, fitted side by side on the same dataset."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,12 +12,15 @@ from recommender.model import Model, Scorer, Tunable
 from recommender.scorers import ItemItemScorer, WeightedSumScorer
 from recommender.spilling import set_down
 
+_log = logging.getLogger("shopgraph.recommender.mixture")
+
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
     """score = Σ_t w_t · score_t. Serving a sum with a relation term keeps each fact's contribution exact.
 
-    Parts that use relations are left out where the dataset has none, so that a shop without facts is served too.
+    Parts that use relations are left out where the dataset has none, so that a shop without facts is served too. So is
+    a part that cannot learn here (a relation term, where the relations it needs were never mined), with a warning.
     """
 
     parts: Sequence[tuple[float, Model]]
@@ -32,10 +36,15 @@ class Mixture:
     def fit(self, data: Dataset) -> WeightedSumScorer:
         related = bool(data.links or data.attributes)
         usable = [(weight, part) for weight, part in self.parts if related or not part.uses_relations]
-        if not usable:
-            raise ModelFitError(f"{self.name} needs relations; the training set holds none")
-        fitted = {place: _small(usable[place][1].fit(data)) for place in _closed_forms_first(usable)}
-        return WeightedSumScorer(tuple((weight, fitted[place]) for place, (weight, _) in enumerate(usable)))
+        fitted: dict[int, Scorer] = {}
+        for place in _closed_forms_first(usable):
+            try:
+                fitted[place] = _small(usable[place][1].fit(data))
+            except ModelFitError as error:
+                _log.warning("%s is left out of the sum: %s", usable[place][1].name, error)
+        if not fitted:
+            raise ModelFitError(f"no part of {self.name} can learn from this training set; is the shop mined?")
+        return WeightedSumScorer(tuple((usable[place][0], fitted[place]) for place in sorted(fitted)))
 
 
 def _closed_forms_first(parts: Sequence[tuple[float, Model]]) -> list[int]:

@@ -169,6 +169,16 @@ def test_a_mixture_is_the_sum_of_its_parts(data):
     assert mixture.name == "ease + relations"
 
 
+def test_a_part_that_cannot_learn_here_is_left_out_of_a_mixture_and_told(data, caplog):
+    unmined = replace(data, links={})
+    mixture = Mixture([(1.0, ItemKNN()), (0.3, Relations(through="items", name="facts"))])
+    fitted = mixture.fit(unmined)
+    assert [weight for weight, _ in fitted.parts] == [1.0]
+    assert "facts is left out of the sum" in caplog.text
+    with pytest.raises(ModelFitError, match="no part of facts can learn"):
+        Mixture([(0.3, Relations(through="items", name="facts"))]).fit(unmined)
+
+
 @pytest.mark.parametrize("model", [Popularity(), ItemKNN(), Ease(), Spectral(), Relations(), Slist(), Chebyshev()])
 def test_nothing_to_learn_from_is_an_error(model, log):
     with pytest.raises(ModelFitError, match="training set holds none"):
