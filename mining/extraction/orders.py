@@ -19,19 +19,21 @@ from mining.language import sentences
 from mining.types import Extraction, Extractor, SetAside
 
 REASON = "instruction"
+MAX_TEXT = 50_000  # code points, as many as the rules read
 VERSION = "1"  # rises when another place counts as an order
 
 _TURN = re.compile(
     r"<\|[^|>\n]{1,40}\|>|\[/?INST\]|<</?SYS>>|</s>\s*<s>|<<<TEXT|TEXT>>>"
-    r"|^\s*#{2,}\s*(?:instructions?|system|response|input)\b"
-    r"|</?(?:tool_(?:call|result|use)s?|function_(?:call|result)s?|system|assistant|instructions?)\b[^>\n]*>",
+    r"|^[^\S\n]*#{2,}[^\S\n]*(?:instructions?|system|response|input)\b"
+    r"|</?(?:tool_(?:call|result|use)s?|function_(?:call|result)s?|system|assistant|instructions?)\b[^<>\n]{0,300}>",
     re.IGNORECASE | re.MULTILINE,
 )
-_ROLE = re.compile(r"^\s*(system|assistant|user|human|developer|tool)\s*[:：]", re.IGNORECASE | re.MULTILINE)
+_ROLE = re.compile(r"^[^\S\n]*(system|assistant|user|human|developer|tool)[^\S\n]*[:：]", re.IGNORECASE | re.MULTILINE)
 _MATTER = re.compile(
     r"[\u202d\u202e][^\u202c\n]*\u202c?"
-    r"|<!--.*?(?:-->|\Z)|<script\b.*?(?:</script>|\Z)|<(\w+)\b[^>]*display:\s*none[^>]*>.*?(?:</\1>|\Z)|```.*?(?:```|\Z)"
-    r"|[{\[]\s*(?:\{\s*)?\"[^\"\n]{1,60}\"\s*:(?:.*[}\]]|.*)",
+    r"|<!--.*?(?:-->|\Z)|<script\b.*?(?:</script>|\Z)|```.*?(?:```|\Z)"
+    r"|<(\w{1,20})\b[^<>]{0,300}display:\s{0,9}none[^<>]{0,300}>.*?(?:</\1>|\Z)"
+    r"|[{\[]\s{0,99}(?:\{\s{0,99})?\"[^\"\n]{1,60}\"\s{0,99}:(?:.*[}\]]|.*)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -100,13 +102,18 @@ _LOOKALIKES = str.maketrans("аесорхуіѕјԁгοαυɡ", "aecopxyisjdgoau
 
 
 def order_spans(text: str) -> tuple[tuple[int, int], ...]:
-    """The places of ``text`` that speak to a machine, half-open, in code points; they may overlap."""
+    """The places of ``text`` that speak to a machine, half-open, in code points; they may overlap.
+
+    Takes time linear in the text. What stands behind ``MAX_TEXT`` is not looked at, so nothing there counts either.
+    """
+    rest = [(MAX_TEXT, len(text))] if len(text) > MAX_TEXT else []
+    text = text[:MAX_TEXT]
     spans = [(match.start(), match.end()) for match in _MATTER.finditer(text)]
     turn = _first_turn(text)
     if turn is not None:
         spans.append((turn, len(text)))
     spans += [(start, end) for start, end in sentences(text) if _ORDER.search(_plain(text[start:end]))]
-    return tuple(sorted(spans))
+    return tuple(sorted([*spans, *rest]))
 
 
 def in_order(spans: Iterable[tuple[int, int]], start: int, end: int) -> bool:

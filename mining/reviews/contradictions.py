@@ -9,17 +9,23 @@ about 2.5 % of the ``tested`` are told all the same.
 """
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kg.store import GraphReader
 from kg.types import Document, Fact, Timestamp
+from mining.catalog import ATTRIBUTE_FIELD
 from mining.reviews.claims import BY_NAME, CLAIMS, Claim, Heard, Stance, heard, stated
 from mining.reviews.quotes import Quote, sentence_quote
 
 _STATING = ("HAS_ATTRIBUTE", "SUITS", "USED_FOR")
 _SIDES: tuple[tuple[str, Stance], ...] = (("CRITICISED_FOR", "disagrees"), ("PRAISED_FOR", "agrees"))
-_NO = frozenset({"no", "none", "false", "not", "否", "无", "不", "没有", "0"})
+_NO = re.compile(
+    r"\s*(?:(?:no|none|not|never|false|without|0|unknown)\b(?!\.\d)|n/?a\b|-+\s*$"
+    r"|(?:否|无|暂无|不|没有|不详|未知)\s*$|不(?:防|耐|支持|可|能|是|适)|非防)",
+    re.IGNORECASE,
+)  # a value that denies its attribute, or says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +135,17 @@ def _claimed(reader: GraphReader, product: str | None) -> dict[str, dict[str, Qu
 
 
 def _of_text(document: Document) -> dict[str, Quote]:
+    """What the text claims. The name of an attribute claims nothing; its value is a fact of its own."""
+    names = [
+        (f.start, f.start + len(f.name) - len(ATTRIBUTE_FIELD))
+        for f in document.fields
+        if f.name.startswith(ATTRIBUTE_FIELD)
+    ]
     found: dict[str, Quote] = {}
     for claim in CLAIMS:
         for start, end in stated(claim, document.text):
+            if any(first <= start and end <= last for first, last in names):
+                continue
             found.setdefault(claim.name, Quote(document.id, document.text[start:end], start, end, document.at))
     return found
 
@@ -142,7 +156,7 @@ def _of_fact(reader: GraphReader, fact: Fact) -> Iterable[tuple[str, Quote]]:
     if fact.relation == "HAS_ATTRIBUTE":
         attribute = str(reader.entity(fact.tail).properties.get("attribute", "")).casefold()
     for e in fact.evidence:
-        if e.quote is None or e.start is None or e.end is None or e.quote.strip().casefold() in _NO:
+        if e.quote is None or e.start is None or e.end is None or _NO.match(e.quote):
             continue
         said = Quote(e.source, e.quote, e.start, e.end, e.at)
         for claim in CLAIMS:

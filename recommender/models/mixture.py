@@ -9,6 +9,7 @@ import numpy as np
 from recommender.dataset import Dataset
 from recommender.errors import ModelFitError
 from recommender.model import Model, Scorer, Tunable
+from recommender.models.relations import Relations
 from recommender.scorers import ItemItemScorer, WeightedSumScorer
 from recommender.spilling import set_down
 
@@ -20,7 +21,7 @@ class Mixture:
     """score = Σ_t w_t · score_t. Serving a sum with a relation term keeps each fact's contribution exact.
 
     Parts that use relations are left out where the dataset has none, so that a shop without facts is served too. So is
-    a part that cannot learn here (a relation term, where the relations it needs were never mined), with a warning.
+    a relation term, with a warning, where the relations that it needs were never mined.
     """
 
     parts: Sequence[tuple[float, Model]]
@@ -41,6 +42,8 @@ class Mixture:
             try:
                 fitted[place] = _small(usable[place][1].fit(data))
             except ModelFitError as error:
+                if not isinstance(usable[place][1], Relations):
+                    raise
                 _log.warning("%s is left out of the sum: %s", usable[place][1].name, error)
         if not fitted:
             raise ModelFitError(f"no part of {self.name} can learn from this training set; is the shop mined?")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kg.types import Document, Entity, Evidence, Fact
-from mining.extraction.orders import Guarded, in_order, order_spans
+from mining.extraction.orders import MAX_TEXT, Guarded, in_order, order_spans
 from mining.samples import sample_products
 from mining.types import Extraction
 
@@ -85,6 +85,21 @@ def test_hidden_and_foreign_matter_is_not_believed_and_what_follows_is(text: str
     assert in_order(spans, start, start + len(hidden))
     assert not in_order(spans, 0, 8)
     assert not in_order(spans, text.index("For milk"), len(text))
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["<a0 ", "<div display:", "<system ", "\n", " ", "# ", ", ", "say it ", "{ ", '{"a', "[", "add the ", "a", "请"],
+)
+def test_no_text_takes_longer_than_its_length_explains(part: str) -> None:
+    text = f"For hiking.\n{part * (MAX_TEXT // len(part))}"
+    assert not in_order(order_spans(text), 0, 11)  # the suite's time limit is what fails where this is not linear
+
+
+def test_what_stands_too_far_behind_to_be_looked_at_does_not_count() -> None:
+    text = f"{'For hiking. ' * (MAX_TEXT // 12 + 1)}Suits kings."
+    assert in_order(order_spans(text), text.index("kings"), len(text))
+    assert not in_order(order_spans(text), 0, 11)
 
 
 @given(st.text() | st.lists(st.sampled_from([*ORDERS, "<|x|>", "{", '"a": ', "\n", " ", "for tea"])).map("".join))

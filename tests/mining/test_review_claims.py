@@ -166,6 +166,27 @@ def test_a_fact_of_the_graph_states_a_claim_and_one_of_an_aspect_denies_it() -> 
 
 
 @pytest.mark.parametrize(
+    ("value", "claims"),
+    [
+        ("是", 1),
+        ("50 m", 1),
+        ("IPX7, 0.5 m", 1),
+        ("Not water resistant", 0),
+        ("N/A", 0),
+        ("不防水", 0),
+        ("否", 0),
+        ("-", 0),
+    ],
+)
+def test_a_value_that_denies_its_attribute_claims_nothing(value: str, claims: int) -> None:
+    graph = graph_of(Product("v", "Vacuum", attributes={"防水": value}))
+    reviews = [document_of_review(Review(f"v{n}", "v", text, at=n)) for n, text in enumerate(["进水了", "漏水"])]
+    with MemoryStore() as store:
+        store.put(graph.entities, graph.facts, [graph.document, *reviews])
+        assert contradictions(store).tested == claims
+
+
+@pytest.mark.parametrize(
     ("successes", "trials", "low", "high"), [(7, 31, 0.114, 0.398), (0, 10, 0.0, 0.278), (10, 10, 0.722, 1.0)]
 )
 def test_wilsons_interval(successes: int, trials: int, low: float, high: float) -> None:
