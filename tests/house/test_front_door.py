@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import typer.main
+import yaml
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
@@ -49,6 +50,20 @@ def test_the_readme_tree_is_the_tree_on_disk() -> None:
         on_disk = {p.name for p in found} - {"__init__.py"}
         missing = {n for n in on_disk if f"{room}/{n}" not in listed and f"{room}/{n}/" not in listed}
         assert not missing, (room, missing)
+
+
+def test_the_compose_file_opens_nothing_and_has_no_password_of_its_own() -> None:
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    services = yaml.safe_load(text)["services"]
+    assert services["neo4j"]["image"].startswith("neo4j:5.26")
+    assert (ROOT / services["api"]["build"]["dockerfile"]).is_file()
+    for name, service in services.items():
+        assert service["healthcheck"]["test"], name
+        assert service["volumes"], name
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"]), name
+    passwords = re.findall(r"PASSWORD[^\n]*\$\{[^}]*\}|NEO4J_AUTH: [^\n]*", text)
+    assert passwords
+    assert all("${SHOPGRAPH_NEO4J_PASSWORD:?" in one for one in passwords)
 
 
 def test_the_schema_that_the_readme_shows_can_be_read(tmp_path: Path) -> None:
