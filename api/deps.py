@@ -51,7 +51,8 @@ class Services:
     def stamp(self, served: Served | None = None) -> dict[str, Any]:
         """The three things that every answer names.
 
-        Taken before anything is read, so that an answer knows at least what its stamp says. ``served`` is the model
+        Taken before anything is read, so that an answer knows at least what its stamp says, but for newcomers that
+        ``Recommender`` reads meanwhile. ``served`` is the model
         that speaks, which may be replaced while it does; the current one where none is given.
         """
         speaks = served or self.models.current

@@ -2,8 +2,11 @@
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from api.errors import WorkspaceLocked
 from api.workspace import Workspace
 from kg.schema import SHOP, Schema
 from kg.store import GraphStore
@@ -31,13 +34,33 @@ class Intake:
             with self._workspace.writing():
                 return arrivals.take(values)
 
-    def warm(self) -> None:
-        """Make what reads texts now, beside whatever else happens, so that the first product need not wait for it."""
-        threading.Thread(target=self._warm, name="reading", daemon=True).start()
+    def warm(self) -> threading.Thread:
+        """Bring back what a killed writer took out, and make what reads texts, beside whatever else happens: so no
+        product is missing until the next write, and the first that comes need not wait.
+
+        While another process writes, nothing is brought back here: ``mine`` does that itself, and after a ``load`` it
+        waits for the next product, ``mine`` or start. Between the start and its end a reader misses the product.
+        """
+        started = threading.Thread(target=self._warm, name="reading", daemon=True)
+        started.start()
+        return started
 
     def _warm(self) -> None:
         with self._lock:
+            self._recover()
             self._arrivals()
+
+    def _recover(self) -> None:
+        from mining.replacement import Journal
+
+        journal = Journal.of(self._run_dir)
+        if journal.path.exists():  # without one the lock is left to whoever wants it
+            with suppress(WorkspaceLocked), self._workspace.writing():
+                journal.recover(self._store)
+
+    @property
+    def _run_dir(self) -> Path:
+        return self._workspace.runs / "mine"
 
     def _arrivals(self) -> "Arrivals":
         if self._made is None:
@@ -46,5 +69,5 @@ class Intake:
             from mining.extraction.rules import RuleExtractor
 
             extractors = [Guarded(RuleExtractor(self._schema))]
-            self._made = Arrivals(self._store, extractors, run_dir=self._workspace.runs / "mine", schema=self._schema)
+            self._made = Arrivals(self._store, extractors, run_dir=self._run_dir, schema=self._schema)
         return self._made

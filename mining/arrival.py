@@ -30,10 +30,12 @@ from mining.types import Extraction, Extractor
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What became of a product. ``facts`` are those that its text states now, of every method; ``set_aside`` counts by
-    reason what extractors found and nobody believes; ``notes`` say what reading and cleaning changed or left out."""
+    """What became of a product. ``product`` is its entity as it was put. ``facts`` are those that its text states now,
+    of every method; ``set_aside`` counts by reason what extractors found and nobody believes; ``notes`` say what
+    reading and cleaning changed or left out."""
 
     status: Literal["created", "changed", "unchanged"]
+    product: Entity
     written: Counts
     facts: tuple[Fact, ...]
     set_aside: Mapping[str, int]
@@ -68,14 +70,14 @@ class Arrivals:
         facts, named, set_aside = reading.believed(graph.document, said, known)
         new = graph.entities[0].id not in known.products
         rewritten = known.rewritten(graph.document)
-        entities = known.join([*graph.entities, *named]).values()
+        entities = known.join([*graph.entities, *named])
         facts = [*graph.facts, *facts]
         if rewritten:
-            written = reading.journal.replace(self._store, [graph.document], entities=entities, facts=facts)
+            written = reading.journal.replace(self._store, [graph.document], entities=entities.values(), facts=facts)
         else:
-            written = self._store.put(entities, facts, [graph.document])
+            written = self._store.put(entities.values(), facts, [graph.document])
         status: Literal["created", "changed", "unchanged"] = "created" if new else "changed" if written else "unchanged"
-        return Arrival(status, written, tuple(facts), set_aside, notes)
+        return Arrival(status, entities[graph.entities[0].id], written, tuple(facts), set_aside, notes)
 
 
 def _read(values: Mapping[str, object]) -> tuple[Product, tuple[str, ...]]:

@@ -21,6 +21,11 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @classmethod
+    def of(cls, run_dir: Path) -> "Journal":
+        """The one of everything that writes with this run folder."""
+        return cls(run_dir / "replacing.json")
+
     def replace(
         self, store: GraphStore, documents: Sequence[Document], *, entities: Iterable[Entity], facts: Iterable[Fact]
     ) -> Counts:

@@ -116,7 +116,7 @@ class TextMining:
         for extractor in extractors:
             self.quorum.update(getattr(extractor, "quorum", {}))
         self._spent: set[str] = set()
-        self._journal = Journal(run_dir / "replacing.json")
+        self._journal = Journal.of(run_dir)
         self._cache_path = run_dir / "extractions.db"
 
     def run(self, *, until: Timestamp | None, allow_undated: bool, progress: Progress) -> TextReport:

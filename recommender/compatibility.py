@@ -6,7 +6,7 @@ another product where it is made for products of that one's category, and not fo
 that the shop has conflicts with nothing: silence is no refusal.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from kg import ids
 from kg.errors import UnknownEntity
@@ -67,21 +67,33 @@ def _is_meant(naming: Naming, thing: Entity) -> bool:
 
 def named_products(reader: GraphReader, thing: Entity) -> list[Entity]:
     """The products that a Thing names; none where it names so many that it is a kind of product."""
+    return named_among(reader, thing, nearby(reader, thing))
+
+
+def nearby(reader: GraphReader, thing: Entity) -> list[Entity]:
+    """The products that a Thing may name: those found by its names that are not themselves made for it."""
     near: dict[str, Entity] = {}
     for surface in (thing.name, *thing.aliases):
         near |= {e.id: e for e, _ in reader.search(surface, type="Product", limit=_NEAR) if ids.product_id(e.id)}
     made_for = {fact.head for relation in STATING for fact in reader.facts(relation=relation, tail=thing.id)}
-    named = [e for e in near.values() if e.id not in made_for and _names(reader, thing, e)]
+    return [e for e in near.values() if e.id not in made_for]
+
+
+def named_among(reader: GraphReader, thing: Entity, near: list[Entity]) -> list[Entity]:
+    """The products among ``nearby`` ones that a Thing names, as ``named_products``; what each is called is read."""
+    named = [e for e in near if _names(reader, thing, e)]
     return named if len(named) <= MOST_NAMED else []
 
 
-def facts_naming(reader: GraphReader, product: Entity) -> list[Fact]:
+def facts_naming(
+    reader: GraphReader, product: Entity, named: Callable[[GraphReader, Entity], list[Entity]] = named_products
+) -> list[Fact]:
     """What other products state to be made for by a Thing that names this product: each one's most confident fact of
-    each relation, by triple."""
+    each relation, by triple. ``named`` is ``named_products``, or what remembers its answers."""
     naming, best = naming_of(reader, product), dict[tuple[str, str], Fact]()
     for surface in (*naming.names, *naming.codes):
         for thing, _ in reader.search(surface, type="Thing", limit=_NEAR):
-            if not _is_meant(naming, thing) or all(e.id != product.id for e in named_products(reader, thing)):
+            if not _is_meant(naming, thing) or all(e.id != product.id for e in named(reader, thing)):
                 continue
             for fact in (f for relation in STATING for f in reader.facts(relation=relation, tail=thing.id)):
                 key = (fact.head, fact.relation)

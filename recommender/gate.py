@@ -58,7 +58,8 @@ def ndcgs(scorer: Scorer, cases: Cases, k: int) -> Doubles:
 class Renumbered(Scorer):
     """A scorer that was trained on another catalogue, asked by the places of this one.
 
-    What it does not know scores below all that it knows: it would not show it.
+    What it does not know scores below all that it knows. The service would show such newcomers by their facts
+    (``widening``), so the gate understates a model in service where users took what came after it.
     """
 
     def __init__(self, scorer: Scorer, items: Ids, users: Ids) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kg import ids
+from kg.errors import UnknownEntity
 from kg.store import GraphReader
 from kg.types import Entity
 
@@ -60,7 +61,10 @@ def naming_of(reader: GraphReader, product: Entity) -> Naming:
     """What a product is called: its names, and as codes its part number and the values of its attribute ``model``."""
     codes = [str(product.properties["mpn"])] if "mpn" in product.properties else []
     for fact in reader.facts(head=product.id, relation="HAS_ATTRIBUTE"):
-        value = reader.entity(fact.tail)
+        try:
+            value = reader.entity(fact.tail)
+        except UnknownEntity:  # taken back since the fact was read
+            continue
         if value.properties.get("attribute") == "model":
             codes.append(value.name)
     return Naming((product.name, *product.aliases), tuple(codes))

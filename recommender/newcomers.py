@@ -9,12 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 from kg import ids
 from kg.errors import UnknownEntity
 from kg.store import GraphReader
 from kg.types import Entity, Fact
-from recommender.compatibility import STATING, facts_naming, named_products
+from recommender.compatibility import STATING, facts_naming, named_among, nearby
 from recommender.histories import Ids
 from recommender.reading import NAMED, NOT_A_TASTE
 from recommender.scorers import RelationScorer
@@ -45,15 +46,28 @@ class Arrived:
         return bool(self.links or self.attributes)
 
 
-class Arrivals:
-    """Reads newcomers, again for each version of the graph. Holds what it has found out about Things that name
-    products, which is the slow part; for one thread at a time."""
+class _Meaning(NamedTuple):
+    """The products that a Thing names, and what that was worked out from."""
+
+    thing: Entity
+    near: list[Entity]
+    products: list[Entity]
+
+
+class Newcomers:
+    """Reads newcomers, again for each version of the graph; for one thread at a time.
+
+    It remembers from one reading to the next which products a Thing names, the slow part, for as long as the Thing and
+    the products that it may name are what they were. Facts are always read again. Where one of these products gets or
+    loses nothing but an attribute ``model``, the Thing is asked again only once another of them changes.
+    """
 
     def __init__(self, reader: GraphReader, items: Ids, term: RelationScorer | None) -> None:
         self._reader = reader
         self._items = items
         self._term = term
-        self._named: dict[str, tuple[object, tuple[Fact, ...], dict[str, Cells]]] = {}
+        self._named: dict[str, _Meaning] = {}
+        self._before: dict[str, _Meaning] = {}
 
     def read(self, products: Iterable[Entity]) -> Arrived:
         """The newcomers among the products of the graph."""
@@ -65,7 +79,7 @@ class Arrivals:
             return Arrived(items)
         links: defaultdict[str, dict[tuple[str, str], float]] = defaultdict(dict)
         stated: defaultdict[str, dict[tuple[str, str], float]] = defaultdict(dict)
-        self._named = {key: known for key, known in self._named.items() if key in fresh}
+        self._before, self._named = self._named, {}
         for key in sorted(fresh):
             facts = tuple(f for f in self._reader.facts(head=fresh[key].id) if f.relation not in NOT_A_TASTE)
             for fact in facts:
@@ -89,32 +103,36 @@ class Arrivals:
                 yield head, fact
 
     def _by_name(self, key: str, product: Entity, facts: tuple[Fact, ...]) -> dict[str, Cells]:
-        """Links through a Thing that names a product, in either direction; asked again where the product changed."""
-        held = self._named.get(key)
-        if held is not None and held[0] == product and held[1] == facts:
-            return held[2]
+        """Links through a Thing that names a product, in either direction."""
         found: defaultdict[str, dict[tuple[str, str], float]] = defaultdict(dict)
         for fact in facts:
             if fact.relation in STATING and ids.product_id(fact.tail) is None:
                 for other in self._meant(fact.tail):
                     found[fact.relation + NAMED][key, other] = fact.confidence
-        for fact in facts_naming(self._reader, product):
+        for fact in facts_naming(self._reader, product, self._naming):
             head = ids.product_id(fact.head)
             if head is not None and head != key:
                 found[fact.relation + NAMED][head, key] = fact.confidence
-        told: dict[str, Cells] = {name: dict(cells) for name, cells in found.items()}
-        self._named[key] = (product, facts, told)
-        return told
+        return {name: dict(cells) for name, cells in found.items()}
 
     def _meant(self, thing: str) -> Iterator[str]:
         try:
             entity = self._reader.entity(thing)
         except UnknownEntity:
             return
-        for product in named_products(self._reader, entity):
+        for product in self._naming(self._reader, entity):
             key = ids.product_id(product.id)
             if key is not None:
                 yield key
+
+    def _naming(self, reader: GraphReader, thing: Entity) -> list[Entity]:
+        """``named_products``, asked once a reading, and worked out again only where what it rests on has changed."""
+        if thing.id not in self._named:
+            near = nearby(reader, thing)
+            held = self._before.get(thing.id)
+            same = held is not None and held.thing == thing and held.near == near
+            self._named[thing.id] = held if held and same else _Meaning(thing, near, named_among(reader, thing, near))
+        return self._named[thing.id].products
 
     def _useful(self, items: Ids, stated: Mapping[str, Cells]) -> tuple[dict[str, Cells], dict[str, dict[str, int]]]:
         """Facts with things that join products; for those that the model knows no use of, also the facts of others."""
@@ -123,9 +141,12 @@ class Arrivals:
         for relation, cells in stated.items():
             kept: dict[tuple[str, str], float] = {}
             counts: dict[str, int] = {}
-            for tail in sorted({tail for _, tail in cells}):
+            by_tail: defaultdict[str, dict[tuple[str, str], float]] = defaultdict(dict)
+            for pair, value in cells.items():
+                by_tail[pair[1]][pair] = value
+            for tail in sorted(by_tail):
                 if self._known(relation, tail):
-                    kept |= {pair: value for pair, value in cells.items() if pair[1] == tail}
+                    kept |= by_tail[tail]
                     continue
                 having = self._having(relation, tail, items)
                 if 2 <= len(having) <= MOST_SHARED:

@@ -24,7 +24,7 @@ from recommender.exploring import Draw, Lottery, lottery
 from recommender.filters import Filters, Shelf
 from recommender.histories import Histories, Ids, UserState
 from recommender.listing import Chain, Gate, Place, Wish, listed
-from recommender.newcomers import Arrivals, Arrived
+from recommender.newcomers import Arrived, Newcomers
 from recommender.refusing import Standing, standing
 from recommender.rules import Rule, concerned, pins
 from recommender.widening import Widened, spoken_for, widen
@@ -93,7 +93,9 @@ class Recommender:
     """Answers from one artifact. Safe to use from several threads.
 
     Products that the graph has and the model does not are newcomers, read from the graph whenever it has changed: by
-    the request that first sees the change, while the others wait for it. A request holds on to what it began with.
+    the request that first sees the change. Those that come while it reads answer from what was known before; the first
+    reading of all is waited for. Whoever writes calls ``refresh`` and so makes sure that what it wrote is seen by
+    every request from then on. A request holds on to what it began with.
     """
 
     def __init__(self, artifact: Artifact, reader: GraphReader, events: HistorySource) -> None:
@@ -102,7 +104,8 @@ class Recommender:
         self._events = events
         self._explainer = Explainer(reader)
         self._now_known: _Now | None = None
-        self._arrivals = Arrivals(reader, artifact.items, spoken_for(artifact.chain))
+        self._alone: _Now | None = None
+        self._newcomers = Newcomers(reader, artifact.items, spoken_for(artifact.chain))
         self._lock = threading.Lock()
 
     @classmethod
@@ -127,13 +130,15 @@ class Recommender:
         """At most k products, best first, ranks from 1.
 
         A given ``history`` speaks instead of the event log's, its events in any order. ``exclude_seen`` leaves out what
-        was ever taken (see ``Artifact.taking``), however long ago. ``as_of`` answers from events and facts before that
-        moment; LeakageError where the model itself has learned from later ones. The answer for k is a prefix of the
-        answer for k + 1. Someone without any history gets the last fallback; products that nobody in the chain knows
-        anything about come last, so a list is shorter than k only where no more products pass the filters. Diversity
-        gives the best ``POOL`` other ranks and never another score; whom it moved says so. ``rules`` are those that
-        hold now: what one hides is not shown, what one pins stands at its rank if it passes the filters, what one
-        boosts is ranked by its score times a factor; the score stays. Raises FilterError.
+        was ever taken (see ``Artifact.taking``), however long ago. ``as_of`` answers from events before that moment,
+        with facts from before it or without a time for reasons, and without newcomers, for nobody knows which of them
+        were there; what filters and rules ask is what the graph says now. LeakageError where the model itself has
+        learned from later events. The answer for k is a prefix of the answer for k + 1. Someone without any history
+        gets the last fallback; products that nobody in the chain knows anything about come last, so a list is shorter
+        than k only where no more products pass the filters. Diversity gives the best ``POOL`` other ranks and never
+        another score; whom it moved says so. ``rules`` are those that hold now: what one hides is not shown, what one
+        pins stands at its rank if it passes the filters, what one boosts is ranked by its score times a factor; the
+        score stays. Raises FilterError.
         """
         return self.answer(
             user_id, session_id=session_id, history=history, k=k, exclude_seen=exclude_seen, filters=filters,
@@ -160,7 +165,7 @@ class Recommender:
         Filters, rules and pins hold as ever, and no score changes; whom chance moved says so. The lottery names all
         candidates, shown or not.
         """
-        now, who = self._now(), _Who(user_id, session_id, history, as_of)
+        now, who = self._at(as_of), _Who(user_id, session_id, history, as_of)
         user = self._state(who)
         had = self._taken(now, user, who) if exclude_seen else None
         wish, chain = self._wish(now, user, had, filters, rules, diversity)
@@ -201,7 +206,7 @@ class Recommender:
 
         Raises UnknownProduct, FilterError.
         """
-        now, who = self._now(), _Who(user_id, session_id, history, as_of)
+        now, who = self._at(as_of), _Who(user_id, session_id, history, as_of)
         item = now.wide.place(product_id)
         user = self._state(who)
         had = self._taken(now, user, who) if exclude_seen else None
@@ -222,7 +227,7 @@ class Recommender:
 
         Rank 0 says that it would not be shown at all. Raises UnknownProduct.
         """
-        now, who = self._now(), _Who(user_id, session_id, history, as_of)
+        now, who = self._at(as_of), _Who(user_id, session_id, history, as_of)
         item = now.wide.place(product_id)
         user = self._state(who)
         wish, chain = self._wish(now, user, self._taken(now, user, who), EVERYTHING, (), NO_DIVERSITY)
@@ -231,9 +236,17 @@ class Recommender:
                 return self._told(now, user, place, rank, max_reasons, as_of)
         return Recommendation(product_id, 0.0, 0, self.artifact.origin)
 
-    def concerned(self, rule: Rule) -> int:
-        """How many products a rule is about."""
-        return int(concerned(rule, self._now().shelf).sum())
+    def concerned(self, rules: Sequence[Rule]) -> list[int]:
+        """How many products each rule is about, all counted in one state of the graph."""
+        if not rules:
+            return []
+        shelf = self._now().shelf
+        return [int(concerned(rule, shelf).sum()) for rule in rules]
+
+    def refresh(self) -> None:
+        """Read the graph as it is now, whoever else is reading an older one: what was written before this call is known
+        to every request that begins after it."""
+        self._now(wait=True)
 
     @property
     def items(self) -> Ids:
@@ -282,24 +295,43 @@ class Recommender:
         wish = Wish(histories, shelf, tuple(gates), tuple(rules), diversity, known=wide.known)
         return wish, wide.chain_for(histories)
 
-    def _looked(self) -> Shelf:
-        """The shelf of the graph as it is now."""
-        return self._now().shelf
-
-    def _now(self) -> _Now:
-        """What holds for the graph as it is now."""
+    def _now(self, *, wait: bool = False) -> _Now:
+        """What holds for the graph as it is now; while someone else reads it and we need not ``wait``, what held
+        before."""
         now = self._now_known
         if now is not None and now.shelf.version == self._reader.version:
             return now
-        with self._lock:
-            now = self._now_known
-            version = self._reader.version  # before the reading: what is read is at least as new
-            if now is None or now.shelf.version != version:
-                products = list(self._reader.entities(type="Product"))
-                arrived = self._arrivals.read(products)
-                wide = now.wide if now and now.arrived == arrived else widen(self.artifact.chain, arrived)
-                now = self._now_known = _Now(Shelf(self._reader, wide.items, version, products), arrived, wide)
+        if now is None or wait:
+            self._lock.acquire()
+        elif not self._lock.acquire(blocking=False):
             return now
+        try:
+            return self._read()
+        finally:
+            self._lock.release()
+
+    def _read(self) -> _Now:
+        """Under the lock."""
+        now = self._now_known
+        version = self._reader.version  # before the reading: what is read is at least as new
+        if now is None or now.shelf.version != version:
+            products = list(self._reader.entities(type="Product"))
+            arrived = self._newcomers.read(products)
+            wide = now.wide if now and now.arrived == arrived else widen(self.artifact.chain, arrived)
+            now = self._now_known = _Now(Shelf(self._reader, wide.items, version, products), arrived, wide)
+        return now
+
+    def _at(self, as_of: Timestamp | None) -> _Now:
+        """What holds now; without newcomers for an earlier moment: their facts would tell it of what came later."""
+        now = self._now()
+        if as_of is None or len(now.wide.items) == len(self.artifact.items):
+            return now
+        alone = self._alone
+        if alone is None or alone.shelf.version != now.shelf.version:
+            arrived = Arrived(self.artifact.items)
+            shelf = Shelf(self._reader, arrived.items, now.shelf.version)
+            alone = self._alone = _Now(shelf, arrived, widen(self.artifact.chain, arrived))
+        return alone
 
     def _taken(self, now: _Now, user: UserState, who: "_Who") -> Bools:
         """What they ever took, (n_items,): of a log by asking it, since a history has a horizon."""

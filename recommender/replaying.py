@@ -60,7 +60,9 @@ def ordered_by(model: Recommender) -> Policy:
     """The policy that shows the candidates as this model ranks them, by no rule and no diversity, from the events
     before the answer alone.
 
-    A candidate that the model does not know comes last. Raises LeakageError for an answer that is not ``usable``.
+    A candidate that the model does not know comes last, and what was done to one says nothing: a service would show
+    newcomers by their facts, so a model is understated on what came after it. Raises LeakageError for an answer that is
+    not ``usable``.
     """
 
     def order(impression: Impression) -> Sequence[str]:

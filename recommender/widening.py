@@ -5,8 +5,9 @@ Between a newcomer p and any product i, in either direction, a relation term spe
     score = w · Σ_i x_i · R_ip,   R_ip = Q_ip / √(D_i D_p),   Q = Σ_r w_r S_r
 
 the formula of ``models.relations`` over the relations that newcomers state, with the strengths w_r and the rarities
-that training left; D are the row sums of that Q. Behaviour is not among them, for a newcomer can have none. Scores
-between products that the model knows do not change by a bit. The facts stand for all that the model would say of a
+that training left; D are the row sums of that Q. Facts from behaviour are among them only where a newcomer has been
+mined since and the model has not been trained again. Scores between products that the model knows do not change by a
+bit. The facts stand for all that the model would say of a
 newcomer, so the weight w of one request is
 
     w = mean of the model's best n scores / mean of the best n scores above 0 by the same facts

@@ -120,12 +120,14 @@ def put_product(services: ServicesDep, product_id: TakenKey, body: ProductIn) ->
     arrival = services.taking().take({**body.model_dump(exclude_none=True), "id": product_id})
     services.metrics.taken(arrival.status)
     stamp = services.stamp()
+    if served := services.models.current:
+        served.recommender.refresh()
     names = services.names(arrival.facts)
     facts: dict[str, list[FactOut]] = {}
     for fact in arrival.facts:
         facts.setdefault(fact.relation, []).append(FactOut.of(fact, names))
     return schemas.ArrivalAnswer(
-        **stamp, id=product_id, status=arrival.status, product=EntityOut.of(_product(services, product_id)),
+        **stamp, id=product_id, status=arrival.status, product=EntityOut.of(arrival.product),
         facts=facts, set_aside=dict(arrival.set_aside), notes=list(arrival.notes),
     )  # fmt: skip
 

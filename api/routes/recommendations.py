@@ -86,7 +86,7 @@ def answered(
 
 def told_rules(served: Served, rules: Sequence[Rule]) -> list[schemas.RuleOut]:
     """Rules with the number of products that each is about."""
-    counted = [(rule, served.recommender.concerned(rule)) for rule in rules]
+    counted = zip(rules, served.recommender.concerned(rules), strict=True)
     return [schemas.RuleOut(name=rule.name, action=rule.action, products=count) for rule, count in counted]
 
 

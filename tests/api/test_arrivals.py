@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from api.door import MAX_BODY
+from api.intake import Intake
 from api.problems import MEDIA_TYPE
+from kg.errors import StoreUnavailable
 from kg.types import Interaction
 from recommender.explanation import contributions
 from recommender.histories import Histories, UserState
@@ -240,6 +242,43 @@ def test_while_another_process_writes_it_says_so(own: Any) -> None:
         answer = own.client.put("/v1/products/wait", json=TRIPOD)
     assert (answer.status_code, answer.json()["code"]) == (503, "workspace_locked")
     assert put(own, "wait", **TRIPOD)["status"] == "created"
+
+
+def test_what_a_killed_writer_took_out_is_back_once_the_service_starts(own: Any, monkeypatch: Any) -> None:
+    put(own, "killed", **TRIPOD)
+
+    def die(*_: object) -> None:
+        raise StoreUnavailable("gone")
+
+    with monkeypatch.context() as dying:
+        dying.setattr(type(own.store), "put", die)
+        assert sent(own, "killed", TRIPOD | {"description": "For hiking."}).status_code == 503
+    assert own.client.get("/v1/products/killed").status_code == 404
+    with own.services.workspace.writing():
+        Intake(own.store, own.services.workspace).warm().join(60)
+    assert own.client.get("/v1/products/killed").status_code == 404
+    Intake(own.store, own.services.workspace).warm().join(60)
+    assert "For hiking." in get(own, "/v1/products/killed")["documents"][0]["text"]
+
+
+def test_a_product_that_goes_right_after_it_came_is_still_answered(own: Any, monkeypatch: Any) -> None:
+    take = Intake.take
+
+    def taken_and_gone(intake: Intake, values: Any) -> Any:
+        arrival = take(intake, values)
+        for document in list(own.store.documents(about=arrival.product.id)):
+            own.store.retract(document.id)
+        return arrival
+
+    monkeypatch.setattr(Intake, "take", taken_and_gone)
+    assert put(own, "brief", **TRIPOD)["product"]["name"] == TRIPOD["title"]
+    assert own.client.get("/v1/products/brief").status_code == 404
+
+
+def test_who_put_it_sees_it_even_while_another_request_reads(own: Any) -> None:
+    put(own, "seen", **TRIPOD)
+    with own.services.served().recommender._lock:
+        assert "seen" in shown(own, k=100)
 
 
 def test_contributions_name_no_pair_of_known_products_twice(own: Any) -> None:

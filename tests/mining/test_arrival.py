@@ -92,6 +92,7 @@ def test_what_is_left_out_is_told(tmp_path: Path, rules: RuleExtractor) -> None:
     with MemoryStore() as store:
         arrivals = Arrivals(store, [rules], run_dir=tmp_path)
         told = arrivals.take({"id": "a", "title": "Cup", "brand": "Unknown", "attributes": {"note": "x" * 300}})
+        assert told.product == store.entity("product:a")
         assert "placeholder brand" in told.notes
         assert any(note.startswith("attribute longer") for note in told.notes)
         assert not list(store.facts(relation="MADE_BY"))

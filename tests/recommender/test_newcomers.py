@@ -1,5 +1,6 @@
 """What facts say of products that came after the training, beside a model that stays as it was."""
 
+import threading
 from itertools import pairwise
 
 import numpy as np
@@ -7,18 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kg.errors import UnknownEntity
 from kg.stores.memory import MemoryStore
-from kg.types import ACTIONS, Entity, Evidence, Fact, Interaction
+from kg.types import ACTIONS, Document, Entity, Evidence, Fact, Interaction
 from recommender.artifact import Artifact
 from recommender.choosing import build
+from recommender.errors import UnknownProduct
 from recommender.explanation import contributions
+from recommender.filters import Filters
 from recommender.histories import Histories, UserState
 from recommender.models.itemknn import ItemKNN
 from recommender.models.mixture import Mixture
 from recommender.models.relations import Relations
-from recommender.newcomers import Arrivals
+from recommender.newcomers import Newcomers
 from recommender.reading import read_dataset
 from recommender.recommender import Recommender
+from recommender.rules import Rule
 from recommender.widening import WidenedScorer, spoken_for, widen, worth
 
 KNOWN = ("a", "b", "c", "d", "e")
@@ -71,8 +76,8 @@ def did(*names):
 
 
 def wide(store, artifact):
-    arrivals = Arrivals(store, artifact.items, spoken_for(artifact.chain))
-    return widen(artifact.chain, arrivals.read(store.entities(type="Product")))
+    newcomers = Newcomers(store, artifact.items, spoken_for(artifact.chain))
+    return widen(artifact.chain, newcomers.read(store.entities(type="Product")))
 
 
 stated = st.lists(st.tuples(st.sampled_from(NEW), st.sampled_from(TAILS), st.floats(0.1, 1.0)), max_size=5)
@@ -182,3 +187,136 @@ def test_a_history_that_did_not_move_keeps_its_learned_vector(artifact):
     user = UserState("u1", did("a", "new1"))
     alone = model.scores(user)
     assert widened.scores(user).tolist() == [*alone.tolist(), 0.0]
+
+
+class Slow(MemoryStore):
+    """Lists the products of one reading, and does not go on before it is told to."""
+
+    def __init__(self):
+        super().__init__()
+        self.slow, self.listed, self.go = False, threading.Event(), threading.Event()
+
+    def entities(self, *, type=None):
+        found = list(super().entities(type=type))
+        if self.slow and type == "Product":
+            self.slow = False
+            self.listed.set()
+            assert self.go.wait(30)
+        return iter(found)
+
+
+def test_who_asks_while_another_reads_does_not_wait_and_who_wrote_does(log):
+    with Slow() as store:
+        store.put(map(product, KNOWN))
+        recommender = Recommender(
+            build(ItemKNN(), read_dataset(store, log(ROWS), allow_undated=True)), store, Nothing()
+        )
+        assert tuple(recommender.items) == KNOWN
+        store.put([product("new1")])
+        store.slow = True
+        first = threading.Thread(target=lambda: recommender.items)
+        first.start()
+        assert store.listed.wait(30)
+        assert tuple(recommender.items) == KNOWN
+        store.put([product("new2")])
+        writer = threading.Thread(target=recommender.refresh)
+        writer.start()
+        threading.Timer(0.05, store.go.set).start()
+        writer.join(30)
+        store.slow = True  # nothing is read again
+        assert tuple(recommender.items) == (*KNOWN, *NEW)
+        first.join(30)
+
+
+def test_the_first_reading_is_waited_for(log):
+    with Slow() as store:
+        store.put(map(product, KNOWN))
+        recommender = Recommender(
+            build(ItemKNN(), read_dataset(store, log(ROWS), allow_undated=True)), store, Nothing()
+        )
+        store.slow = True
+        found = []
+        askers = [threading.Thread(target=lambda: found.append(tuple(recommender.items))) for _ in range(2)]
+        for asker in askers:
+            asker.start()
+        assert store.listed.wait(30)
+        store.go.set()
+        for asker in askers:
+            asker.join(30)
+        assert found == [KNOWN, KNOWN]
+
+
+def linked(newcomers, store):
+    return {r: set(cells) for r, cells in newcomers.read(store.entities(type="Product")).links.items()}
+
+
+K5 = Entity("thing:velkin k5", "Thing", "Velkin K5")
+CAMERA = Entity("product:new1", "Product", "Velkin K5 Camera")
+BY_NAME = "COMPATIBLE_WITH by name"
+
+
+def made_for(head, source):
+    return Fact(f"product:{head}", "COMPATIBLE_WITH", K5.id, (Evidence(source, "rules", 0.8),))
+
+
+@pytest.mark.parametrize("head", ["new2", "b"])
+def test_what_others_state_by_name_comes_and_goes_with_their_texts(store, artifact, head):
+    newcomers = Newcomers(store, artifact.items, spoken_for(artifact.chain))
+    store.put([CAMERA, product("new2")])
+    assert linked(newcomers, store) == {}
+    store.put(
+        [K5, product(head)], [made_for(head, "doc")], [Document("doc", f"product:{head}", "product", "for the K5")]
+    )
+    assert linked(newcomers, store) == {BY_NAME: {(head, "new1")}}
+    store.retract("doc")
+    store.put([product(head)])
+    assert linked(newcomers, store) == {}
+
+
+def test_what_a_thing_names_is_worked_out_again_where_a_product_has_another_name(store, artifact):
+    newcomers = Newcomers(store, artifact.items, spoken_for(artifact.chain))
+    store.put([K5, product("new2")], [made_for("new2", "said")])
+    assert linked(newcomers, store) == {}
+    store.put([Entity("product:a", "Product", "Velkin K5 Camera")])
+    assert linked(newcomers, store) == {BY_NAME: {("new2", "a")}}
+    store.put([product("a")])
+    assert linked(newcomers, store) == {}
+
+
+def test_an_earlier_moment_has_no_newcomers(store, artifact):
+    before = Recommender(artifact, store, Nothing()).recommend(history=did("a"), k=9, as_of=9)
+    arrive(store, [("new1", "brand:x", 1.0)])
+    recommender = Recommender(artifact, store, Nothing())
+    assert recommender.recommend(history=did("a"), k=9, as_of=9) == before
+    assert recommender.recommend(history=did("a", "new1"), k=9, as_of=9) == before
+    assert "new1" in {r.product_id for r in recommender.recommend(history=did("a"), k=9)}
+    with pytest.raises(UnknownProduct):
+        recommender.explain("new1", history=did("a"), as_of=9)
+
+
+class Late(MemoryStore):
+    """Forgets a thing after its facts were read, as a retraction between two look-ups does."""
+
+    gone = None
+
+    def entity(self, entity_id):
+        if entity_id == self.gone:
+            raise UnknownEntity(entity_id)
+        return super().entity(entity_id)
+
+
+def test_a_value_that_goes_while_newcomers_are_read_stops_nobody(log):
+    with Late() as store:
+        brand = Entity("brand:x", "Brand", "x")
+        value = Entity("value:v7", "Value", "V7", properties={"attribute": "model"})
+        store.put([*map(product, KNOWN), brand, value], [fact(f"product:{p}", "MADE_BY", brand.id) for p in "ab"])
+        artifact = build(Relations(), read_dataset(store, log(ROWS), allow_undated=True))
+        store.put([product("new1")], [fact("product:new1", "HAS_ATTRIBUTE", "value:v7")])
+        store.gone = "value:v7"
+        assert "new1" in Recommender(artifact, store, Nothing()).items.names
+
+
+def test_rules_are_counted_together(store, artifact):
+    rules = [Rule("one", "hide", Filters(only=("a", "b"))), Rule("two", "hide", Filters(only=("new1",)))]
+    store.put([product("new1")])
+    assert Recommender(artifact, store, Nothing()).concerned(rules) == [2, 1]
