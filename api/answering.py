@@ -1,4 +1,5 @@
-"""The commands that only read: answers, exports, the service. Imports neither torch nor spaCy."""
+"""The commands that only read, and the service. Imports neither torch nor spaCy; ``serve`` brings spaCy in beside its
+start, to read the products that are put: where the extra ``nlp`` is missing it answers all else."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 from api import bootstrap
 from api.bootstrap import Shop
 from api.errors import NotTrained
+from api.extras import has
 from api.settings import Settings
 from kg import analysis, snapshot
 
@@ -45,7 +47,8 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
 
     with bootstrap.shop(settings) as opened:
         services = bootstrap.services(opened)
-        services.taking().warm()
+        if has("spacy"):
+            services.taking().warm()
         app = create_app(services)
         page = mount(app, services)
         what = "page and API" if page else "API (the page needs the extra 'ui')"

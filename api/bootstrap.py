@@ -12,7 +12,7 @@ from api.metrics import Metrics
 from api.rulebook import Rulebook
 from api.serving import ModelHolder
 from api.settings import Settings
-from api.workspace import Workspace
+from api.workspace import PATIENCE, Workspace
 from kg.events import EventLog
 from kg.schema import SHOP
 from kg.store import GraphStore
@@ -35,11 +35,14 @@ class Shop:
 
 @contextmanager
 def shop(settings: Settings, *, write: bool = False) -> Iterator[Shop]:
-    """Open the workspace's stores, with the writer's lock where asked; close them at the end."""
+    """Open the workspace's stores, with the writer's lock where asked; close them at the end.
+
+    Raises WorkspaceLocked where another process has held the lock for ``workspace.PATIENCE`` seconds.
+    """
     workspace = Workspace(settings.workspace)
     with ExitStack() as stack:
         if write:
-            stack.enter_context(workspace.writing())
+            stack.enter_context(workspace.writing(patience=PATIENCE))
         else:
             workspace.open()
         store = stack.enter_context(open_store(settings.store or workspace.store_url, auth=settings.store_auth()))

@@ -8,6 +8,8 @@ FrontDoorError
 └── MissingExtra         an optional part is not installed
 """
 
+from collections.abc import Mapping
+
 from kg.errors import (
     EventError,
     EvidenceError,
@@ -72,3 +74,10 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (RecommenderError, 500, "recommender", "The model cannot answer"),
     (FrontDoorError, 500, "service", "The service cannot answer"),
 )
+
+PUBLIC: Mapping[type[Exception], str] = {
+    StoreLocked: "the graph is being written by another process; send it again",
+    NotTrained: "this shop serves no model yet: run `shopgraph train` first",
+    WorkspaceLocked: "the shop is being written by another process; send it again",
+}
+"""What the world hears of errors whose own sentence names our paths and processes: that one goes to the log."""

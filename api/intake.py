@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.errors import WorkspaceLocked
+from api.extras import need
 from api.workspace import Workspace
 from kg.schema import SHOP, Schema
 from kg.store import GraphStore
@@ -28,7 +29,7 @@ class Intake:
 
     def take(self, values: Mapping[str, object]) -> "Arrival":
         """``values`` as of ``mining.arrival.Arrivals.take``. Waits for the product before it in this process; raises
-        WorkspaceLocked where another process writes."""
+        WorkspaceLocked where another process writes, MissingExtra without the extra ``nlp``."""
         with self._lock:
             arrivals = self._arrivals()
             with self._workspace.writing():
@@ -64,6 +65,7 @@ class Intake:
 
     def _arrivals(self) -> "Arrivals":
         if self._made is None:
+            need("spacy", "nlp")
             from mining.arrival import Arrivals
             from mining.extraction.orders import Guarded
             from mining.extraction.rules import RuleExtractor

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from api.errors import PROBLEMS
+from api.errors import PROBLEMS, PUBLIC
 from api.nouns import REFERENCE
 from api.schemas import Problem
 
@@ -60,13 +60,18 @@ def printable(text: str) -> str:
 def register(app: FastAPI) -> None:
     """Make every error of this application a problem."""
     for kind, status, code, title in PROBLEMS:
-        app.add_exception_handler(kind, _of_ours(status, code, title))
+        app.add_exception_handler(kind, _of_ours(status, code, title, PUBLIC.get(kind)))
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
 
 
-def _of_ours(status: int, code: str, title: str) -> Callable[[Request, Exception], Awaitable[Response]]:
+def _of_ours(
+    status: int, code: str, title: str, public: str | None
+) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def handle(_: Request, error: Exception) -> Response:
+        if public is not None:
+            log.warning("%s: %s", code, error)
+            return problem(status, code, title, public)
         if status != HTTPStatus.INTERNAL_SERVER_ERROR:
             return problem(status, code, title, str(error))
         log.error("%s: %s", code, error, exc_info=error)  # may name paths: for the operator, not for the world
@@ -116,4 +121,8 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return described
 
 
-_EXAMPLES = {404: ("unknown_entity", "There is no such entity"), 503: ("not_trained", "There is no model yet")}
+_EXAMPLES = {
+    404: ("unknown_entity", "There is no such entity"),
+    501: ("missing_extra", "An optional part is not installed"),
+    503: ("not_trained", "There is no model yet"),
+}

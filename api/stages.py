@@ -3,7 +3,6 @@
 Every stage can be interrupted and typed again: what is done is known and skipped, what was half done is done again.
 """
 
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -12,8 +11,9 @@ from typing import Any, Literal, TypeAlias
 
 from api import answering, telling
 from api.bootstrap import Shop
-from api.errors import FrontDoorError, MissingExtra
+from api.errors import FrontDoorError
 from api.extraction import extractors as reading
+from api.extras import need
 from api.progress import Bars
 from api.workspace import write_json
 from kg import analysis, quality
@@ -112,13 +112,13 @@ def train(
 ) -> dict[str, Any]:
     """Needs the extra ``train`` for the graph neural networks. With a ``tolerance``, only what passes the gate is put
     into service; the report's ``gate`` says what it found."""
-    _need("torch", "train")
+    need("torch", "train")
     from api import training
-    from api.promoting import Gate
+    from api.promoting import Promotion
 
     report = training.train(
         opened.store, opened.log, opened.workspace, bars, until=until, device=device, seed=seed,
-        gate=None if tolerance is None else Gate(tolerance),
+        gate=None if tolerance is None else Promotion(tolerance),
     )  # fmt: skip
     return _keep(opened, "train", report)
 
@@ -127,22 +127,17 @@ def evaluate(
     opened: Shop, bars: Bars, *, seed: int, seeds: int = 1, plots: bool = False, scalars: Path | None = None
 ) -> dict[str, Any]:
     """Write ``evaluation/`` in the workspace: report.json, metrics.csv, pictures where asked; scalars where told."""
-    _need("torch", "train")
+    need("torch", "train")
     if plots:
-        _need("matplotlib", "plots")
+        need("matplotlib", "plots")
     if scalars is not None:
-        _need("tensorboardX", "plots")
+        need("tensorboardX", "plots")
     from api import evaluating
 
     report = evaluating.evaluate(opened, bars, seeds=range(seed, seed + seeds))
     whole = _keep(opened, "evaluate", report)
     written = evaluating.write(whole, opened.workspace.evaluation, plots=plots, scalars=scalars)
     return {**whole, "written": [str(path) for path in written]}
-
-
-def _need(module: str, extra: str) -> None:
-    if importlib.util.find_spec(module) is None:
-        raise MissingExtra(f"this needs the extra '{extra}': pip install '.[{extra}]' in the project's folder")
 
 
 def run(

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from api.progress import Bars
-from api.promoting import Gate
+from api.promoting import Promotion
+from api.serving import current_model
 from api.workspace import Workspace
 from kg import ids
 from kg.events import EventLog
@@ -132,17 +133,20 @@ def train(
     until: Timestamp | None,
     device: Device,
     seed: int,
-    gate: Gate | None = None,
+    gate: Promotion | None = None,
 ) -> dict[str, Any]:
     """Choose on the validation cut, refit on everything before ``until``, put the result into service.
 
-    With a ``gate`` only what passes it; what it refuses stays on disk.
+    With a ``gate`` only what passes it; what it refuses stays on disk. The report's ``model`` is the id of what was
+    trained, ``chose`` what it consists of, ``serves`` the id of what is in service now.
     """
     events = human(log.table(until=until))
     _give_back()
     choice = _choice(reader, events, workspace, bars, device=device, seed=seed)
     _give_back()
-    verdict = None if gate is None else gate.verdict(newest_cut(reader, events), choice.model, workspace, bars)
+    verdict = (
+        None if gate is None else gate.verdict(newest_cut(reader, events), choice.model, workspace, bars, device=device)
+    )
     bars.start("training: fitting the choice")
     whole = read_dataset(reader, events, until=until, allow_undated=True)
     about = {"seed": seed, "device": device, "validation": _validation(choice)}
@@ -154,7 +158,8 @@ def train(
     told = {**built.about, "validation": _validation(choice, clock=True)}
     if verdict is not None:
         told["gate"] = dict(verdict)
-    return {"model": folder.name, "serves": choice.model.name, **told}
+    in_service = current_model(workspace.models)
+    return {"model": folder.name, "chose": choice.model.name, "serves": in_service, **told}
 
 
 def _give_back() -> None:
@@ -171,7 +176,7 @@ def _choice(
     bars.start("training: reading")
     cut = newest_cut(reader, events)
     bars.finish()
-    checkpoints, scratch = workspace.cache / "checkpoints", workspace.cache / "choosing"
+    checkpoints, scratch = workspace.checkpoints, workspace.cache / "choosing"
     shutil.rmtree(scratch, ignore_errors=True)  # what a killed run left
     for folder in (checkpoints, scratch):
         folder.mkdir(parents=True, exist_ok=True)

@@ -19,14 +19,19 @@ import fcntl
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from api.errors import WorkspaceError, WorkspaceLocked
 
 FORMAT = 1
+PATIENCE = 10.0
+"""Seconds that a command waits for the lock: a product that comes in holds it for less than one, a command for longer
+than anybody waits."""
+_AGAIN = 0.05  # seconds from one try to the next
 
 
 class Workspace:
@@ -64,6 +69,10 @@ class Workspace:
         return self.root / "cache"
 
     @property
+    def checkpoints(self) -> Path:
+        return self.cache / "checkpoints"
+
+    @property
     def runs(self) -> Path:
         return self.root / "runs"
 
@@ -88,18 +97,17 @@ class Workspace:
         write_json(marker, {"format": FORMAT})
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the writer's lock. Raises WorkspaceLocked that names the pid which holds it."""
+    def writing(self, *, patience: float = 0.0) -> Iterator[None]:
+        """Hold the writer's lock, waiting ``patience`` seconds for it. Raises WorkspaceLocked that names the pid which
+        holds it."""
         self.open()
         with open(self.root / "lock", "a+", encoding="utf-8") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            if not _locked(lock, patience):
                 lock.seek(0)
                 raise WorkspaceLocked(
                     f"{self.root} is being written by process {lock.read().strip() or 'unknown'}; "
                     "wait for it, stop it, or choose another --workspace"
-                ) from error
+                )
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
@@ -112,6 +120,20 @@ class Workspace:
         """The newest report that a run left, or None."""
         reports = sorted(self.runs.glob("*/report.json"), key=lambda p: (p.stat().st_mtime_ns, p.as_posix()))
         return json.loads(reports[-1].read_text(encoding="utf-8")) if reports else None
+
+
+def _locked(file: TextIO, patience: float) -> bool:
+    """Whether the file could be locked within so many seconds; it is tried at least once."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_AGAIN)
+        else:
+            return True
 
 
 def write_json(path: Path, value: object) -> None:

@@ -84,11 +84,6 @@ class Interval:
     users: int
     resamples: int
 
-    @property
-    def beyond_chance(self) -> bool:
-        """Whether 0 lies outside."""
-        return self.low > 0 or self.high < 0
-
 
 def paired_bootstrap(
     one: Mapping[str, Doubles], other: Mapping[str, Doubles], *, resamples: int = RESAMPLES, seed: int = 0

@@ -33,6 +33,11 @@ CREATE TABLE outcomes (
 );
 CREATE INDEX outcomes_of_answer ON outcomes (request_id);
 """
+_OF_PERSON = """
+SELECT request_id FROM answers WHERE user_id = :user OR (user_id IS NULL AND session_id IN (
+    SELECT session_id FROM answers WHERE user_id = :user
+))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +145,19 @@ class ImpressionLog:
                 )  # fmt: skip
 
     def forget(self, user_id: str) -> int:
-        """Delete the answers to a person with all that came of them; returns how many answers went."""
+        """Delete a person: the answers to them, and those to nobody in their sessions, with all that came of them.
+
+        Returns how many answers went. Sessions are those of the answers to them.
+        """
         if not self._path.exists():
             return 0
-        theirs = "(SELECT request_id FROM answers WHERE user_id = ?)"
         with self._opened(write=True) as connection:
-            for table in ("shown", "outcomes"):
-                connection.execute(f"DELETE FROM {table} WHERE request_id IN {theirs}", (user_id,))  # noqa: S608
-            gone = connection.execute("DELETE FROM answers WHERE user_id = ?", (user_id,)).rowcount
+            theirs = connection.execute(_OF_PERSON, {"user": user_id}).fetchall()
+            for table in ("shown", "outcomes", "answers"):
+                connection.executemany(f"DELETE FROM {table} WHERE request_id = ?", theirs)  # noqa: S608
         with self._opened(write=False) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # what was deleted leaves the journal too
-        return gone
+        return len(theirs)
 
     @contextmanager
     def _opened(self, *, write: bool) -> Iterator[sqlite3.Connection]:

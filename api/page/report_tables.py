@@ -143,7 +143,7 @@ def _train(report: Report) -> tuple[Section, set[str]]:
         )
         for row in tried
     ]
-    figures: list[tuple[str, Cell]] = [(n, report[n]) for n in ("model", "serves") if n in report]
+    figures: list[tuple[str, Cell]] = [(n, report[n]) for n in ("model", "chose", "serves") if n in report]
     figures += [("validation users", validation.get("users"))] if "users" in validation else []
     columns = ("Model", "Decay of history", "Weights", "NDCG@10", "Seconds", "Failed")
     best = max(range(len(rows)), key=lambda i: _number(rows[i][3]), default=None)
@@ -151,12 +151,12 @@ def _train(report: Report) -> tuple[Section, set[str]]:
     steps = _objects(validation.get("sum"))
     sums: list[tuple[Cell, ...]] = [(s.get("adds"), _listed(s.get("weights")), s.get("ndcg@10")) for s in steps]
     tables = [
-        Table("What is served: part after part", ("Part", "Weights", "NDCG@10"), sums),
+        Table("What was chosen: part after part", ("Part", "Weights", "NDCG@10"), sums),
         Table("Models compared on the validation cut", columns, rows, best),
         Table("Relations learned from", ("Relation", "Edges"), relations),
     ]
     figures += _rest({name: value for name, value in data.items() if name != "relations"})[0]
-    return Section("train", figures, tables), {"validation", "data", "model", "serves", "configuration"}
+    return Section("train", figures, tables), {"validation", "data", "model", "chose", "serves", "configuration"}
 
 
 def _evaluate(report: Report) -> tuple[Section, set[str]]:

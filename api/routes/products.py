@@ -110,7 +110,7 @@ def product(
 @router.put(
     "/products/{product_id:path}",
     summary="Take a product in, or its changed text: at once it is found, related and recommended",
-    responses=responses(400, 413, 415, 422, 503),
+    responses=responses(400, 413, 415, 422, 501, 503),
 )
 def put_product(services: ServicesDep, product_id: TakenKey, body: ProductIn) -> schemas.ArrivalAnswer:
     """Read by the rules that `load` and `mine` use; no language model is asked. The served model need not know it:

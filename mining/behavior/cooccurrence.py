@@ -12,6 +12,7 @@ All sums are of integers (a weight is billionths), so no order of rows, threads 
 import ibis
 import ibis.expr.types as ir
 
+from mining import wilson
 from mining.behavior.config import BehaviorConfig
 
 SCALE = 1_000_000_000
@@ -91,11 +92,9 @@ def _with_marginals(pairs: ir.Table, counts_a: ir.Table, counts_b: ir.Table) -> 
     return pairs.inner_join(counts_b.select(b="product", n_b="n"), "b")
 
 
-def wilson(successes: ir.NumericValue, trials: ir.NumericValue, z: float) -> ir.FloatingValue:
-    """Wilson's bound of a share at ``z`` (below zero: the lower one); inside [0, 1], also for few trials."""
-    share = successes.cast("float64") / trials
-    spread = (share * (1 - share) / trials + z * z / (4 * trials * trials)).sqrt()
-    return (share + z * z / (2 * trials) + z * spread) / (1 + z * z / trials)
+def share_bound(successes: ir.NumericValue, trials: ir.NumericValue, z: float) -> ir.FloatingValue:
+    """Wilson's bound of a share at ``z`` (below zero: the lower one), for each row."""
+    return wilson.bound(successes.cast("float64") / trials, trials, z, lambda square: square.sqrt())
 
 
 def scored(pairs: ir.Table, *, groups: int, config: BehaviorConfig) -> ir.Table:
@@ -107,7 +106,7 @@ def scored(pairs: ir.Table, *, groups: int, config: BehaviorConfig) -> ir.Table:
     n = ibis.literal(float(groups))
     support = pairs.support.cast("float64")
     chance = pairs.n_a.cast("float64") * pairs.n_b.cast("float64")
-    low = wilson(pairs.users, n, -config.z)
+    low = share_bound(pairs.users, n, -config.z)
     lift = support * n / chance
     share = support / n
     belief = (low * n * n / chance).ln() / -low.ln()

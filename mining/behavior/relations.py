@@ -23,7 +23,7 @@ import pyarrow as pa
 from kg import ids
 from kg.types import Evidence, Fact, Timestamp
 from mining.behavior.config import BehaviorConfig
-from mining.behavior.cooccurrence import DIGITS, STATISTICS, supported, wilson
+from mining.behavior.cooccurrence import DIGITS, STATISTICS, share_bound, supported
 
 METHOD = "behavior"
 RELATIONS = ("BOUGHT_WITH", "VIEWED_WITH", "BOUGHT_AFTER", "SUBSTITUTE_FOR", "COMPLEMENTS")
@@ -91,7 +91,7 @@ def substitutes(
     pairs = pairs.mutate(bought_together=ibis._.bought_together.fill_null(0), buyers=ibis._.buyers.fill_null(0))
     counted = (pairs.bought_together >= config.min_support) & (pairs.buyers >= config.min_users)
     pairs = pairs.filter(~(counted & (pairs.together.fill_null(0.0) >= config.min_confidence)))
-    at_most = wilson(pairs.buyers, ibis.least(pairs.bought_a, pairs.bought_b).cast("float64"), config.z)
+    at_most = share_bound(pairs.buyers, ibis.least(pairs.bought_a, pairs.bought_b).cast("float64"), config.z)
     belief = (pairs.belief * (1 - at_most)).clip(0.0, 1.0).round(DIGITS)
     return pairs.mutate(belief=belief).drop("buyers", "together", "bought_a", "bought_b")
 

@@ -8,13 +8,13 @@ above ``tolerated``. That speaks of each product and claim by itself: where the 
 about 2.5 % of the ``tested`` are told all the same.
 """
 
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kg.store import GraphReader
 from kg.types import Document, Fact, Timestamp
+from mining import wilson
 from mining.catalog import ATTRIBUTE_FIELD
 from mining.reviews.claims import BY_NAME, CLAIMS, Claim, Heard, Stance, heard, stated
 from mining.reviews.quotes import Quote, sentence_quote
@@ -71,16 +71,6 @@ class ContradictionReport:
     repeated: int = 0
 
 
-def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's score interval of a share (1927); (0, 1) without trials."""
-    if trials == 0:
-        return 0.0, 1.0
-    share, z2 = successes / trials, z * z
-    middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = z * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials * trials)) / (1 + z2 / trials)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 def contradictions(
     reader: GraphReader,
     *,
@@ -109,7 +99,7 @@ def _judged(
 ) -> Contradiction | None:
     disagree, agree = tally.get("disagrees", []), tally.get("agrees", [])
     mention = sum(map(len, tally.values()))
-    low, high = wilson(len(disagree), mention, config.z)
+    low, high = wilson.interval(len(disagree), mention, config.z)
     if len(disagree) < config.at_least or low <= config.tolerated:
         return None
     shown = (tuple(_newest(side)[: config.quotes]) for side in (disagree, agree))

@@ -1,6 +1,8 @@
 """A product that is put over HTTP is there at once, although the model was trained before it existed."""
 
 import json
+import os
+import sys
 import threading
 from typing import Any
 
@@ -237,10 +239,13 @@ def test_ids_of_any_letters_and_texts_that_break_html(own: Any) -> None:
     assert shown(own)[key]["origin"] == "newcomer"
 
 
-def test_while_another_process_writes_it_says_so(own: Any) -> None:
+def test_while_another_process_writes_it_says_so(own: Any, caplog: pytest.LogCaptureFixture) -> None:
     with own.services.workspace.writing():
         answer = own.client.put("/v1/products/wait", json=TRIPOD)
     assert (answer.status_code, answer.json()["code"]) == (503, "workspace_locked")
+    for inside in (str(own.services.workspace.root), str(os.getpid())):
+        assert inside not in answer.text
+        assert inside in caplog.text  # for the operator
     assert put(own, "wait", **TRIPOD)["status"] == "created"
 
 
@@ -279,6 +284,14 @@ def test_who_put_it_sees_it_even_while_another_request_reads(own: Any) -> None:
     put(own, "seen", **TRIPOD)
     with own.services.served().recommender._lock:
         assert "seen" in shown(own, k=100)
+
+
+def test_without_what_reads_texts_it_says_which_extra_is_missing(own: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "spacy", None)  # as if it were not installed
+    monkeypatch.setattr(own.services.intake, "_made", None)
+    answer = sent(own, "unread", TRIPOD)
+    assert (answer.status_code, answer.json()["code"]) == (501, "missing_extra"), answer.text
+    assert "nlp" in answer.json()["detail"]
 
 
 def test_contributions_name_no_pair_of_known_products_twice(own: Any) -> None:

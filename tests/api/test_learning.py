@@ -17,16 +17,20 @@ from api.bootstrap import Shop, shop
 from api.cli import app
 from api.errors import FrontDoorError
 from api.progress import Bars
-from api.promoting import Gate, promote
+from api.promoting import Promotion, promote
 from api.serving import current_model
 from api.settings import Settings
 from api.workspace import Workspace
 from kg.types import Entity, Evidence, Fact, Interaction
 from recommender.choosing import Choice, Tried
+from recommender.dataset import Dataset
 from recommender.errors import ArtifactError
 from recommender.model import Model
 from recommender.models.itemknn import ItemKNN
+from recommender.models.lightgcn import LightGCN
+from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
+from recommender.training import Run
 
 DAY, START = 86_400, 1_767_225_600
 PRODUCTS = [f"{taste}{place}" for taste in ("tea", "咖啡") for place in range(12)]
@@ -104,12 +108,14 @@ def test_a_model_made_worse_is_refused_and_can_be_put_into_service_by_hand(
     assert first.exit_code == 0, first.output
     good = json.loads(first.stdout)
     assert good["gate"] == {"passed": True, "in_service": None}
+    assert (good["chose"], good["serves"]) == ("itemknn", good["model"])
     choose(Popularity())  # two tastes: what sells to both is worse for everyone
     second = run(workspace, "train", "--gate")
     assert second.exit_code == 3, second.output
     report = json.loads(workspace.report("train").read_text(encoding="utf-8"))
     gate, bad = report["gate"], report["model"]
     assert not gate["passed"]
+    assert (report["chose"], report["serves"]) == ("popularity", good["model"])
     assert gate["in_service"] == good["model"] == current_model(workspace.models)
     assert gate["difference"]["high"] < 0
     assert gate["difference"]["mean"] == pytest.approx(gate["ndcg@10"] - gate["ndcg@10 in service"])
@@ -146,6 +152,27 @@ def test_what_has_seen_nothing_of_the_cut_is_asked_as_it_stands(
     report = json.loads(done.stdout)
     assert (report["gate"]["asked"], report["gate"]["in_service"]) == ("as it stands", old)
     assert current_model(workspace.models) == report["model"] != old
+
+
+def test_what_is_fitted_again_runs_where_the_new_model_runs(
+    workspace: Workspace, choose: Callable[[Model], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A configuration does not say where it ran."""
+    ran: list[tuple[str, Path | None]] = []
+    fitted = ItemKNN().fit
+
+    def fit(self: LightGCN, data: Dataset) -> Any:
+        ran.append((self.run.device, self.run.checkpoint))
+        return fitted(data)
+
+    monkeypatch.setattr(LightGCN, "fit", fit)
+    here = Run(device="cuda")
+    choose(Mixture(((0.5, ItemKNN()), (0.5, LightGCN(run=here)))))
+    for flags in ((), ("--gate",)):
+        done = run(workspace, "train", "--device", "cuda", *flags)
+        assert done.exit_code == 0, done.output
+    own = workspace.checkpoints / "gate-lightgcn.npz"
+    assert ran == [("cuda", None), ("cuda", own), ("cuda", None), ("cuda", None)]  # own: the one in service
 
 
 def test_the_same_again_passes_where_nothing_may_be_lost(workspace: Workspace, choose: Callable[[Model], None]) -> None:
@@ -190,7 +217,7 @@ def test_a_torn_model_in_service_is_told_before_anything_is_replaced(
 
 def test_a_gate_is_for_a_share() -> None:
     with pytest.raises(FrontDoorError, match="expected a share"):
-        Gate(1.5)
+        Promotion(1.5)
 
 
 def test_an_evaluation_is_files_that_agree(workspace: Workspace, offer: Callable[..., None], tmp_path: Path) -> None:

@@ -142,7 +142,8 @@ MINE = {
 }  # fmt: skip
 TRAIN = {
     "model": "ease-1",
-    "serves": "ease",
+    "chose": "ease",
+    "serves": "itemknn-1",
     "validation": {
         "users": 5,
         "tried": [
@@ -197,10 +198,11 @@ def test_the_report_of_mining_counts_facts_and_cost() -> None:
 
 def test_the_reports_of_models_mark_the_best() -> None:
     shown = report_tables.section("train", TRAIN)
+    assert shown.figures[:3] == [("model", "ease-1"), ("chose", "ease"), ("serves", "itemknn-1")]
     compared = _table(shown, "Models compared on the validation cut")
     assert compared.best == 1
     assert compared.rows[1] == ("ease", 0.8, "1, 0.5", 0.2, 3.5, None)
-    assert _table(shown, "What is served: part after part").rows[1] == ("relations", "1, 0.5", 0.25)
+    assert _table(shown, "What was chosen: part after part").rows[1] == ("relations", "1, 0.5", 0.25)
     assert ("newest event", "2026-03-01T00:00:00Z") in shown.figures
     shown = report_tables.section("evaluate", EVALUATE)
     assert _table(shown, "Models compared").best == 0

@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mining.reviews.contradictions import wilson
 from mining.reviews.trends import Counts, TrendConfig, adjusted, of_reviews, rising
+from mining.wilson import interval
 
 CONFIG = TrendConfig()
 PLAIN = replace(CONFIG, recent=(1,))
@@ -63,7 +63,7 @@ def false_alarms(runs: int, seed: int) -> None:
                 for _ in range(runs):
                     reviews = random.poisson(each, (histories, CONFIG.windows))
                     hits += bool(alarmed(draw(random, reviews), reviews, CONFIG, both=both).any())
-                low, high = wilson(hits, runs)
+                low, high = interval(hits, runs)
                 used = "both" if both else "Fisher's"
                 print(f"{name:<34}{histories:>10}{each:>9}{used:>12}{hits / runs:>8.1%}   {low:.1%} to {high:.1%}")
 

@@ -13,8 +13,9 @@ from kg.stores.memory import MemoryStore
 from kg.types import Entity, Evidence, Fact, Product
 from mining.catalog import document_of_review, graph_of
 from mining.reviews.claims import BY_NAME, CLAIMS, heard, stated
-from mining.reviews.contradictions import ContradictionConfig, contradictions, wilson
+from mining.reviews.contradictions import ContradictionConfig, contradictions
 from mining.types import Review
+from mining.wilson import interval
 
 
 @pytest.mark.parametrize(
@@ -190,11 +191,11 @@ def test_a_value_that_denies_its_attribute_claims_nothing(value: str, claims: in
     ("successes", "trials", "low", "high"), [(7, 31, 0.114, 0.398), (0, 10, 0.0, 0.278), (10, 10, 0.722, 1.0)]
 )
 def test_wilsons_interval(successes: int, trials: int, low: float, high: float) -> None:
-    assert wilson(successes, trials) == pytest.approx((low, high), abs=5e-4)
+    assert interval(successes, trials) == pytest.approx((low, high), abs=5e-4)
 
 
 def test_no_trial_says_nothing() -> None:
-    assert wilson(0, 0) == (0.0, 1.0)
+    assert interval(0, 0) == (0.0, 1.0)
 
 
 # ---- real reviews ---------------------------------------------------------------------------------------------------

@@ -63,6 +63,18 @@ def test_a_person_is_forgotten_with_all_that_came_of_it(log, tmp_path):
     assert b"other" in held
 
 
+def test_a_person_is_forgotten_as_who_they_were_before_they_logged_in(log):
+    """The rule of the event log: a row without a user in one of their sessions is theirs, another user's is not."""
+    for name, user, session in (
+        ("r1", "ann", "s1"), ("r2", None, "s1"), ("r3", "bob", "s1"), ("r4", None, "s2"), ("r5", None, None),
+        ("r6", "ann", None),
+    ):  # fmt: skip
+        log.record(replace(ANSWER, request_id=name, user_id=user, session_id=session))
+    log.join([Outcome("e2", "r2", "mug", "click"), Outcome("e4", "r4", "mug", "click")])
+    assert log.forget("ann") == 3
+    assert [(i.request_id, len(i.outcomes)) for i in log.scan()] == [("r3", 0), ("r4", 1), ("r5", 0)]
+
+
 def test_many_threads_write_one_file(log):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: log.record(replace(ANSWER, request_id=str(n))), range(40)))

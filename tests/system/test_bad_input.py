@@ -1,6 +1,7 @@
 """What strangers' files hold: a sentence or a counted reject each, and never a loss without a count."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -93,10 +94,11 @@ def test_commands_without_a_model_or_a_workspace_say_what_to_do(shopgraph: Shopg
 
 
 def test_two_writers_take_turns(shopgraph: Shopgraph, tmp_path: Path) -> None:
+    """Across processes; this takes as long as a command waits."""
     from api.workspace import Workspace
 
     (tmp_path / "catalog.csv").write_text("id,title\na,Kettle\n", encoding="utf-8")
     with Workspace(tmp_path / "shop").writing():
         done = load(shopgraph, tmp_path, "--catalog", "catalog.csv")
     assert done.returncode == 1
-    assert "is being written by process" in done.stderr
+    assert f"is being written by process {os.getpid()}" in done.stderr
