@@ -114,7 +114,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems that a route may answer with, for OpenAPI; status 422 stands for any request not understood."""
     described: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
-        code, title = _EXAMPLES.get(status, _CODES[status])
+        code, title = _EXAMPLES[status] if status in _EXAMPLES else _CODES[status]
         example = {"type": "about:blank", "title": title, "status": status, "detail": "what was seen", "code": code}
         schema = {"$ref": f"{REFERENCE}Problem"}
         described[status] = {"description": title, "content": {MEDIA_TYPE: {"schema": schema, "example": example}}}
