@@ -1,15 +1,15 @@
 """Attribute values by a small model, relations by rules: ``shopgraph extract``, a line for each line it reads."""
 
-import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from api.errors import FrontDoorError
 from kg.schema import Schema
+from mining import json_lines
 from mining.extraction.attribute_rows import Row, read_rows
 from mining.language import chinese_share
 from mining.normal_values import in_form, refusal
@@ -52,7 +52,7 @@ def extract(asked: Extract, tell: Callable[[str], None]) -> dict[str, Any]:
     aside: Counter[str] = Counter()
     if schema is not None:
         answers = [on_schema(answer, schema, aside) for answer in answers]
-    _write(asked.out, (line(row, answer) for row, answer in zip(rows, answers, strict=True)))
+    json_lines.write(asked.out, (line(row, answer) for row, answer in zip(rows, answers, strict=True)))
     values = sum(len(answer.values) for answer in answers)
     told = {"products": len(rows), "values": values, "threshold": model.threshold, "out": str(asked.out)}
     return {**told, "set_aside": dict(sorted(aside.items()))}
@@ -69,7 +69,7 @@ def extract_relations(test: Path, out: Path) -> dict[str, Any]:
 
     texts = read_texts(test)
     lines = [line_of(text, labels) for text, labels in zip(texts, stated(Guarded(RuleExtractor()), texts), strict=True)]
-    _write(out, lines)
+    json_lines.write(out, lines)
     return {"texts": len(texts), "labels": sum(len(one["labels"]) for one in lines), "out": str(out)}
 
 
@@ -157,15 +157,6 @@ def _spans(answer: "Answer") -> Iterator[tuple[str, dict[str, Any]]]:
     for name, value in answer.values.items():
         place = {"field": value.field, "start": value.start, "end": value.end}
         yield name, {**place, "confidence": round(value.confidence, 4)}
-
-
-def _write(out: Path, lines: Iterable[dict[str, Any]]) -> None:
-    """The whole file or none: it takes its name when its last line is written."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    waiting = out.with_name(f"{out.name}.new")
-    with waiting.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(one, ensure_ascii=False) + "\n" for one in lines)
-    waiting.replace(out)
 
 
 def _forget(folder: Path) -> None:

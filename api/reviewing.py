@@ -1,7 +1,6 @@
 """What reviews say against the catalogue, and which aspects they criticise more than before: ``shopgraph reviews``."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from api.bootstrap import Shop
 from api.phrases import shortened
 from kg import ids
 from kg.store import GraphReader
+from mining import json_lines
 from mining.reviews.contradictions import contradictions
 from mining.reviews.trends import DAY, TrendConfig, negative_trends
 
@@ -33,7 +33,7 @@ def reviews(
     entries = [_entry(store, "contradiction", asdict(found)) for found in against.contradictions]
     entries += [_entry(store, "alert", asdict(found)) for found in trends.alerts]
     if out is not None:
-        _write(out, entries)
+        json_lines.write(out, entries)
     return {
         "entries": entries,
         "claims_tested": against.tested,
@@ -95,12 +95,3 @@ def _lines(entry: dict[str, Any]) -> Iterator[str]:
     yield f"  {entry['text']}"
     for quote in entry["quotes"][:SHOWN]:
         yield f"    “{' '.join(quote['text'].split())}”  ({quote['document']})"
-
-
-def _write(out: Path, entries: Sequence[dict[str, Any]]) -> None:
-    """The whole file or none: it takes its name when its last line is written."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    waiting = out.with_name(f"{out.name}.new")
-    with waiting.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
-    waiting.replace(out)

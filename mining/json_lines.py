@@ -1,7 +1,7 @@
-"""Files of one JSON object a line, where a line that is none stops the work: labels and texts to extract from."""
+"""Files of one JSON object a line: read so that a line that is none stops the work, written whole or not at all."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,3 +30,12 @@ def _object(where: str, line: bytes) -> dict[str, Any]:
     if not isinstance(read, dict):
         raise SourceError(f"{where}: expected a JSON object, saw {type(read).__name__}")
     return read
+
+
+def write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """The whole file or none: it takes its name when its last line is written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    waiting = path.with_name(f"{path.name}.new")
+    with waiting.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    waiting.replace(path)
