@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from api import answering, telling
+from api import answering, model_commands, telling
 from api.bootstrap import shop
 from api.errors import FrontDoorError
 from api.flags import (
@@ -257,6 +257,9 @@ def extract(
     result = extracting.extract(asked, lambda text: print(text, file=sys.stderr))
     text = f"{result['values']} values of {result['products']} products in {result['out']}"
     told(result, as_json, text + telling.because(result["set_aside"]))
+
+
+app.command()(model_commands.compress)
 
 
 @schemas.command()
