@@ -17,6 +17,7 @@ from api import answering, telling
 from api.bootstrap import shop
 from api.errors import FrontDoorError
 from api.flags import (
+    AskFlag,
     BudgetFlag,
     CatalogFlag,
     DeviceFlag,
@@ -28,6 +29,7 @@ from api.flags import (
     ReviewsFlag,
     SchemaFlag,
     SeedFlag,
+    SmallModelFlag,
     StoreFlag,
     StrictFlag,
     UntilFlag,
@@ -37,9 +39,9 @@ from api.flags import (
     told,
 )
 from api.progress import Bars
+from api.reading import Reading
 from api.settings import Settings
 from api.workspace import Workspace
-from kg.schema import SHOP
 from mining.schema.files import read_schema
 
 app = typer.Typer(
@@ -74,7 +76,7 @@ def demo(
 
     chosen = settings(workspace or Path("shopgraph-demo"), store, host=host, port=port)
     with shop(chosen, write=True) as opened, Bars() as bars:
-        print(stages.demo(opened, bars, llm_budget=llm_budget, seed=seed))
+        print(stages.demo(opened, bars, Reading(llm_budget), seed=seed))
     if serve:
         answering.serve(chosen, print)
 
@@ -94,6 +96,8 @@ def run(
     strict: StrictFlag = False,
     until: UntilFlag = None,
     schema: SchemaFlag = None,
+    model: SmallModelFlag = None,
+    ask: AskFlag = "doubtful",
     device: DeviceFlag = "cpu",
     seed: SeedFlag = 0,
 ) -> None:
@@ -101,12 +105,9 @@ def run(
     from api import stages
 
     files = stages.Files.of(catalog, events, reviews, relations, preset=preset, columns=map or [], strict=strict)
-    known = read_schema(schema) if schema else SHOP
+    how = Reading.of(llm_budget, schema, model, ask, device)
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
-        when = stages.moment(until)
-        print(
-            stages.run(opened, files, bars, llm_budget=llm_budget, until=when, device=device, seed=seed, schema=known)
-        )
+        print(stages.run(opened, files, bars, how, until=stages.moment(until), device=device, seed=seed))
 
 
 @app.command()
@@ -140,14 +141,17 @@ def mine(
     llm_budget: BudgetFlag = "0",
     until: UntilFlag = None,
     schema: SchemaFlag = None,
+    model: SmallModelFlag = None,
+    ask: AskFlag = "doubtful",
+    device: DeviceFlag = "cpu",
     as_json: JsonFlag = False,
 ) -> None:
     """Extract facts from texts and statistics from behaviour."""
     from api import stages
 
-    known = read_schema(schema) if schema else SHOP
+    how = Reading.of(llm_budget, schema, model, ask, device)
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
-        report = stages.mine(opened, bars, llm_budget=llm_budget, until=stages.moment(until), schema=known)
+        report = stages.mine(opened, bars, how, until=stages.moment(until))
     told(report, as_json, telling.summary("mine", report))
 
 

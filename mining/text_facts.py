@@ -24,6 +24,7 @@ from kg.types import Counts, Document, Entity, Evidence, Fact, Timestamp, Triple
 from mining.catalog import category_of
 from mining.entity_join import Known
 from mining.errors import BudgetExhausted, MiningError
+from mining.extraction.cascade import Wanted, everywhere, merge
 from mining.extraction_cache import ExtractionCache, key_of
 from mining.progress import Progress, watched
 from mining.replacement import Journal
@@ -43,11 +44,13 @@ Findings: TypeAlias = tuple[Document, Mapping[str, Extraction]]  # by method
 @dataclass(slots=True)
 class ExtractorReport:
     """What one extractor did. ``set_aside`` by reason; ``unread`` documents got no answer: what an earlier run found
-    in them stays. ``usage`` is the extractor's own report, where it keeps one (calls, tokens, money)."""
+    in them stays. ``not_asked``: documents in which others left nothing for it to do. ``usage`` is the extractor's own
+    report, where it keeps one (calls, tokens, money)."""
 
     documents: int = 0
     cached: int = 0
     unread: int = 0
+    not_asked: int = 0
     facts: int = 0
     set_aside: Counter[str] = field(default_factory=Counter)
     usage: Mapping[str, Any] | None = None
@@ -147,10 +150,31 @@ class TextMining:
     def _ask(
         self, extractors: Sequence[Extractor], batch: Sequence[Document], cache: ExtractionCache, report: TextReport
     ) -> Iterator[Findings]:
-        found = [self._asked(extractor, batch, cache, report.extractors[extractor.method]) for extractor in extractors]
-        names = [extractor.method for extractor in extractors]
-        for document, *extractions in zip(batch, *found, strict=True):
-            yield document, {m: e for m, e in zip(names, extractions, strict=True) if e is not None}
+        findings: list[dict[str, Extraction]] = [{} for _ in batch]
+        so_far = [Extraction(document.id) for document in batch]
+        for extractor in extractors:
+            told = report.extractors[extractor.method]
+            found = self._routed(extractor, batch, so_far, cache, told)
+            for i, extraction in enumerate(found):
+                if extraction is not None:
+                    findings[i][extractor.method] = extraction
+                    so_far[i] = merge(so_far[i], extraction)
+        yield from zip(batch, findings, strict=True)
+
+    def _routed(
+        self,
+        extractor: Extractor,
+        batch: Sequence[Document],
+        so_far: Sequence[Extraction],
+        cache: ExtractionCache,
+        report: ExtractorReport,
+    ) -> list[Extraction | None]:
+        """What the extractor says of the documents it is wanted for; of the others, that there is nothing."""
+        wanted: Wanted = getattr(extractor, "wanted", everywhere)
+        chosen = [i for i, document in enumerate(batch) if wanted(document, so_far[i])]
+        answers = dict(zip(chosen, self._asked(extractor, [batch[i] for i in chosen], cache, report), strict=True))
+        report.not_asked += len(batch) - len(chosen)
+        return [answers[i] if i in answers else Extraction(document.id) for i, document in enumerate(batch)]
 
     def _asked(
         self, extractor: Extractor, batch: Sequence[Document], cache: ExtractionCache, report: ExtractorReport
