@@ -263,6 +263,29 @@ def extract(
     told(result, as_json, text + telling.because(result["set_aside"]))
 
 
+@app.command()
+@refusing
+def label(
+    who: Annotated[str, typer.Option("--who", help="Who decides: a name that stands beside each decision.")],
+    lessons: Annotated[
+        Path | None, typer.Option("--lessons", help="Instead, write what was decided as rows for extract --more.")
+    ] = None,
+    workspace: WorkspaceFlag = None,
+    store: StoreFlag = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind; loopback unless told.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the page.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Serve the queue of facts that texts state, the least sure first: accept, correct or reject each with a key."""
+    chosen = settings(workspace, store, host=host, port=port)
+    if lessons is None:
+        answering.label(chosen, print, who=who)
+        return
+    result = answering.lessons(chosen, lessons)
+    text = f"{result['products']} products to learn from in {lessons}; {result['waiting']} wait for more decisions"
+    told(result, as_json, text + (f", {result['gone']} are gone" if result["gone"] else ""))
+
+
 @schemas.command()
 @refusing
 def propose(

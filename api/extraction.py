@@ -10,9 +10,11 @@ from api.extras import need
 from api.reading import Reading
 from api.settings import Settings
 from kg.schema import SHOP, Schema
+from mining.decisions import DecisionLog
 from mining.extraction.cascade import Routed, doubtful, everywhere
 from mining.extraction.llm import LLMExtractor
 from mining.extraction.orders import Guarded
+from mining.extraction.people import PeopleExtractor
 from mining.extraction.rules import RuleExtractor
 from mining.language_model import Budget, LanguageModel, OpenAIModel, ReplyCache, local_server
 from mining.reviews.extractor import ReviewExtractor
@@ -42,6 +44,8 @@ def extractors(opened: Shop, how: Reading) -> Iterator[tuple[list[Extractor], Sc
             model = stack.enter_context(language_model(opened.settings)) if budget.limit else None
             llm = LLMExtractor(model, schema=schema, cache=cache, budget=budget)
             chosen.append(Routed(llm, doubtful if how.ask == "doubtful" else everywhere))
+        if opened.workspace.decisions.exists():
+            chosen.append(PeopleExtractor(DecisionLog(opened.workspace.decisions), schema))
         yield chosen, schema
 
 

@@ -19,6 +19,7 @@ from api.reading import Reading
 from api.workspace import write_json
 from kg import analysis, quality
 from mining import loading, pipeline, samples
+from mining.decisions import DecisionLog
 from mining.samples.simulator import simulate, write_events
 from mining.samples.truth import load_truth
 from mining.sources import find_shop_files
@@ -100,7 +101,7 @@ def mine(opened: Shop, bars: Bars, how: Reading, *, until: int | None) -> dict[s
     with extractors(opened, how) as (readers, schema):
         report = pipeline.mine(
             opened.store, opened.log, extractors=readers, until=until, allow_undated=True, run_dir=run_dir,
-            progress=bars, schema=schema,
+            progress=bars, schema=schema, decisions=DecisionLog(opened.workspace.decisions),
         )  # fmt: skip
     health = asdict(quality.health(opened.store))
     graph = asdict(analysis.summary(opened.store))

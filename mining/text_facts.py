@@ -22,9 +22,11 @@ from kg.schema import SHOP, Schema
 from kg.store import GraphStore
 from kg.types import Counts, Document, Entity, Evidence, Fact, Timestamp, Triple, merge_evidence
 from mining.catalog import category_of
+from mining.decisions import DecisionLog
 from mining.entity_join import Known
 from mining.errors import BudgetExhausted, MiningError
 from mining.extraction.cascade import Wanted, everywhere, merge
+from mining.extraction.people import METHOD as PEOPLE
 from mining.extraction_cache import ExtractionCache, key_of
 from mining.progress import Progress, watched
 from mining.replacement import Journal
@@ -35,6 +37,7 @@ log = logging.getLogger("shopgraph.mining")
 DOCUMENTS = 256  # a batch: asked, cached and put together
 
 BEHAVIOURAL = frozenset({"BOUGHT_WITH", "VIEWED_WITH", "BOUGHT_AFTER"})  # no text states these
+REJECTED = "rejected by a person"
 UNANSWERED = frozenset({"model unavailable", "model refused", "budget", "no model"})  # whole documents nobody read
 
 Found: TypeAlias = Mapping[Triple, tuple[Evidence, ...]]
@@ -109,12 +112,14 @@ class TextMining:
         run_dir: Path,
         run: str | None,
         schema: Schema = SHOP,
+        decisions: DecisionLog | None = None,
     ) -> None:
         names = [extractor.method for extractor in extractors]
         if len(set(names)) < len(names):
             raise MiningError(f"extractors write the methods {', '.join(names)}; each must have a method of its own")
         self.store, self.extractors, self.schema, self.run_id = store, extractors, schema, run
         self.report = TextReport(extractors={name: ExtractorReport() for name in names})
+        self._decisions = decisions
         self.quorum: dict[str, int] = {}
         for extractor in extractors:
             self.quorum.update(getattr(extractor, "quorum", {}))
@@ -216,12 +221,15 @@ class TextMining:
         """Facts that would break the store's laws are set aside here, so that one of them cannot stop a run."""
         document, extractions = findings
         checked: dict[str, Extraction] = {}
+        rejected = self._decisions.rejected(document.id) if self._decisions is not None else frozenset()
         for method, extraction in extractions.items():
             tails = {e.id: e for e in extraction.entities}
             kept: list[Fact] = []
             aside = list(extraction.set_aside)
             for fact in extraction.facts:
                 reason = self._flaw(fact, document, tails, known) or _misquoted(fact, document, method)
+                if method != PEOPLE and (fact.relation, fact.tail) in rejected:
+                    reason = REJECTED
                 if reason is None:
                     kept.append(fact)
                 else:
