@@ -219,6 +219,9 @@ def extract(
         bool, typer.Option("--relations", help="Write the relations that texts (id, text) state; needs no training.")
     ] = False,
     train: Annotated[Path | None, typer.Option("--train", help="Labelled products (JSONL) to learn from.")] = None,
+    more: Annotated[
+        Path | None, typer.Option("--more", help="Rows of label --lessons: a model in --model stays unless beaten.")
+    ] = None,
     dev: Annotated[
         Path | None, typer.Option("--dev", help="Labelled products to choose on; else cut from train.")
     ] = None,
@@ -239,7 +242,7 @@ def extract(
     from api import extracting
 
     if relations:
-        if train or dev or schema or wanted or model:
+        if train or more or dev or schema or wanted or model:
             raise FrontDoorError("--relations reads by rules: give --test and --out, and nothing to learn from")
         result = extracting.extract_relations(test, out)
         told(result, as_json, f"{result['labels']} relations of {result['texts']} texts in {result['out']}")
@@ -248,6 +251,7 @@ def extract(
         test,
         out,
         train=train,
+        more=more,
         dev=dev,
         schema=schema,
         wanted=wanted,
@@ -261,6 +265,8 @@ def extract(
     result = extracting.extract(asked, lambda text: print(text, file=sys.stderr))
     text = f"{result['values']} values of {result['products']} products in {result['out']}"
     told(result, as_json, text + telling.because(result["set_aside"]))
+    if not result.get("compared", {"promoted": True})["promoted"]:
+        raise typer.Exit(3)
 
 
 @app.command()

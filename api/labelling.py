@@ -14,7 +14,7 @@ from kg.store import GraphReader
 from kg.types import Entity, Evidence, Fact
 from mining import json_lines
 from mining.catalog import METHOD as CATALOG
-from mining.decisions import Decision, DecisionLog, Verdict
+from mining.decisions import Decision, DecisionLog, Judged, Verdict
 from mining.extraction.people import METHOD as PEOPLE
 from mining.grounding import ground
 
@@ -33,6 +33,11 @@ class Proposal:
     proof: Proof
 
     @property
+    def judged(self) -> Judged:
+        """What a decision about it is about."""
+        return (self.evidence.source, self.fact.relation, self.fact.tail)
+
+    @property
     def said(self) -> str:
         """What the fact says, before its quote."""
         return self.attribute or self.fact.relation.replace("_", " ").lower()
@@ -42,12 +47,12 @@ class Queue:
     """What waits for a decision, and where decisions go. ``who`` takes them."""
 
     def __init__(self, reader: GraphReader, log: DecisionLog, who: str) -> None:
-        self._reader, self._log, self.who = reader, log, who
+        self._reader, self.log, self.who = reader, log, who
         self.decided = 0
 
     def waiting(self, most: int = MOST) -> list[Proposal]:
         """The undecided facts, the least sure first; equals in the order of the graph. One pass over the graph."""
-        done = {decision.judged for decision in self._log.holding()}
+        done = {decision.judged for decision in self.log.holding()}
         places = count()
         found = (
             (evidence.confidence, next(places), fact, evidence)
@@ -71,7 +76,7 @@ class Queue:
             e.source, fact.relation, fact.tail, proposal.attribute, e.quote, e.start, e.end, e.method, e.confidence,
             verdict, {"accept": e.quote, "correct": right, "reject": ""}[verdict], self.who, int(time.time()),
         )  # fmt: skip
-        self._log.record(decision)
+        self.log.record(decision)
         self.decided += 1
         return decision
 

@@ -75,11 +75,11 @@ class DecisionLog:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def record(self, decision: Decision) -> None:
         """Keep a decision; on return it is on disk."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._opened() as connection, connection:
             query = f"INSERT INTO decisions ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608  (names of our own columns)
             connection.execute(query, astuple(decision))
@@ -91,7 +91,7 @@ class DecisionLog:
 
     def history(self, document: str | None = None) -> Iterator[Decision]:
         """All decisions, the oldest first."""
-        if not self._path.exists():
+        if not self.path.exists():
             return
         query = f"SELECT {_COLUMNS} FROM decisions WHERE ?1 IS NULL OR document = ?1 ORDER BY number"  # noqa: S608
         with self._opened() as connection:
@@ -105,14 +105,14 @@ class DecisionLog:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._path, timeout=10)) as connection:
+        with closing(sqlite3.connect(self.path, timeout=10)) as connection:
             try:
                 kind = connection.execute("PRAGMA application_id").fetchone()[0]
                 if kind == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
                     connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                     connection.executescript(_TABLE)
                 elif kind != _APPLICATION_ID:
-                    raise SourceError(f"{self._path} is no log of decisions; move it away")
+                    raise SourceError(f"{self.path} is no log of decisions; move it away")
                 yield connection
             except sqlite3.DatabaseError as error:
-                raise SourceError(f"{self._path} cannot be used as a log of decisions ({error})") from error
+                raise SourceError(f"{self.path} cannot be used as a log of decisions ({error})") from error
