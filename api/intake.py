@@ -71,8 +71,9 @@ class Intake:
             from mining.extraction.orders import Guarded
             from mining.extraction.people import PeopleExtractor
             from mining.extraction.rules import RuleExtractor
+            from mining.types import Extractor
 
             decisions = DecisionLog(self._workspace.decisions)
-            readers = [Guarded(RuleExtractor(self._schema)), PeopleExtractor(decisions, self._schema)]
+            readers: list[Extractor] = [Guarded(RuleExtractor(self._schema)), PeopleExtractor(decisions, self._schema)]
             self._made = Arrivals(self._store, readers, run_dir=self._run_dir, schema=self._schema, decisions=decisions)
         return self._made

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from api.errors import FrontDoorError
-from api.page.proof import Proof, proofs_of
 from kg.store import GraphReader
 from kg.types import Entity, Evidence, Fact
 from mining import json_lines
@@ -24,13 +23,12 @@ MOST = 500  # that wait in the queue at a time
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A fact of one text that a person may judge, with everything that the judgement needs."""
+    """A fact of one text that a person may judge."""
 
     fact: Fact
     evidence: Evidence
     head: Entity
     attribute: str | None
-    proof: Proof
 
     @property
     def judged(self) -> Judged:
@@ -47,7 +45,7 @@ class Queue:
     """What waits for a decision, and where decisions go. ``who`` takes them."""
 
     def __init__(self, reader: GraphReader, log: DecisionLog, who: str) -> None:
-        self._reader, self.log, self.who = reader, log, who
+        self.reader, self.log, self.who = reader, log, who
         self.decided = 0
 
     def waiting(self, most: int = MOST) -> list[Proposal]:
@@ -69,7 +67,7 @@ class Queue:
         assert e.end is not None
         if verdict == "correct":
             right = right.strip()
-            found = ground(right, self._reader.document(e.source).text) if right else None
+            found = ground(right, self.reader.document(e.source).text) if right else None
             if found is None or found.how != "exact":
                 raise FrontDoorError(f"“{right}” does not stand in the text, letter by letter; quote what it says")
         decision = Decision(
@@ -82,7 +80,7 @@ class Queue:
 
     def _stated(self) -> Iterator[tuple[Fact, Evidence]]:
         for relation in RELATIONS:
-            for fact in self._reader.facts(relation=relation):
+            for fact in self.reader.facts(relation=relation):
                 by_source: dict[str, Evidence] = {}
                 for e in fact.evidence:
                     if e.quote is not None and e.method not in (CATALOG, PEOPLE):
@@ -93,11 +91,10 @@ class Queue:
                     yield fact, evidence
 
     def _proposal(self, fact: Fact, evidence: Evidence) -> Proposal:
-        head, tail = self._reader.entity(fact.head), self._reader.entity(fact.tail)
+        head, tail = self.reader.entity(fact.head), self.reader.entity(fact.tail)
         name = tail.properties.get("attribute")
         attribute = name if fact.relation == "HAS_ATTRIBUTE" and isinstance(name, str) else None
-        (proof,) = proofs_of(self._reader, [Fact(*fact.triple, (evidence,))])[fact.triple]
-        return Proposal(fact, evidence, head, attribute, proof)
+        return Proposal(fact, evidence, head, attribute)
 
 
 def write_lessons(reader: GraphReader, log: DecisionLog, out: Path) -> dict[str, Any]:

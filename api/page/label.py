@@ -1,12 +1,14 @@
 """The queue on the page: one fact at a time, the least sure first; a key accepts, corrects, rejects or passes over."""
 
+from dataclasses import replace
+
 from nicegui import run, ui
 from nicegui.events import KeyEventArguments
 
 from api.errors import FrontDoorError
 from api.labelling import Proposal, Queue
 from api.page.frame import card, entity_link, frame, muted
-from api.page.proof import draw_proof
+from api.page.proof import Proof, draw_proof, proofs_of
 
 KEYS = {"a": "accept", "c": "correct", "r": "reject", "s": "pass over"}
 ADDRESS = "/label"
@@ -17,6 +19,7 @@ class Desk:
 
     def __init__(self, queue: Queue, waiting: list[Proposal]) -> None:
         self._queue, self._waiting, self._at = queue, waiting, 0
+        self._proofs = [_proof(queue, proposal) for proposal in waiting]
         self._box: ui.input | None = None
 
     @property
@@ -74,7 +77,7 @@ class Desk:
             with ui.row().classes("items-baseline gap-2"):
                 ui.label(f"{proposal.said}:").classes("text-slate-600")
                 ui.label(proposal.evidence.quote or "").classes("text-xl font-semibold").props('data-testid="proposal"')
-            draw_proof(proposal.proof)
+            draw_proof(self._proofs[self._at])
             self._answer(proposal)
 
     def _answer(self, proposal: Proposal) -> None:
@@ -87,12 +90,17 @@ class Desk:
         muted("c moves into the field; Enter takes what it says. A correction quotes the text, letter by letter.")
 
 
+def _proof(queue: Queue, proposal: Proposal) -> Proof:
+    fact = replace(proposal.fact, evidence=(proposal.evidence,))
+    (proof,) = proofs_of(queue.reader, [fact])[fact.triple]
+    return proof
+
+
 async def show(queue: Queue) -> None:
     """The page; what waits is gathered once, away from the event loop."""
-    waiting = await run.io_bound(queue.waiting)
-    if waiting is None:  # the service is shutting down
+    desk = await run.io_bound(lambda: Desk(queue, queue.waiting()))
+    if desk is None:  # the service is shutting down
         return
-    desk = Desk(queue, waiting)
     with frame("Label", here="Label"):
         desk.draw()
     ui.keyboard(on_key=desk.press)

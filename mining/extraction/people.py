@@ -47,7 +47,7 @@ class PeopleExtractor:
         if decision.attribute is not None:
             category = category_of(document)
             attribute = self._schema.attribute(category, decision.attribute)
-            return value_entity(category, decision.attribute, quote, attribute and in_form(attribute, quote))
+            return value_entity(category, decision.attribute, quote, in_form(attribute, quote) if attribute else None)
         kind = self._schema.relations[decision.relation].tails[-1]
         lang = "zh" if chinese_share(quote) > 0 else None
         return Entity(ids.named(kind, quote), kind, " ".join(quote.split()), lang=lang)
