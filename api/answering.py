@@ -2,13 +2,15 @@
 start, to read the products that are put: where the extra ``nlp`` is missing it answers all else."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from api import bootstrap
 from api.bootstrap import Shop
+from api.deps import Services
 from api.errors import NotTrained
-from api.extras import has
+from api.extras import has, need
 from api.settings import Settings
 from kg import analysis, snapshot
 
@@ -38,19 +40,54 @@ def export(opened: Shop, out: Path, form: str) -> str:
     return f"{out}: {counts.entities} entities, {counts.facts} facts, {counts.documents} documents"
 
 
+def label(settings: Settings, say: Callable[[str], None], *, who: str) -> None:
+    """Serve the page with the queue of doubtful facts until interrupted. Needs the extra ``ui``."""
+    need("nicegui", "ui")
+    from api.labelling import Queue
+    from api.page.label import ADDRESS
+    from mining.decisions import DecisionLog
+
+    with bootstrap.shop(settings) as opened:
+        kept = opened.workspace.decisions
+        queue = Queue(opened.store, DecisionLog(kept), who)
+        services = replace(bootstrap.services(opened), queue=queue, intake=None)
+        _listen(settings, services, lambda page: say(f"{_address(settings)}{ADDRESS}: decisions of {who} go to {kept}"))
+
+
+def lessons(settings: Settings, out: Path) -> dict[str, Any]:
+    """What people decided as rows to train on, written to a file."""
+    from api.labelling import write_lessons
+    from mining.decisions import DecisionLog
+
+    with bootstrap.shop(settings) as opened:
+        return write_lessons(opened.store, DecisionLog(opened.workspace.decisions), out)
+
+
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until interrupted; ``say`` is told the address."""
+    with bootstrap.shop(settings) as opened:
+        services = bootstrap.services(opened)
+        if has("spacy"):
+            services.taking().warm()
+
+        def told(page: bool) -> None:
+            what = "page and API" if page else "API (the page needs the extra 'ui')"
+            say(f"{what} on {_address(settings)}")
+
+        _listen(settings, services, told)
+
+
+def _address(settings: Settings) -> str:
+    return f"http://{settings.host}:{settings.port}"
+
+
+def _listen(settings: Settings, services: Services, ready: Callable[[bool], None]) -> None:
+    """Serve until interrupted; ``ready`` hears whether there is a page."""
     import uvicorn
 
     from api.app import create_app
     from api.page.mount import mount
 
-    with bootstrap.shop(settings) as opened:
-        services = bootstrap.services(opened)
-        if has("spacy"):
-            services.taking().warm()
-        app = create_app(services)
-        page = mount(app, services)
-        what = "page and API" if page else "API (the page needs the extra 'ui')"
-        say(f"{what} on http://{settings.host}:{settings.port}")
-        uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")
+    app = create_app(services)
+    ready(mount(app, services))
+    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")

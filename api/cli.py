@@ -17,6 +17,7 @@ from api import answering, model_commands, telling
 from api.bootstrap import shop
 from api.errors import FrontDoorError
 from api.flags import (
+    AskFlag,
     BudgetFlag,
     CatalogFlag,
     DeviceFlag,
@@ -28,6 +29,7 @@ from api.flags import (
     ReviewsFlag,
     SchemaFlag,
     SeedFlag,
+    SmallModelFlag,
     StoreFlag,
     StrictFlag,
     UntilFlag,
@@ -37,9 +39,9 @@ from api.flags import (
     told,
 )
 from api.progress import Bars
+from api.reading import Reading
 from api.settings import Settings
 from api.workspace import Workspace
-from kg.schema import SHOP
 from mining.schema.files import read_schema
 
 app = typer.Typer(
@@ -74,7 +76,7 @@ def demo(
 
     chosen = settings(workspace or Path("shopgraph-demo"), store, host=host, port=port)
     with shop(chosen, write=True) as opened, Bars() as bars:
-        print(stages.demo(opened, bars, llm_budget=llm_budget, seed=seed))
+        print(stages.demo(opened, bars, Reading(llm_budget), seed=seed))
     if serve:
         answering.serve(chosen, print)
 
@@ -94,6 +96,8 @@ def run(
     strict: StrictFlag = False,
     until: UntilFlag = None,
     schema: SchemaFlag = None,
+    model: SmallModelFlag = None,
+    ask: AskFlag = "doubtful",
     device: DeviceFlag = "cpu",
     seed: SeedFlag = 0,
 ) -> None:
@@ -101,12 +105,9 @@ def run(
     from api import stages
 
     files = stages.Files.of(catalog, events, reviews, relations, preset=preset, columns=map or [], strict=strict)
-    known = read_schema(schema) if schema else SHOP
+    how = Reading.of(llm_budget, schema, model, ask, device)
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
-        when = stages.moment(until)
-        print(
-            stages.run(opened, files, bars, llm_budget=llm_budget, until=when, device=device, seed=seed, schema=known)
-        )
+        print(stages.run(opened, files, bars, how, until=stages.moment(until), device=device, seed=seed))
 
 
 @app.command()
@@ -140,14 +141,17 @@ def mine(
     llm_budget: BudgetFlag = "0",
     until: UntilFlag = None,
     schema: SchemaFlag = None,
+    model: SmallModelFlag = None,
+    ask: AskFlag = "doubtful",
+    device: DeviceFlag = "cpu",
     as_json: JsonFlag = False,
 ) -> None:
     """Extract facts from texts and statistics from behaviour."""
     from api import stages
 
-    known = read_schema(schema) if schema else SHOP
+    how = Reading.of(llm_budget, schema, model, ask, device)
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
-        report = stages.mine(opened, bars, llm_budget=llm_budget, until=stages.moment(until), schema=known)
+        report = stages.mine(opened, bars, how, until=stages.moment(until))
     told(report, as_json, telling.summary("mine", report))
 
 
@@ -215,6 +219,9 @@ def extract(
         bool, typer.Option("--relations", help="Write the relations that texts (id, text) state; needs no training.")
     ] = False,
     train: Annotated[Path | None, typer.Option("--train", help="Labelled products (JSONL) to learn from.")] = None,
+    more: Annotated[
+        Path | None, typer.Option("--more", help="Rows of label --lessons: a model in --model stays unless beaten.")
+    ] = None,
     dev: Annotated[
         Path | None, typer.Option("--dev", help="Labelled products to choose on; else cut from train.")
     ] = None,
@@ -235,7 +242,7 @@ def extract(
     from api import extracting
 
     if relations:
-        if train or dev or schema or wanted or model:
+        if train or more or dev or schema or wanted or model:
             raise FrontDoorError("--relations reads by rules: give --test and --out, and nothing to learn from")
         result = extracting.extract_relations(test, out)
         told(result, as_json, f"{result['labels']} relations of {result['texts']} texts in {result['out']}")
@@ -244,6 +251,7 @@ def extract(
         test,
         out,
         train=train,
+        more=more,
         dev=dev,
         schema=schema,
         wanted=wanted,
@@ -257,6 +265,31 @@ def extract(
     result = extracting.extract(asked, lambda text: print(text, file=sys.stderr))
     text = f"{result['values']} values of {result['products']} products in {result['out']}"
     told(result, as_json, text + telling.because(result["set_aside"]))
+    if not result.get("compared", {"promoted": True})["promoted"]:
+        raise typer.Exit(3)
+
+
+@app.command()
+@refusing
+def label(
+    who: Annotated[str, typer.Option("--who", help="Who decides: a name that stands beside each decision.")],
+    lessons: Annotated[
+        Path | None, typer.Option("--lessons", help="Instead, write what was decided as rows for extract --more.")
+    ] = None,
+    workspace: WorkspaceFlag = None,
+    store: StoreFlag = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind; loopback unless told.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the page.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Serve the queue of facts that texts state, the least sure first: accept, correct or reject each with a key."""
+    chosen = settings(workspace, store, host=host, port=port)
+    if lessons is None:
+        answering.label(chosen, print, who=who)
+        return
+    result = answering.lessons(chosen, lessons)
+    text = f"{result['products']} products to learn from in {lessons}; {result['waiting']} wait for more decisions"
+    told(result, as_json, text + (f", {result['gone']} are gone" if result["gone"] else ""))
 
 
 app.command()(model_commands.compress)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from fastapi import Depends, Request
 
@@ -21,10 +21,13 @@ from kg.events import EventLog
 from kg.store import GraphReader
 from kg.types import Entity, Fact
 
+if TYPE_CHECKING:
+    from api.labelling import Queue
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything a request may use. Built once, by ``api.bootstrap``."""
+    """Everything a request may use. Built once, by ``api.bootstrap``. ``queue``: where people label, if they may."""
 
     reader: GraphReader
     log: EventLog
@@ -34,6 +37,7 @@ class Services:
     rules: Rulebook = field(default_factory=Rulebook)
     feedback: Feedback = field(default_factory=Feedback)
     intake: Intake | None = None
+    queue: "Queue | None" = None
 
     def taking(self) -> Intake:
         """What takes products in. Raises ReadOnly."""

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from api.errors import FrontDoorError
+from api.retraining import CURVE, Curve, Judgement, in_names, judge, point, read_curve, side_by_side
+from api.workspace import write_json
 from kg.schema import Schema
 from mining import json_lines
-from mining.extraction.attribute_rows import Row, read_rows
+from mining.extraction.attribute_rows import Row, read_rows, schema_of
 from mining.language import chinese_share
 from mining.normal_values import in_form, refusal
 from mining.schema.files import read_schema
 
 if TYPE_CHECKING:
     from mining.extraction.attribute_model import Answer, AttributeModel
+    from mining.extraction.tagger_training import Epoch
 
 MOSTLY_CHINESE = 0.3  # of the letters of the training texts
 SAMPLE = 200  # texts that are looked at for their language
@@ -25,13 +28,18 @@ WDC = ("wdc_with_all_attributes", "wdc_normalized")
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """What to extract and how. ``encoder``: None chooses by the language of the texts; ``model``: the folder to keep
-    the model in, or to take it from where there is no ``train``; ``wanted``: ``train`` with the values as the catalogue
-    wants them, by default the file beside it that the layout of WDC-PAVE puts there."""
+    """What to extract and how.
+
+    ``encoder``: None chooses by the language of the texts. ``model``: the folder to keep the model in, or to take it
+    from where there is no ``train``. ``more``: rows that people taught, learned beside ``train``; then a model that is
+    in the folder stays there unless the new one is better. ``wanted``: ``train`` with the values as the catalogue wants
+    them, by default the file beside it that the layout of WDC-PAVE puts there.
+    """
 
     test: Path
     out: Path
     train: Path | None = None
+    more: Path | None = None
     dev: Path | None = None
     schema: Path | None = None
     wanted: Path | None = None
@@ -47,7 +55,7 @@ def extract(asked: Extract, tell: Callable[[str], None]) -> dict[str, Any]:
     """Writes the predictions and returns counts for the user. The labels of the test file are not read."""
     rows = read_rows(asked.test, labels=False)
     schema = read_schema(asked.schema) if asked.schema else None
-    model = trained(asked, schema, tell)
+    model, verdict = trained(asked, schema, tell)
     answers = model.extract(rows)
     aside: Counter[str] = Counter()
     if schema is not None:
@@ -55,7 +63,8 @@ def extract(asked: Extract, tell: Callable[[str], None]) -> dict[str, Any]:
     json_lines.write(asked.out, (line(row, answer) for row, answer in zip(rows, answers, strict=True)))
     values = sum(len(answer.values) for answer in answers)
     told = {"products": len(rows), "values": values, "threshold": model.threshold, "out": str(asked.out)}
-    return {**told, "set_aside": dict(sorted(aside.items()))}
+    compared = {"compared": verdict.as_dict()} if verdict else {}
+    return {**told, "set_aside": dict(sorted(aside.items())), **compared}
 
 
 def extract_relations(test: Path, out: Path) -> dict[str, Any]:
@@ -73,18 +82,27 @@ def extract_relations(test: Path, out: Path) -> dict[str, Any]:
     return {"texts": len(texts), "labels": sum(len(one["labels"]) for one in lines), "out": str(out)}
 
 
-def trained(asked: Extract, schema: Schema | None, tell: Callable[[str], None]) -> "AttributeModel":
-    """The model of the training file, or the one kept before. Raises FrontDoorError where there is neither."""
-    from mining.extraction.attribute_model import AttributeModel, fit
+def trained(
+    asked: Extract, schema: Schema | None, tell: Callable[[str], None]
+) -> tuple["AttributeModel", Judgement | None]:
+    """The model of the training file, or the one kept before; how both compare, where ``more`` was learned.
+
+    Raises FrontDoorError where there is neither.
+    """
+    from mining.extraction.attribute_model import AttributeModel, cut, fit
     from mining.extraction.tagger_training import Options
 
     if asked.train is None:
         if asked.model is None:
             raise FrontDoorError("nothing to extract with: give --train FILE, or --model FOLDER of a trained model")
-        return AttributeModel.load(asked.model, device=asked.device)
+        return AttributeModel.load(asked.model, device=asked.device), None
     raw, wanted = beside(asked.train, asked.wanted)
     rows = read_rows(raw, labels=True)
     dev = read_rows(asked.dev, labels=True) if asked.dev else []
+    allowed = schema.names(row.category for row in [*rows, *dev]) if schema else schema_of([*rows, *dev])
+    more = in_names(read_rows(asked.more, labels=True), allowed) if asked.more else []
+    if asked.more and not dev:
+        rows, dev = cut(rows, asked.seed)  # the same rows judge the old model and the new one
     chosen = Options(
         encoder=asked.encoder or encoder_for(rows),
         encoders=asked.encoders,
@@ -92,20 +110,40 @@ def trained(asked: Extract, schema: Schema | None, tell: Callable[[str], None]) 
         device=asked.device,
         seed=asked.seed,
     )
-    checkpoint = asked.model / "unfinished" if asked.model else None
+    curve: Curve = []
+
+    def heard(epoch: "Epoch") -> None:
+        curve.append(point(epoch))
+        tell(epoch.told())
+
     model = fit(
-        rows,
+        [*rows, *more],
         chosen,
-        schema=schema.names(row.category for row in [*rows, *dev]) if schema else None,
+        schema=allowed,
         dev=dev,
         wanted=read_rows(wanted, labels=True) if wanted else (),
-        checkpoint=checkpoint,
-        on_epoch=lambda epoch: tell(epoch.told()),
+        checkpoint=asked.model / "unfinished" if asked.model else None,
+        on_epoch=heard,
     )
-    if asked.model:
-        model.save(asked.model)
-        _forget(asked.model / "unfinished")
-    return model
+    return _kept(asked.model, model, dev if asked.more else None, curve, tell) if asked.model else (model, None)
+
+
+def _kept(
+    folder: Path, model: "AttributeModel", judges: list[Row] | None, curve: Curve, tell: Callable[[str], None]
+) -> tuple["AttributeModel", Judgement | None]:
+    """The model that the folder holds in the end: the new one, unless ``judges`` find the old one as good."""
+    old = type(model).load(folder) if judges is not None and (folder / "attributes.json").exists() else None
+    verdict = None
+    if judges is not None:
+        verdict = judge(model, old, judges)
+        tell(side_by_side(curve, read_curve(folder)))
+        tell(verdict.told())
+    if old is None or verdict is None or verdict.promoted:
+        model.save(folder)
+        write_json(folder / CURVE, curve)
+        old = model
+    _forget(folder / "unfinished")
+    return old, verdict
 
 
 def beside(train: Path, wanted: Path | None) -> tuple[Path, Path | None]:

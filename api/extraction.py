@@ -1,33 +1,61 @@
-"""What reads the texts: rules always, a language model where a budget or replies that it has given before are there."""
+"""What reads the texts: rules always, the small model where there is one, a language model where they leave a doubt."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from api.bootstrap import Shop
+from api.extras import need
+from api.reading import Reading
 from api.settings import Settings
 from kg.schema import SHOP, Schema
+from mining.decisions import DecisionLog
+from mining.extraction.cascade import Routed, doubtful, everywhere
 from mining.extraction.llm import LLMExtractor
 from mining.extraction.orders import Guarded
+from mining.extraction.people import PeopleExtractor
 from mining.extraction.rules import RuleExtractor
 from mining.language_model import Budget, LanguageModel, OpenAIModel, ReplyCache, local_server
 from mining.reviews.extractor import ReviewExtractor
 from mining.samples import sample_shop
 from mining.types import Extractor
 
+if TYPE_CHECKING:
+    from mining.extraction.attribute_extractor import AttributeExtractor
+
 
 @contextmanager
-def extractors(opened: Shop, llm_budget: str, schema: Schema = SHOP) -> Iterator[list[Extractor]]:
-    """What reads the texts: rules and review rules always; a language model, or replies that it has given before."""
-    budget = Budget.parse(llm_budget)
+def extractors(opened: Shop, how: Reading) -> Iterator[tuple[list[Extractor], Schema]]:
+    """What reads the texts, cheap readers first, and the schema that they read by.
+
+    Rules and review rules always; the small model where one is given; a language model, or replies that it gave before.
+    """
+    budget = Budget.parse(how.llm_budget)
     replies, shipped = opened.workspace.cache / "replies.db", _shipped()
+    small = _small_model(how) if how.model else None
+    schema = small.schema if small else how.schema or SHOP
     chosen = readers(schema)
+    if small:
+        chosen.append(Guarded(small))
     with ExitStack() as stack:
         if budget.limit or replies.exists() or shipped:
             cache = stack.enter_context(ReplyCache(replies, shipped=shipped))
             model = stack.enter_context(language_model(opened.settings)) if budget.limit else None
-            chosen.append(LLMExtractor(model, schema=schema, cache=cache, budget=budget))
-        yield chosen
+            llm = LLMExtractor(model, schema=schema, cache=cache, budget=budget)
+            chosen.append(Routed(llm, doubtful if how.ask == "doubtful" else everywhere))
+        if opened.workspace.decisions.exists():
+            chosen.append(PeopleExtractor(DecisionLog(opened.workspace.decisions), schema))
+        yield chosen, schema
+
+
+def _small_model(how: Reading) -> "AttributeExtractor":
+    """Needs the extra ``train``: the model is read with PyTorch."""
+    need("torch", "train")
+    from mining.extraction.attribute_extractor import AttributeExtractor
+
+    assert how.model is not None
+    return AttributeExtractor.load(how.model, schema=how.schema, device=how.device)
 
 
 def readers(schema: Schema = SHOP) -> list[Extractor]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, ParamSpec
 import typer
 
 from api.errors import FrontDoorError
+from api.reading import Ask
 from api.settings import Settings
 from kg.errors import KGError
 from mining.errors import MiningError
@@ -28,6 +29,14 @@ UntilFlag = Annotated[
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 BudgetFlag = Annotated[
     str, typer.Option("--llm-budget", help="0, or a hard limit such as 500products, 200000tokens, 5usd.")
+]
+SmallModelFlag = Annotated[
+    Path | None,
+    typer.Option("--model", help="Folder of a small model that extract made: it reads attribute values."),
+]
+AskFlag = Annotated[
+    Ask,
+    typer.Option("--ask", help="A language model is asked about products that the others doubt, or every."),
 ]
 CatalogFlag = Annotated[Path, typer.Option("--catalog", help="Products: CSV, JSONL or Parquet, or a shop's folder.")]
 EventsFlag = Annotated[Path | None, typer.Option("--events", help="Behaviour: user, product, time, action.")]

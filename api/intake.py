@@ -67,9 +67,13 @@ class Intake:
         if self._made is None:
             need("spacy", "nlp")
             from mining.arrival import Arrivals
+            from mining.decisions import DecisionLog
             from mining.extraction.orders import Guarded
+            from mining.extraction.people import PeopleExtractor
             from mining.extraction.rules import RuleExtractor
+            from mining.types import Extractor
 
-            extractors = [Guarded(RuleExtractor(self._schema))]
-            self._made = Arrivals(self._store, extractors, run_dir=self._run_dir, schema=self._schema)
+            decisions = DecisionLog(self._workspace.decisions)
+            readers: list[Extractor] = [Guarded(RuleExtractor(self._schema)), PeopleExtractor(decisions, self._schema)]
+            self._made = Arrivals(self._store, readers, run_dir=self._run_dir, schema=self._schema, decisions=decisions)
         return self._made

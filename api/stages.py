@@ -12,13 +12,14 @@ from typing import Any, Literal, TypeAlias
 from api import answering, telling
 from api.bootstrap import Shop
 from api.errors import FrontDoorError
-from api.extraction import extractors as reading
+from api.extraction import extractors
 from api.extras import need
 from api.progress import Bars
+from api.reading import Reading
 from api.workspace import write_json
 from kg import analysis, quality
-from kg.schema import SHOP, Schema
 from mining import loading, pipeline, samples
+from mining.decisions import DecisionLog
 from mining.samples.simulator import simulate, write_events
 from mining.samples.truth import load_truth
 from mining.sources import find_shop_files
@@ -95,12 +96,12 @@ def load(opened: Shop, files: Files, bars: Bars) -> dict[str, Any]:
     return _keep(opened, "load", pipeline.as_dict(report))
 
 
-def mine(opened: Shop, bars: Bars, *, llm_budget: str, until: int | None, schema: Schema = SHOP) -> dict[str, Any]:
+def mine(opened: Shop, bars: Bars, how: Reading, *, until: int | None) -> dict[str, Any]:
     run_dir = opened.workspace.runs / "mine"
-    with reading(opened, llm_budget, schema) as extractors:
+    with extractors(opened, how) as (readers, schema):
         report = pipeline.mine(
-            opened.store, opened.log, extractors=extractors, until=until, allow_undated=True, run_dir=run_dir,
-            progress=bars, schema=schema,
+            opened.store, opened.log, extractors=readers, until=until, allow_undated=True, run_dir=run_dir,
+            progress=bars, schema=schema, decisions=DecisionLog(opened.workspace.decisions),
         )  # fmt: skip
     health = asdict(quality.health(opened.store))
     graph = asdict(analysis.summary(opened.store))
@@ -140,13 +141,10 @@ def evaluate(
     return {**whole, "written": [str(path) for path in written]}
 
 
-def run(
-    opened: Shop, files: Files, bars: Bars, *, llm_budget: str, until: int | None, device: Device, seed: int,
-    schema: Schema = SHOP,
-) -> str:  # fmt: skip
+def run(opened: Shop, files: Files, bars: Bars, how: Reading, *, until: int | None, device: Device, seed: int) -> str:
     """Load, mine, train; returns what a person reads at the end."""
     told = [telling.summary("load", load(opened, files, bars))]
-    told.append(telling.summary("mine", mine(opened, bars, llm_budget=llm_budget, until=until, schema=schema)))
+    told.append(telling.summary("mine", mine(opened, bars, how, until=until)))
     if opened.log.count == 0:
         told.append("There are no events: nothing to learn from, so nothing is recommended. The graph is there.")
         return "\n\n".join(told)
@@ -156,14 +154,14 @@ def run(
     return "\n\n".join(told)
 
 
-def demo(opened: Shop, bars: Bars, *, llm_budget: str, seed: int) -> str:
+def demo(opened: Shop, bars: Bars, how: Reading, *, seed: int) -> str:
     """``run`` on the sample shop and its simulated log."""
     shop = samples.sample_shop()
     events = opened.workspace.cache / "sample-events.csv"
     events.parent.mkdir(parents=True, exist_ok=True)
     write_events(events, simulate(samples.sample_products(), load_truth()))
     files = Files(shop.catalog, events, shop.reviews)
-    return run(opened, files, bars, llm_budget=llm_budget, until=None, device="cpu", seed=seed)
+    return run(opened, files, bars, how, until=None, device="cpu", seed=seed)
 
 
 def _someone(opened: Shop) -> str | None:

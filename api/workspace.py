@@ -7,6 +7,7 @@
     DIR/graph.db            the graph, unless --store names another
     DIR/events.db           the event log
     DIR/impressions.db      what was shown with which propensity, where answers are logged
+    DIR/decisions.db        what people decided about facts that texts state
     DIR/models/<id>/        artifacts; models/current names the one that is served
     DIR/rules.json          business rules, where the shop has any
     DIR/rejects/            rows that were set aside
@@ -51,6 +52,10 @@ class Workspace:
     @property
     def impressions(self) -> Path:
         return self.root / "impressions.db"
+
+    @property
+    def decisions(self) -> Path:
+        return self.root / "decisions.db"
 
     @property
     def models(self) -> Path:

@@ -21,6 +21,7 @@ from kg.store import GraphReader, GraphStore
 from kg.types import Counts, Document, Entity, Fact, Product
 from mining import catalog, cleaning
 from mining.cleaning import CleaningReport, PriceBounds
+from mining.decisions import DecisionLog
 from mining.entity_join import Known
 from mining.replacement import Journal
 from mining.sources import ReadReport, product_of
@@ -46,12 +47,19 @@ class Arrivals:
     """Takes products into a store, one at a time and one writer at a time. ``run_dir`` is that of ``mine``."""
 
     def __init__(
-        self, store: GraphStore, extractors: Sequence[Extractor], *, run_dir: Path, schema: Schema = SHOP
+        self,
+        store: GraphStore,
+        extractors: Sequence[Extractor],
+        *,
+        run_dir: Path,
+        schema: Schema = SHOP,
+        decisions: DecisionLog | None = None,
     ) -> None:
         self._store = store
         self._extractors = extractors
         self._run_dir = run_dir
         self._schema = schema
+        self._decisions = decisions
 
     def take(self, values: Mapping[str, object]) -> Arrival:
         """Puts the product in, or in the place of what the store knows under its id. Idempotent, and safe to kill.
@@ -63,7 +71,10 @@ class Arrivals:
         """
         product, notes = _read(values)
         graph = catalog.graph_of(product)
-        reading = _OneText(self._store, self._extractors, run_dir=self._run_dir, run=None, schema=self._schema)
+        reading = _OneText(
+            self._store, self._extractors, run_dir=self._run_dir, run=None, schema=self._schema,
+            decisions=self._decisions,
+        )  # fmt: skip
         said = reading.said(graph.document)
         reading.journal.recover(self._store)
         known = _Nearby(self._store, _mentioned(graph, said), graph.document.id)

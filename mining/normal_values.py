@@ -9,9 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
+from kg import ids
 from kg.ids import normal_form
 from kg.schema import Attribute
+from kg.types import Entity, Scalar
+from mining.catalog import ANY_CATEGORY
 from mining.gazetteers import COLORS, MATERIALS
+from mining.language import chinese_share
 from mining.normalization import SIZES, Found, Normalised, Quantity, normalise, normalised, parse
 from mining.numbers import NUMBER, number_of, plainly
 from mining.units import CANONICAL, Unit, from_canonical, unit_of
@@ -65,6 +69,19 @@ def refusal(attribute: Attribute, surface: str) -> str | None:
     if attribute.unit is not None:
         return None if in_form(attribute, surface) else NO_MEASURE
     return None
+
+
+def value_entity(category: str | None, attribute: str, surface: str, normal: Normalised | None) -> Entity:
+    """The node of a value. Equal measures are one value however they are written; a fact's quote keeps how."""
+    form = normal.form if normal else surface
+    properties: dict[str, Scalar] = {"attribute": attribute, "value": form}
+    if normal is not None and normal.unit is not None:
+        properties["unit"] = normal.unit
+    if normal is not None and normal.number is not None:
+        properties["number"] = normal.number
+    lang = "zh" if chinese_share(surface) > 0 else None
+    entity_id = ids.value(category or ANY_CATEGORY, attribute, form)
+    return Entity(entity_id, "Value", " ".join(surface.split()), lang=lang, properties=properties)
 
 
 @lru_cache(maxsize=1024)

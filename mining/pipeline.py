@@ -20,6 +20,7 @@ from mining.behavior.config import BehaviorConfig
 from mining.behavior.miner import BehaviorReport, MinedBehavior, mine_behavior
 from mining.behavior.relations import RELATIONS, source
 from mining.bots import BotConfig, bots
+from mining.decisions import DecisionLog
 from mining.loading import FileReport, LoadOptions, LoadReport, load
 from mining.progress import Progress, Silent, watched
 from mining.text_facts import TextMining, TextReport, bucket
@@ -67,20 +68,21 @@ def mine(
     bot_rules: BotConfig | None = None,
     progress: Progress | None = None,
     schema: Schema = SHOP,
+    decisions: DecisionLog | None = None,
 ) -> MineReport:
     """Mines every document and every event before ``until``; what the same methods found earlier is replaced.
 
     ``run_dir`` keeps the extraction cache and the journal of a replacement under way: the same folder for all runs of
     one workspace. ``schema`` says which facts of texts may be written; it is the one that ``extractors`` read by.
-    ``run`` is written into fresh evidence as its provenance. With ``until``, undated documents and facts
-    (a catalogue crawl) count only by ``allow_undated``: they may say what was not yet known. Then typed relations lack
-    their categories too.
+    What people rejected in ``decisions`` is not written. ``run`` is written into fresh evidence as its provenance.
+    With ``until``, undated documents and facts (a catalogue crawl) count only by ``allow_undated``: they may say what
+    was not yet known. Then typed relations lack their categories too.
 
     Raises MiningError where an extractor breaks its protocol or DuckDB cannot do the work, and what the store and the
     log raise.
     """
     progress = progress or Silent()
-    text = TextMining(store, extractors, run_dir=run_dir, run=run, schema=schema)
+    text = TextMining(store, extractors, run_dir=run_dir, run=run, schema=schema, decisions=decisions)
     text_report = text.run(until=until, allow_undated=allow_undated, progress=progress)
     stage = _Behavior(store, until, allow_undated, run)
     progress.start("behaviour: counting")

@@ -22,8 +22,11 @@ from kg.schema import SHOP, Schema
 from kg.store import GraphStore
 from kg.types import Counts, Document, Entity, Evidence, Fact, Timestamp, Triple, merge_evidence
 from mining.catalog import category_of
+from mining.decisions import DecisionLog
 from mining.entity_join import Known
 from mining.errors import BudgetExhausted, MiningError
+from mining.extraction.cascade import Wanted, everywhere, merge
+from mining.extraction.people import METHOD as PEOPLE
 from mining.extraction_cache import ExtractionCache, key_of
 from mining.progress import Progress, watched
 from mining.replacement import Journal
@@ -34,6 +37,7 @@ log = logging.getLogger("shopgraph.mining")
 DOCUMENTS = 256  # a batch: asked, cached and put together
 
 BEHAVIOURAL = frozenset({"BOUGHT_WITH", "VIEWED_WITH", "BOUGHT_AFTER"})  # no text states these
+REJECTED = "rejected by a person"
 UNANSWERED = frozenset({"model unavailable", "model refused", "budget", "no model"})  # whole documents nobody read
 
 Found: TypeAlias = Mapping[Triple, tuple[Evidence, ...]]
@@ -43,11 +47,13 @@ Findings: TypeAlias = tuple[Document, Mapping[str, Extraction]]  # by method
 @dataclass(slots=True)
 class ExtractorReport:
     """What one extractor did. ``set_aside`` by reason; ``unread`` documents got no answer: what an earlier run found
-    in them stays. ``usage`` is the extractor's own report, where it keeps one (calls, tokens, money)."""
+    in them stays. ``not_asked``: documents in which others left nothing for it to do. ``usage`` is the extractor's own
+    report, where it keeps one (calls, tokens, money)."""
 
     documents: int = 0
     cached: int = 0
     unread: int = 0
+    not_asked: int = 0
     facts: int = 0
     set_aside: Counter[str] = field(default_factory=Counter)
     usage: Mapping[str, Any] | None = None
@@ -106,12 +112,14 @@ class TextMining:
         run_dir: Path,
         run: str | None,
         schema: Schema = SHOP,
+        decisions: DecisionLog | None = None,
     ) -> None:
         names = [extractor.method for extractor in extractors]
         if len(set(names)) < len(names):
             raise MiningError(f"extractors write the methods {', '.join(names)}; each must have a method of its own")
         self.store, self.extractors, self.schema, self.run_id = store, extractors, schema, run
         self.report = TextReport(extractors={name: ExtractorReport() for name in names})
+        self._decisions = decisions
         self.quorum: dict[str, int] = {}
         for extractor in extractors:
             self.quorum.update(getattr(extractor, "quorum", {}))
@@ -147,10 +155,31 @@ class TextMining:
     def _ask(
         self, extractors: Sequence[Extractor], batch: Sequence[Document], cache: ExtractionCache, report: TextReport
     ) -> Iterator[Findings]:
-        found = [self._asked(extractor, batch, cache, report.extractors[extractor.method]) for extractor in extractors]
-        names = [extractor.method for extractor in extractors]
-        for document, *extractions in zip(batch, *found, strict=True):
-            yield document, {m: e for m, e in zip(names, extractions, strict=True) if e is not None}
+        findings: list[dict[str, Extraction]] = [{} for _ in batch]
+        so_far = [Extraction(document.id) for document in batch]
+        for extractor in extractors:
+            told = report.extractors[extractor.method]
+            found = self._routed(extractor, batch, so_far, cache, told)
+            for i, extraction in enumerate(found):
+                if extraction is not None:
+                    findings[i][extractor.method] = extraction
+                    so_far[i] = merge(so_far[i], extraction)
+        yield from zip(batch, findings, strict=True)
+
+    def _routed(
+        self,
+        extractor: Extractor,
+        batch: Sequence[Document],
+        so_far: Sequence[Extraction],
+        cache: ExtractionCache,
+        report: ExtractorReport,
+    ) -> list[Extraction | None]:
+        """What the extractor says of the documents it is wanted for; of the others, that there is nothing."""
+        wanted: Wanted = getattr(extractor, "wanted", everywhere)
+        chosen = [i for i, document in enumerate(batch) if wanted(document, so_far[i])]
+        answers = dict(zip(chosen, self._asked(extractor, [batch[i] for i in chosen], cache, report), strict=True))
+        report.not_asked += len(batch) - len(chosen)
+        return [answers[i] if i in answers else Extraction(document.id) for i, document in enumerate(batch)]
 
     def _asked(
         self, extractor: Extractor, batch: Sequence[Document], cache: ExtractionCache, report: ExtractorReport
@@ -192,12 +221,15 @@ class TextMining:
         """Facts that would break the store's laws are set aside here, so that one of them cannot stop a run."""
         document, extractions = findings
         checked: dict[str, Extraction] = {}
+        rejected = self._decisions.rejected(document.id) if self._decisions is not None else frozenset()
         for method, extraction in extractions.items():
             tails = {e.id: e for e in extraction.entities}
             kept: list[Fact] = []
             aside = list(extraction.set_aside)
             for fact in extraction.facts:
                 reason = self._flaw(fact, document, tails, known) or _misquoted(fact, document, method)
+                if method != PEOPLE and (fact.relation, fact.tail) in rejected:
+                    reason = REJECTED
                 if reason is None:
                     kept.append(fact)
                 else:

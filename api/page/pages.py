@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from nicegui import run, ui
 
 from api.deps import Services
-from api.page import entity, people, reference, report, search
+from api.page import entity, label, people, reference, report, search
 from api.page.frame import card, frame, muted
 from kg import ids
 from kg.errors import KGError, UnknownEntity
@@ -43,6 +43,13 @@ def register(services: Services, openapi: Callable[[], dict[str, Any]]) -> None:
     @ui.page("/report", response_timeout=PATIENCE)
     async def reports() -> None:
         await _show("Last run", services.reports, report.draw, here="Report")
+
+    if services.queue is not None:
+        queue = services.queue
+
+        @ui.page(label.ADDRESS, response_timeout=PATIENCE)
+        async def labels() -> None:
+            await label.show(queue)
 
     @ui.page("/docs", response_timeout=PATIENCE)
     async def docs() -> None:

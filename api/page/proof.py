@@ -70,12 +70,13 @@ def draw_proofs(heading: str, proofs: list[Proof], evidence: int) -> None:
     with ui.column().classes("gap-2"):
         ui.label(heading).classes("text-sm font-semibold")
         for proof in proofs:
-            _draw(proof)
+            draw_proof(proof)
         if evidence > len(proofs):
             muted(f"and {evidence - len(proofs)} more")
 
 
-def _draw(proof: Proof) -> None:
+def draw_proof(proof: Proof) -> None:
+    """The quote inside its text, or the counts; then who says so and how sure."""
     with ui.column().classes("gap-1"):
         # Inline pieces, so that the quote stays where it stands in its text.
         with ui.element("div").classes("text-sm whitespace-pre-wrap break-words leading-snug"):

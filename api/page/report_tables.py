@@ -118,7 +118,7 @@ def _extractors(extractors: Report) -> list[Table]:
         rows.append((method, *(told.get(n) for n in _READING), sum(map(_number, reasons.values()))))
         aside += [(method, reason, count) for reason, count in reasons.items()]
         usage += [(method, name, value) for name, value in _rest(_mapping(told.get("usage")))[0]]
-    columns = ("Method", "Documents", "Read before", "Unread", "Facts", "Set aside")
+    columns = ("Method", "Documents", "Read before", "Not asked", "Unread", "Facts", "Set aside")
     return [
         Table("Who read the texts", columns, rows),
         Table("Found and set aside, and why", ("Method", "Reason", "Count"), aside),
@@ -126,7 +126,7 @@ def _extractors(extractors: Report) -> list[Table]:
     ]
 
 
-_READING = ("documents", "cached", "unread", "facts")
+_READING = ("documents", "cached", "not_asked", "unread", "facts")
 
 
 def _train(report: Report) -> tuple[Section, set[str]]:

@@ -69,7 +69,7 @@ class AttributeModel:
 
     def extract(self, rows: Sequence[Row]) -> list[Answer]:
         """An answer a row in order; labels are not looked at."""
-        return [self._answer(row, found, self.threshold) for row, found in zip(rows, self.find(rows), strict=True)]
+        return [self.answer(row, found, self.threshold) for row, found in zip(rows, self.find(rows), strict=True)]
 
     def find(self, rows: Sequence[Row]) -> list[list[tuple[str, Found]]]:
         """All findings (field, span) of each row, the surest first, whatever their confidence."""
@@ -82,7 +82,8 @@ class AttributeModel:
             spans_of_row.sort(key=lambda pair: -pair[1].confidence)  # stable: the title first
         return found
 
-    def _answer(self, row: Row, found: Iterable[tuple[str, Found]], threshold: float) -> Answer:
+    def answer(self, row: Row, found: Iterable[tuple[str, Found]], threshold: float) -> Answer:
+        """Of the findings in a row, the surest of each attribute that reaches the threshold."""
         known = self.schema.get(row.category) or tuple(self.tagger.reader.vocabulary.labels)
         values: dict[str, Value] = {}
         for name, span in found:
@@ -107,7 +108,7 @@ class AttributeModel:
 
         def worth(threshold: float) -> float:
             said = [
-                (row.gold, self._answer(row, spans, threshold).plain()) for row, spans in zip(rows, found, strict=True)
+                (row.gold, self.answer(row, spans, threshold).plain()) for row, spans in zip(rows, found, strict=True)
             ]
             return lenient_attributes(said).f1 + strict_attributes(said).f1
 
@@ -117,7 +118,7 @@ class AttributeModel:
         """Of each attribute, what its confidences promise and what labelled rows say."""
         told: dict[str, list[tuple[float, bool]]] = {}
         for row, found in zip(rows, self.find(rows), strict=True):
-            for name, value in self._answer(row, found, 0.0).values.items():
+            for name, value in self.answer(row, found, 0.0).values.items():
                 told.setdefault(name, []).append((value.confidence, value.value in row.gold.get(name, ())))
         return {name: reliability(pairs) for name, pairs in sorted(told.items())}
 

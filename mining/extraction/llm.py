@@ -19,8 +19,8 @@ from typing import Any
 
 from kg import ids
 from kg.schema import SHOP, Schema
-from kg.types import Document, Entity, Evidence, Fact, Scalar
-from mining.catalog import ANY_CATEGORY, ATTRIBUTE_FIELD, category_of
+from kg.types import Document, Entity, Evidence, Fact
+from mining.catalog import ATTRIBUTE_FIELD, category_of
 from mining.errors import BudgetExhausted, ModelRefused, ModelUnavailable
 from mining.extraction.orders import REASON, in_order, order_spans
 from mining.extraction.plausibility import implausible, negated, trim
@@ -31,7 +31,7 @@ from mining.language import chinese_share, sentences
 from mining.language_model.budget import Budget
 from mining.language_model.cache import ReplyCache
 from mining.language_model.types import LanguageModel, Prompt, Reply, Usage
-from mining.normal_values import in_form
+from mining.normal_values import in_form, value_entity
 from mining.types import Extraction, SetAside
 
 METHOD = "llm"
@@ -328,16 +328,7 @@ class _Reader:
         return Entity(ids.named(kind, quote), kind, " ".join(quote.split()), lang=_lang(quote))
 
     def _value(self, attribute: str, quote: str) -> Entity:
-        """Equal measures are one value however they are written; the quote keeps how."""
-        normal = in_form(self._attributes[attribute], quote)
-        form = normal.form if normal else quote
-        properties: dict[str, Scalar] = {"attribute": attribute, "value": form}
-        if normal is not None and normal.unit is not None:
-            properties["unit"] = normal.unit
-        if normal is not None and normal.number is not None:
-            properties["number"] = normal.number
-        entity_id = ids.value(self._category or ANY_CATEGORY, attribute, form)
-        return Entity(entity_id, "Value", " ".join(quote.split()), lang=_lang(quote), properties=properties)
+        return value_entity(self._category, attribute, quote, in_form(self._attributes[attribute], quote))
 
     def _repeated(self, relation: str, tail: str, start: int) -> str | None:
         """``duplicate``: said before. ``conflict``: the same words are the tail of another relation already."""

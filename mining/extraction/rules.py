@@ -22,14 +22,15 @@ from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix
 from kg import ids
 from kg.errors import SchemaError
 from kg.schema import SHOP, Schema
-from kg.types import Document, Entity, Evidence, Fact, Scalar
-from mining.catalog import ANY_CATEGORY, category_of
+from kg.types import Document, Entity, Evidence, Fact
+from mining.catalog import category_of
 from mining.extraction import chinese, patterns, tails
 from mining.extraction.attributes import Listed, Stated, stated_values
 from mining.extraction.kinds import Words
 from mining.extraction.schema_values import by_schema, schema_values
 from mining.gazetteers import AUDIENCES, COLORS, MATERIALS
 from mining.language import chinese_share, sentences
+from mining.normal_values import value_entity
 from mining.normalization import Found, find_quantities
 from mining.types import Extraction, SetAside
 
@@ -347,14 +348,7 @@ class _Writing:
             self.set_aside("HAS_ATTRIBUTE", surface, read)
             return
         attribute, normal = read
-        properties: dict[str, Scalar] = {"attribute": attribute.name, "value": normal.form if normal else surface}
-        if normal is not None and normal.unit is not None:
-            properties["unit"] = normal.unit
-        if normal is not None and normal.number is not None:
-            properties["number"] = normal.number
-        # Equal measures are one value however they are written; the quote keeps how.
-        entity_id = ids.value(category or ANY_CATEGORY, attribute.name, normal.form if normal else surface)
-        entity = Entity(entity_id, "Value", _one_line(surface), lang=_lang(surface), properties=properties)
+        entity = value_entity(category, attribute.name, surface, normal)
         self._fact("HAS_ATTRIBUTE", entity, stated.start, stated.end, stated.rule)
 
     def set_aside(self, relation: str, quote: str, reason: str) -> None:

@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from api.cli import app
 from api.extracting import beside, on_schema
+from api.retraining import Judgement, Worth, in_names
 from kg.schema import Attribute, Schema
+from mining.extraction.attribute_rows import Row
 
 
 def products(count: int) -> list[dict[str, Any]]:
@@ -135,3 +137,42 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "gone.jsonl: cannot be read" in done.output
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_retrained_model_takes_a_place_only_by_being_better(encoder: Path, tmp_path: Path) -> None:
+    train, test = written(tmp_path / "train.jsonl", products(24)), written(tmp_path / "test.jsonl", products(3))
+    flags = ("--test", test, "--out", tmp_path / "out.jsonl", "--model", tmp_path / "model", "--encoder", encoder)
+    assert run("--train", train, "--epochs", 1, *flags).exit_code == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    assert len(json.loads(before["curve.json"])) == 1
+    more = written(
+        tmp_path / "more.jsonl",
+        [{"input_title": "acme red mug", "category": "Mugs", "target_scores": {"color": {"red": 1}, "Odd": {"x": 1}}}],
+    )
+    done = run("--train", train, "--more", more, "--epochs", 1, "--json", *flags)
+    compared = json.loads(done.stdout)["compared"]
+    assert (done.exit_code == 0) == compared["promoted"] == (_mean(compared["new"]) > _mean(compared["old"]))
+    assert compared["held_back"] == 12  # half of so few
+    assert "epoch  new F1  old F1" in done.stderr
+    after = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    assert (before == after) != compared["promoted"]
+    assert len(lines(tmp_path / "out.jsonl")) == 3
+
+
+def _mean(worth: dict[str, float]) -> float:
+    return (worth["lenient"] + worth["strict"]) / 2
+
+
+def test_what_people_taught_is_called_as_the_schema_calls_it() -> None:
+    taught = Row("Mugs", {"input": "red"}, {"color": ("red",), "Odd": ("x",)})
+    (row,) = in_names([taught], {"Mugs": ("Color", "Size")})
+    assert row.gold == {"Color": ("red",)}
+
+
+def test_a_worse_or_equal_model_is_not_promoted() -> None:
+    worth = Worth(0.7, 0.6)
+    assert not Judgement(worth, worth, 9).promoted
+    assert not Judgement(Worth(0.6, 0.6), worth, 9).promoted
+    assert Judgement(Worth(0.7, 0.61), worth, 9).promoted
+    assert Judgement(worth, None, 9).promoted
+    assert "the old one stays" in Judgement(worth, worth, 9).told()

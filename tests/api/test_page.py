@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ import uvicorn
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from api.labelling import Queue
 from api.page import entity, graph, people, report_tables, search
 from api.page.frame import link, price
 from api.page.frame import people as people_link
@@ -23,6 +25,7 @@ from api.page.proof import AROUND, proofs_of
 from api.workspace import write_json
 from kg.stores.memory import MemoryStore
 from kg.types import Document, Entity, Evidence, Fact
+from mining.decisions import DecisionLog
 
 HOSTILE = "🎧 a b"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -127,7 +130,8 @@ MINE = {
         "documents": 12,
         "extractors": {
             "llm": {
-                "documents": 12, "cached": 4, "unread": 2, "facts": 9, "set_aside": {"not in the text": 5},
+                "documents": 12, "cached": 4, "not_asked": 3, "unread": 2, "facts": 9,
+                "set_aside": {"not in the text": 5},
                 "usage": {"calls": 8, "cost": {"usd": 0.25}, "replayed": 4},
             }
         },
@@ -187,7 +191,7 @@ def test_the_report_of_mining_counts_facts_and_cost() -> None:
     facts = _table(shown, "Facts by relation, method and confidence")
     assert [row[:3] for row in facts.rows] == [("USED_FOR", "rules", 4), ("BOUGHT_WITH", "behavior", 2)]
     assert facts.rows[0][3:] == (None,) * 8 + (3, 1)
-    assert _table(shown, "Who read the texts").rows == [("llm", 12, 4, 2, 9, 5)]
+    assert _table(shown, "Who read the texts").rows == [("llm", 12, 4, 3, 2, 9, 5)]
     assert ("llm", "cost: usd", 0.25) in _table(shown, "What it cost").rows
     assert ("behaviour", "bot", 9) in _table(shown, "Left out, and why").rows
     assert ("health: coverage: quoted", 0.75) in shown.figures
@@ -243,15 +247,23 @@ def test_the_page_is_mounted_beside_the_api_and_again_in_one_process(trained: An
                 assert client.get(path).headers["content-type"] == "application/problem+json"
             assert client.delete("/v1/search").status_code == 405
             assert client.get("/nothing").status_code == 404
+            assert client.get("/label").status_code == 404  # there is nobody to label
             assert client.get("/openapi.json").json()["info"]["title"] == "shopgraph"
             assert "default-src 'self'" in page.headers["content-security-policy"]
 
 
 @pytest.fixture(scope="module")
-def site(trained: Any) -> Iterator[str]:
+def desk(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Queue:
+    """Where Ada labels the facts of the small shop."""
+    return Queue(trained.store, DecisionLog(tmp_path_factory.mktemp("desk") / "decisions.db"), "Ada")
+
+
+@pytest.fixture(scope="module")
+def site(trained: Any, desk: Queue) -> Iterator[str]:
     """The page of the small shop on a port of its own."""
-    app = create_app(trained.services)
-    assert mount(app, trained.services)
+    services = replace(trained.services, queue=desk)
+    app = create_app(services)
+    assert mount(app, services)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -344,3 +356,27 @@ def test_a_report_is_read_as_tables(browse: Any, trained: Any) -> None:
     for told in ("duplicate row", "not in the text", "Models compared", "NDCG@10", "learned nothing"):
         assert told in text
     assert json.dumps(LOAD)[:20] not in text  # the whole of it is there, folded away
+
+
+def test_a_key_decides_about_the_least_sure_fact(browse: Any, desk: Queue) -> None:
+    first, second = desk.waiting()
+    assert first.evidence.confidence <= second.evidence.confidence
+    page = browse("/label")
+    shown = page.get_by_test_id("proposal")
+    shown.wait_for()
+    assert shown.inner_text() == first.evidence.quote
+    page.keyboard.press("r")
+    page.get_by_text("1 decided by Ada").wait_for()
+    page.keyboard.press("c")
+    field = page.get_by_test_id("right")
+    field.fill("nobody wrote this")
+    field.press("Enter")
+    page.get_by_text("does not stand in the text").wait_for()
+    field.fill("Velkin K5 camera")
+    field.press("Enter")
+    page.get_by_test_id("done").wait_for()
+    held = {d.judged: (d.verdict, d.right, d.who) for d in desk.log.holding()}
+    assert held == {first.judged: ("reject", "", "Ada"), second.judged: ("correct", "Velkin K5 camera", "Ada")}
+    assert desk.waiting() == []
+    desk.decide(first, "accept")
+    assert {d.verdict for d in desk.log.holding()} == {"accept", "correct"}

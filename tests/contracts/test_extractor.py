@@ -5,12 +5,14 @@ A new extractor is one line in ``EXTRACTORS``; a module of ``mining/extraction``
 
 import inspect
 import json
+import runpy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from itertools import count, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +22,7 @@ import mining.extraction
 from kg.schema import SHOP
 from kg.stores.memory import MemoryStore
 from kg.types import Document, Entity, FieldSpan
+from mining.extraction.cascade import Routed
 from mining.extraction.llm import LLMExtractor
 from mining.extraction.orders import Guarded
 from mining.extraction.rules import RuleExtractor
@@ -50,10 +53,35 @@ class Quoter:
         return Reply(json.dumps(answer), self.name)
 
 
+def small_model() -> Extractor:
+    """A small model that has learned some of the texts below by heart."""
+    from mining.extraction.attribute_extractor import AttributeExtractor, widened
+    from mining.extraction.attribute_model import fit
+    from mining.extraction.attribute_rows import Row
+    from mining.extraction.tagger_training import Options
+
+    tiny_encoder_in = runpy.run_path(str(Path(__file__).parents[1] / "tiny_encoder.py"))["tiny_encoder_in"]
+    labels: list[dict[str, tuple[str, ...]]] = [
+        {"Colour": ("Black",), "Printer": ("HP Envy 4500",)},
+        {"Mat": ("Quilted Mat",)},
+        {"Colour": ("黑色",)},
+    ]
+    rows = [Row("", {"input": text}, gold) for text, gold in zip(TEXTS[2:5], labels, strict=True)] * 4
+    with TemporaryDirectory() as folder:
+        options = Options(
+            encoder=str(tiny_encoder_in(Path(folder))), epochs=20, batch=4, rate=3e-3, head_rate=1e-2, patience=20
+        )
+        model = fit(rows, options, dev=rows[:3])
+    model.threshold = 0.05
+    return AttributeExtractor(model, schema=widened(SHOP, model))
+
+
 # The name of a module of mining/extraction → what makes its extractor.
 EXTRACTORS: dict[str, Callable[[], Extractor]] = {
     "rules": cache(RuleExtractor),
     "llm": lambda: LLMExtractor(Quoter()),
+    "attribute_extractor": cache(small_model),
+    "cascade": cache(lambda: Routed(RuleExtractor())),
     "orders": cache(lambda: Guarded(RuleExtractor())),
 }
 

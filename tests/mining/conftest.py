@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import runpy
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -163,29 +164,7 @@ def llama() -> Iterator[LocalServer]:
 
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a BERT of one layer and 16 features with random weights, and a tokenizer of letters."""
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    whole = ["red", "blue", "green", "mug", "shoes", "shirt", "acme", "zeta"]
-    letters = [chr(code) for code in range(33, 127)]
-    pieces = [*special, *whole, *letters, *(f"##{letter}" for letter in letters), *"红蓝绿杯鞋子衣品牌"]
-    vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
-    )
-    torch.manual_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
-    )
-    folder = tmp_path_factory.mktemp("encoders") / "tiny"
-    transformers.BertModel(config, add_pooling_layer=False).save_pretrained(folder)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    return folder
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    made = runpy.run_path(str(Path(__file__).parents[1] / "tiny_encoder.py"))["tiny_encoder_in"]
+    return made(tmp_path_factory.mktemp("encoders") / "tiny")

@@ -1,13 +1,13 @@
-"""Several extractors over one stream: order, merging, who is asked, and that nothing is lost."""
+"""Who is asked about which document, and what several readers say of one together."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-import pytest
-
+from kg.stores.memory import MemoryStore
 from kg.types import Document, Entity, Evidence, Fact
-from mining.errors import MiningError
-from mining.extraction.cascade import Cascade, Stage, merge, products, products_without_facts
+from mining.extraction.cascade import Routed, doubtful, merge
+from mining.progress import Silent
+from mining.text_facts import TextMining
 from mining.types import Extraction, SetAside
 
 
@@ -17,74 +17,72 @@ def several(count: int) -> list[Document]:
 
 
 class Says:
-    """An extractor that finds the words it was given, a known answer for the cascade."""
+    """An extractor that finds the words it was given: a known answer."""
 
-    def __init__(self, method: str, words: dict[str, str]) -> None:
-        self.method, self.words, self.asked = method, words, [""]
+    version = "1"
 
-    def extract(self, documents: Any) -> Iterator[Extraction]:
-        for about in documents:
-            self.asked.append(about.id)
-            word = self.words.get(about.id)
-            aside = (SetAside(about.id, self.method, "", "", "nothing"),)
-            if word is None:
-                yield Extraction(about.id, set_aside=aside)
-                continue
-            start = about.text.index(word)
-            found = Extraction(about.id, *_stated(about, word, start, self.method))
-            yield found
+    def __init__(self, method: str, words: dict[str, str], unsure: Iterable[str] = ()) -> None:
+        self.method, self.words, self.unsure, self.asked = method, words, set(unsure), list[str]()
+
+    def extract(self, documents: Iterable[Document]) -> Iterator[Extraction]:
+        for document in documents:
+            self.asked.append(document.id)
+            aside = (SetAside(document.id, self.method, "USED_FOR", "tea", "unsure"),)
+            yield _stated(document, self.words.get(document.id), self.method, aside * (document.id in self.unsure))
 
 
-def _stated(about: Document, word: str, start: int, method: str) -> tuple[Any, Any]:
-    evidence = Evidence(about.id, method, 0.5, quote=word, start=start, end=start + len(word))
-    return (Entity(f"use:{word}", "Use", word),), (Fact(about.about, "USED_FOR", f"use:{word}", (evidence,)),)
+def _stated(document: Document, word: str | None, method: str, aside: tuple[SetAside, ...]) -> Extraction:
+    if word is None:
+        return Extraction(document.id, set_aside=aside)
+    start = document.text.index(word)
+    evidence = Evidence(document.id, method, 0.5, quote=word, start=start, end=start + len(word))
+    fact = Fact(document.about, "USED_FOR", f"use:{word}", (evidence,))
+    return Extraction(document.id, (Entity(f"use:{word}", "Use", word),), (fact,), aside)
 
 
-def test_a_dear_extractor_is_asked_only_where_the_cheap_one_found_nothing() -> None:
+def mined(store: MemoryStore, folder: Path, *extractors: Says | Routed) -> TextMining:
+    mining = TextMining(store, extractors, run_dir=folder, run=None)
+    mining.run(until=None, allow_undated=True, progress=Silent())
+    return mining
+
+
+def shop(documents: list[Document]) -> MemoryStore:
+    store = MemoryStore()
+    store.put([Entity(document.about, "Product", document.id) for document in documents], documents=documents)
+    return store
+
+
+def test_a_dear_reader_is_asked_only_where_cheap_ones_left_a_doubt(tmp_path: Path) -> None:
     texts = several(6)
-    cheap = Says("cheap", {"doc:1": "tea", "doc:4": "soup"})
+    cheap = Says("cheap", {"doc:1": "tea", "doc:4": "soup", "doc:5": "tea"}, unsure=["doc:5"])
     dear = Says("dear", {document.id: "tea" for document in texts})
-    found = list(Cascade([Stage(cheap), Stage(dear, products_without_facts)]).extract(iter(texts)))
-    assert [extraction.document_id for extraction in found] == [document.id for document in texts]
-    assert dear.asked[1:] == ["doc:0", "doc:2", "doc:3", "doc:5"]
-    methods = [[e.method for f in extraction.facts for e in f.evidence] for extraction in found]
-    assert methods == [["dear"], ["cheap"], ["dear"], ["dear"], ["cheap"], ["dear"]]
-    assert [aside.reason for aside in found[0].set_aside] == ["nothing"]
+    store = shop(texts)
+    report = mined(store, tmp_path, cheap, Routed(dear, doubtful)).report
+    assert dear.asked == ["doc:0", "doc:2", "doc:3", "doc:5"]
+    assert report.extractors["dear"].not_asked == 2
+    methods = {fact.head: sorted(e.method for e in fact.evidence) for fact in store.facts(relation="USED_FOR")}
+    assert methods["product:1"] == ["cheap"]
+    assert methods["product:5"] == ["cheap", "dear"]
+    assert methods["product:0"] == ["dear"]
+
+
+def test_what_the_dear_reader_said_goes_when_it_is_no_longer_wanted(tmp_path: Path) -> None:
+    texts = several(2)
+    store, dear = shop(texts), Says("dear", {"doc:0": "tea", "doc:1": "tea"})
+    mined(store, tmp_path, Says("cheap", {}), Routed(dear, doubtful))
+    sure = Says("cheap", {"doc:0": "soup"})
+    sure.version = "2"
+    mined(store, tmp_path, sure, Routed(dear, doubtful))
+    grown = {(fact.triple, fact.evidence) for fact in store.facts(relation="USED_FOR")}
+    fresh = shop(texts)
+    mined(fresh, tmp_path / "fresh", sure, Routed(dear, doubtful))
+    assert grown == {(fact.triple, fact.evidence) for fact in fresh.facts(relation="USED_FOR")}
 
 
 def test_evidence_of_one_fact_is_united() -> None:
-    (found,) = Cascade([Stage(Says("a", {"doc:0": "tea"})), Stage(Says("b", {"doc:0": "tea"}))]).extract(several(1))
-    (fact,) = found.facts
-    assert [evidence.method for evidence in fact.evidence] == ["a", "b"]
+    (document,) = several(1)
+    one, other = (_stated(document, "tea", method, ()) for method in ("a", "b"))
+    found = merge(one, other)
+    assert [evidence.method for fact in found.facts for evidence in fact.evidence] == ["a", "b"]
     assert len(found.entities) == 1
     assert merge(found, found) == found
-
-
-def test_a_cascade_yields_each_document_as_soon_as_it_is_read() -> None:
-    pulled: list[str] = []
-
-    def stream() -> Iterator[Document]:
-        for about in several(5):
-            pulled.append(about.id)
-            yield about
-
-    dear = Says("dear", {})
-    results = Cascade([Stage(Says("cheap", {})), Stage(dear, products)]).extract(stream())
-    next(results)
-    assert dear.asked[1:] == ["doc:0"]
-    assert sum(1 for _ in results) == 4
-
-
-def test_a_cascade_of_nothing_and_one_wanted_nowhere_still_answer_for_every_document() -> None:
-    assert [e.document_id for e in Cascade([]).extract(several(3))] == ["doc:0", "doc:1", "doc:2"]
-    nowhere = Stage(Says("dear", {}), lambda document, so_far: False)
-    assert [e.document_id for e in Cascade([nowhere]).extract(several(600))] == [f"doc:{n}" for n in range(600)]
-
-
-def test_an_extractor_that_loses_documents_is_named() -> None:
-    class Loses(Says):
-        def extract(self, documents: Any) -> Iterator[Extraction]:
-            yield from list(super().extract(documents))[1:]
-
-    with pytest.raises(MiningError, match="'lossy'"):
-        list(Cascade([Stage(Loses("lossy", {}))]).extract(several(3)))
