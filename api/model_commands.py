@@ -1,4 +1,4 @@
-"""Commands about a small model that was trained: ``shopgraph compress``."""
+"""Commands and flags about a small model that was trained: ``shopgraph compress``, and the plan of ``extract``."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,6 +6,24 @@ from typing import Annotated, Literal
 import typer
 
 from api.flags import DeviceFlag, JsonFlag, refusing, told
+
+PlanFlag = Annotated[
+    bool,
+    typer.Option("--plan", help="Instead: F1, money and time at each route, of --test, whose labels are read."),
+]
+PlotsFlag = Annotated[Path | None, typer.Option("--plots", help="With --plan: folder for its pictures.")]
+RouteFlag = Annotated[
+    float | None,
+    typer.Option("--route-below", help="Ask the language model about products less sure than this; --plan keeps it."),
+]
+AssumedFlag = Annotated[
+    float | None, typer.Option("--llm-f1", help="With --plan: F1 (0 to 1) of the language model where it is not asked.")
+]
+PriceFlag = Annotated[
+    str | None,
+    typer.Option("--llm-price", help="With --plan: USD a million input and output tokens; default 2.5,10 (GPT-4o)."),
+]
+CoreHourFlag = Annotated[float, typer.Option("--core-hour", help="With --plan: USD an hour of one processor core.")]
 
 
 @refusing

@@ -118,9 +118,8 @@ def main(argv: list[str]) -> int:
     print(f"small model: a million titles: {small:.3f} USD (reading {reading:.3f}, training {training:.3f})")
     print(f"ratio: 1 / {llm / small:,.0f} (batch 1 / {batch / small:,.0f})")
     for bound in (100, 1000):
-        print(
-            f"  with the rest sent to {asked.llm}, at most {max(0.0, 1 / bound - small / llm):.3%} of titles for 1/{bound}"
-        )
+        most = max(0.0, 1 / bound - small / llm)
+        print(f"  for 1/{bound}, at most {most:.3%} of the titles may be sent to {asked.llm} instead")
     return 0
 
 
