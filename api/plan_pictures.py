@@ -65,12 +65,12 @@ def _cost(axes: "Axes", report: Report) -> None:
     points = report["points"]
     for name, label in (("lenient_f1", "lenient"), ("strict_f1", "strict")):
         axes.plot([p["usd"] for p in points], [100 * p[name] for p in points], marker="o", label=label)
-    for point in points[:: max(1, len(points) // 6)]:
-        told = f"{point['share']:.0%} asked\nbelow {point['route_below']:.2f}"
-        place = (point["usd"], 100 * point["lenient_f1"])
-        axes.annotate(told, place, fontsize=7, xytext=(0, 6), textcoords="offset points")
-    if all(point["usd"] > 0 for point in points):
-        axes.set_xscale("log")
+    for number, point in enumerate(points):
+        if number % 3 == 0:
+            told = f"{point['share']:.0%} asked, below {point['route_below']:.2f}"
+            place = (point["usd"], 100 * point["strict_f1"])
+            axes.annotate(told, place, fontsize=7, xytext=(8, -10), textcoords="offset points")
+    axes.margins(x=0.15, y=0.1)
     axes.set_xlabel("USD for 1,000 products")
     axes.set_ylabel("F1")
     axes.set_title(f"language model: {report['llm']['f1_is']}", fontsize=8)

@@ -21,7 +21,6 @@ from mining.extraction.attribute_routing import route_of, sureness
 from mining.extraction.attribute_rows import Row
 from mining.extraction.cascade import UNSURE
 from mining.extraction.plausibility import negated
-from mining.extraction.tagger import Found
 from mining.normal_values import in_form, refusal, value_entity
 from mining.types import Extraction, SetAside
 
@@ -85,19 +84,17 @@ class AttributeExtractor:
                 sure = self._model.answer(row, spans, self._model.threshold)
                 doubted = self._model.answer(row, spans, DOUBT * self._model.threshold)
                 almost = [value.value for name, value in doubted.values.items() if name not in sure.values]
-                yield self._found(document, sure, self._doubts(document, row, spans, almost))
+                yield self._found(document, sure, self._doubts(document, sure, almost))
             else:
                 unread = document.kind == "product" and bool(document.text.strip())
                 aside = (SetAside(document.id, METHOD, "", category_of(document) or "", UNKNOWN),) if unread else ()
                 yield Extraction(document.id, set_aside=aside)
 
-    def _doubts(
-        self, document: Document, row: Row, spans: Sequence[tuple[str, Found]], almost: Sequence[str]
-    ) -> list[SetAside]:
+    def _doubts(self, document: Document, sure: Answer, almost: Sequence[str]) -> list[SetAside]:
         """What the model almost said, as a doubt or, where the picked threshold finds the product sure, as none."""
         if self._route_below is None:
             return [_aside(document, value, UNSURE) for value in almost]
-        asked = sureness(self._model, row, spans) < self._route_below
+        asked = sureness(sure) < self._route_below
         return [_aside(document, value, UNSURE if asked else ALMOST) for value in almost or [""] * asked]
 
     def _knows(self, document: Document) -> bool:

@@ -1,13 +1,11 @@
 """Which products the small model leaves to a language model, and what that says of them.
 
-A product is sure as far as all decisions about it are likely right: each value that is written with its confidence,
-each attribute that is left empty with one less the confidence of the best value there. What is less sure than a
-threshold is asked; the reply, quoted from the text as everything, then stands for the whole product.
+A product is as sure as the values that are written for it are on average, and not at all where there are none. What is
+less sure than a threshold is asked; the reply, quoted from the text as everything, then stands for the whole product.
 """
 
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +15,6 @@ from mining.errors import ConfigurationError, SourceError
 from mining.extraction.attribute_model import Answer, AttributeModel, Value
 from mining.extraction.attribute_rows import AttributeNames, Row
 from mining.extraction.llm import BUDGET, NO_MODEL, REFUSED, UNAVAILABLE, LLMExtractor
-from mining.extraction.tagger import Found
 from mining.language_model import Budget, LanguageModel, ReplyCache
 from mining.types import Extraction
 
@@ -28,7 +25,7 @@ UNANSWERED = (UNAVAILABLE, REFUSED, BUDGET, NO_MODEL)
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A product as the small model reads it. ``sure``: the chance that all of it is right, in 0..1."""
+    """A product as the small model reads it. ``sure``: the mean confidence of its values, in 0..1; 0 without any."""
 
     row: Row
     answer: Answer
@@ -37,17 +34,19 @@ class Read:
 
 def read(model: AttributeModel, rows: Sequence[Row]) -> list[Read]:
     """Every row with its answer and how sure it is."""
-    return [
-        Read(row, model.answer(row, found, model.threshold), sureness(model, row, found))
-        for row, found in zip(rows, model.find(rows), strict=True)
-    ]
+    found = zip(rows, model.find(rows), strict=True)
+    answers = [(row, model.answer(row, spans, model.threshold)) for row, spans in found]
+    return [Read(row, answer, sureness(answer)) for row, answer in answers]
 
 
-def sureness(model: AttributeModel, row: Row, found: Iterable[tuple[str, Found]]) -> float:
-    """The product of the chances of all decisions about a row, as if they were independent: good to compare rows by."""
-    best = model.answer(row, found, 0.0).values
-    chances = [v.confidence if v.confidence >= model.threshold else 1 - v.confidence for v in best.values()]
-    return math.exp(sum(math.log(max(chance, 1e-6)) for chance in chances))
+def sureness(answer: Answer) -> float:
+    """The mean confidence of what is written.
+
+    On the dev titles of OA-Mine it finds the products worth asking about sooner than the least confidence does, the
+    product of the chances of all decisions, or their mean.
+    """
+    said = [value.confidence for value in answer.values.values()]
+    return sum(said) / len(said) if said else 0.0
 
 
 def route_of(folder: Path) -> float | None:
