@@ -216,11 +216,11 @@ def told(report: Mapping[str, Any]) -> str:
     price = assumed["usd_per_million_tokens"]
     lines = [
         f"{report['products']:,} labelled products; of 1,000 products, at each routing threshold:",
-        f"{'route below':>12} {'asked':>7} {'lenient F1':>11} {'strict F1':>10} {'USD':>9} {'seconds':>8}",
+        f"{'route below':>12} {'asked':>7} {'lenient F1':>11} {'strict F1':>10} {'USD':>10} {'seconds':>8}",
     ]
     lines += [
         f"{point['route_below']:>12.4f} {point['share']:>7.0%} {100 * point['lenient_f1']:>11.2f} "
-        f"{100 * point['strict_f1']:>10.2f} {point['usd']:>9.4f} {point['seconds']:>8.1f}"
+        f"{100 * point['strict_f1']:>10.2f} {point['usd']:>10.5f} {point['seconds']:>8.1f}"
         for point in report["points"]
     ]
     lines += [

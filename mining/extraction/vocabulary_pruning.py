@@ -5,6 +5,7 @@ it finer pieces, never a character: the single characters of every script in use
 """
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ Keep: TypeAlias = Literal["texts", "scripts"]
 systems of these texts."""
 
 _CONTINUES, _BEGINS = "##", "▁"  # how WordPiece marks the inside of a word, and Unigram its start
+_BYTE = re.compile("<0x[0-9A-F]{2}>")  # what a character of no piece is written in, where the tokenizer can
 _PRUNABLE = ("WordPiece", "WordLevel", "Unigram")
 AT_ONCE = 1000  # texts that are cut in one call
 
@@ -50,7 +52,11 @@ def prune(tokenizer: str, texts: Sequence[str], keep: Keep = "texts") -> Pruned:
     kept = [
         number
         for piece, number in sorted(whole.get_vocab(with_added_tokens=True).items(), key=lambda pair: pair[1])
-        if number in always or number in used or piece == unknown or _needed(piece, keep, scripts)
+        if number in always
+        or number in used
+        or piece == unknown
+        or _needed(piece, keep, scripts)
+        or (told["model"].get("byte_fallback") and _BYTE.fullmatch(piece))
     ]
     if kind == "Unigram":
         kept = sorted({*kept, told["model"]["unk_id"]})
