@@ -292,6 +292,22 @@ def label(
     told(result, as_json, text + (f", {result['gone']} are gone" if result["gone"] else ""))
 
 
+@app.command()
+@refusing
+def forget(
+    user: Annotated[str, typer.Argument(help="The user's id in the log.")],
+    workspace: WorkspaceFlag = None,
+    store: StoreFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Erase a person: their events and the answers they were shown; says which models still know them."""
+    from api import forgetting
+
+    with shop(settings(workspace, store), write=True) as opened:
+        report = forgetting.forget(opened, user)
+    told(report, as_json, forgetting.told(report))
+
+
 @schemas.command()
 @refusing
 def propose(
