@@ -69,7 +69,9 @@ def _triplet_line(line: str, where: str) -> TripletLine:
         return TripletLine(LabelledReview(line))
     match = _LINE.fullmatch(line)
     if match is None:
-        raise SourceError(f"{where}: expected text####[([aspect words], [opinion words], polarity), …]; saw {line[:200]!r}")
+        raise SourceError(
+            f"{where}: expected text####[([aspect words], [opinion words], polarity), …]; saw {line[:200]!r}"
+        )
     text, tail = match["text"], match["tail"]
     try:
         rows = ast.literal_eval(match["labels"] or "[]")

@@ -60,7 +60,7 @@ def new_reader(encoder: Encoder, max_tokens: int) -> Reader:
 
 
 class OpinionModel:
-    """Networks of one shape whose probabilities are averaged. ``polarities`` and ``categories`` as labels write them."""
+    """Networks of one shape, averaged. ``polarities`` and ``categories`` are those of the labels."""
 
     def __init__(
         self,

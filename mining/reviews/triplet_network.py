@@ -221,7 +221,9 @@ class TripletNetwork(nn.Module):
         """Negative log likelihood of spans, pairs and categories, a word of the batch."""
         scores, pairs = self(batch, targets.spans)
         possible = scores > _IMPOSSIBLE / 2
-        spans = nn.functional.binary_cross_entropy_with_logits(scores[possible], targets.spans[possible], reduction="sum")
+        spans = nn.functional.binary_cross_entropy_with_logits(
+            scores[possible], targets.spans[possible], reduction="sum"
+        )
         polarity, category = _wanted(pairs, targets.triplets)
         told = nn.functional.cross_entropy(pairs.polarity[pairs.real], polarity[pairs.real], reduction="sum")
         true = pairs.real & (polarity > 0)
