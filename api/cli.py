@@ -26,6 +26,7 @@ from api.flags import (
     PresetFlag,
     RelationsFlag,
     ReviewsFlag,
+    ReviewsModelFlag,
     SchemaFlag,
     SeedFlag,
     StoreFlag,
@@ -140,6 +141,7 @@ def mine(
     llm_budget: BudgetFlag = "0",
     until: UntilFlag = None,
     schema: SchemaFlag = None,
+    reviews_model: ReviewsModelFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Extract facts from texts and statistics from behaviour."""
@@ -147,7 +149,8 @@ def mine(
 
     known = read_schema(schema) if schema else SHOP
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
-        report = stages.mine(opened, bars, llm_budget=llm_budget, until=stages.moment(until), schema=known)
+        when = stages.moment(until)
+        report = stages.mine(opened, bars, llm_budget=llm_budget, until=when, schema=known, reviews_model=reviews_model)
     told(report, as_json, telling.summary("mine", report))
 
 

@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from api.bootstrap import Shop
+from api.extras import need
 from api.settings import Settings
 from kg.schema import SHOP, Schema
 from mining.extraction.llm import LLMExtractor
@@ -17,11 +18,16 @@ from mining.types import Extractor
 
 
 @contextmanager
-def extractors(opened: Shop, llm_budget: str, schema: Schema = SHOP) -> Iterator[list[Extractor]]:
-    """What reads the texts: rules and review rules always; a language model, or replies that it has given before."""
+def extractors(
+    opened: Shop, llm_budget: str, schema: Schema = SHOP, reviews_model: Path | None = None
+) -> Iterator[list[Extractor]]:
+    """What reads the texts: rules and review rules always; a language model, or replies that it has given before.
+
+    ``reviews_model``: the folder of a trained model that reads reviews in the languages it was trained on.
+    """
     budget = Budget.parse(llm_budget)
     replies, shipped = opened.workspace.cache / "replies.db", _shipped()
-    chosen = readers(schema)
+    chosen = readers(schema, reviews_model)
     with ExitStack() as stack:
         if budget.limit or replies.exists() or shipped:
             cache = stack.enter_context(ReplyCache(replies, shipped=shipped))
@@ -30,9 +36,17 @@ def extractors(opened: Shop, llm_budget: str, schema: Schema = SHOP) -> Iterator
         yield chosen
 
 
-def readers(schema: Schema = SHOP) -> list[Extractor]:
+def readers(schema: Schema = SHOP, reviews_model: Path | None = None) -> list[Extractor]:
     """The rules for products and for reviews, deaf to what a text orders instead of stating it."""
-    return [Guarded(RuleExtractor(schema)), Guarded(ReviewExtractor())]
+    rules = Guarded(RuleExtractor(schema))
+    if reviews_model is None:
+        return [rules, Guarded(ReviewExtractor())]
+    need("torch", "train")
+    from mining.reviews.opinion_extractor import OpinionExtractor
+    from mining.reviews.triplet_model import OpinionModel
+
+    model = OpinionModel.load(reviews_model)
+    return [rules, Guarded(ReviewExtractor(unless=model.languages)), Guarded(OpinionExtractor(model))]
 
 
 def _shipped() -> tuple[Path, ...]:

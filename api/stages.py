@@ -95,9 +95,12 @@ def load(opened: Shop, files: Files, bars: Bars) -> dict[str, Any]:
     return _keep(opened, "load", pipeline.as_dict(report))
 
 
-def mine(opened: Shop, bars: Bars, *, llm_budget: str, until: int | None, schema: Schema = SHOP) -> dict[str, Any]:
+def mine(
+    opened: Shop, bars: Bars, *, llm_budget: str, until: int | None, schema: Schema = SHOP,
+    reviews_model: Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
     run_dir = opened.workspace.runs / "mine"
-    with reading(opened, llm_budget, schema) as extractors:
+    with reading(opened, llm_budget, schema, reviews_model) as extractors:
         report = pipeline.mine(
             opened.store, opened.log, extractors=extractors, until=until, allow_undated=True, run_dir=run_dir,
             progress=bars, schema=schema,

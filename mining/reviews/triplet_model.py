@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,6 +22,7 @@ from mining.extraction.examples import Example
 from mining.extraction.lexicon import Lexicon
 from mining.extraction.tagger import device_of, plain_config
 from mining.extraction.tagger_batches import Item, Reader, Vocabulary, bucketed
+from mining.language import Language
 from mining.reviews.triplet_network import Pairs, Targets, TripletNetwork, TripletShape
 from mining.reviews.triplets import LabelledReview, Opinion, Place
 
@@ -60,7 +62,10 @@ def new_reader(encoder: Encoder, max_tokens: int) -> Reader:
 
 
 class OpinionModel:
-    """Networks of one shape, averaged. ``polarities`` and ``categories`` are those of the labels."""
+    """Networks of one shape, averaged. ``polarities`` and ``categories`` are those of the labels.
+
+    ``languages``: those of the training texts; ``usual``: words of a long one of them.
+    """
 
     def __init__(
         self,
@@ -69,9 +74,21 @@ class OpinionModel:
         polarities: Sequence[str],
         categories: Sequence[str],
         choice: Choice,
+        languages: Sequence[Language] = (),
+        usual: int = 0,
     ) -> None:
         self.networks, self.reader, self.choice = tuple(networks), reader, choice
+        self.languages, self.usual = tuple(languages), usual
         self.polarities, self.categories = tuple(polarities), tuple(categories)
+
+    @property
+    def version(self) -> str:
+        """Another for other weights or another choice."""
+        state = blake2b(json.dumps(asdict(self.choice)).encode(), digest_size=8)
+        for network in self.networks:
+            for value in network.state_dict().values():
+                state.update(value.detach().cpu().contiguous().numpy().tobytes())
+        return state.hexdigest()
 
     @property
     def device(self) -> torch.device:
@@ -140,6 +157,8 @@ class OpinionModel:
             "categories": self.categories,
             "max_tokens": self.reader.max_tokens,
             "choice": asdict(self.choice),
+            "languages": self.languages,
+            "usual": self.usual,
         }
         (folder / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, sort_keys=True), "utf-8")
 
@@ -152,8 +171,8 @@ class OpinionModel:
                 raise ValueError(f"format {manifest.get('format')}, expected {FORMAT}")
             networks, encoder = _networks(folder, manifest, device)
             reader = new_reader(encoder, manifest["max_tokens"])
-            choice = Choice(**manifest["choice"])
-            return cls(networks, reader, manifest["polarities"], manifest["categories"], choice)
+            choice, told = Choice(**manifest["choice"]), (manifest["polarities"], manifest["categories"])
+            return cls(networks, reader, *told, choice, manifest["languages"], manifest["usual"])
         except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise SourceError(f"{folder}: holds no finished model of reviews ({error}); train it again") from error
 

@@ -4,6 +4,7 @@ all those tenths together it is chosen what counts.
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
@@ -17,16 +18,18 @@ import torch
 from mining.errors import ConfigurationError
 from mining.evaluation import Score
 from mining.extraction.encoders import DEFAULT, load_encoder
-from mining.extraction.examples import Example
+from mining.extraction.examples import Example, words_of
 from mining.extraction.fine_tuning import FineTuning, Pace
 from mining.extraction.tagger import device_of
 from mining.extraction.tagger_batches import Item, bucketed
+from mining.language import Language, language_of
 from mining.reviews.triplet_model import Candidate, Choice, OpinionModel, chosen, new_reader, targets_of, words_at
 from mining.reviews.triplet_network import TripletNetwork, TripletShape
 from mining.reviews.triplets import LabelledReview, exact
 
 _log = logging.getLogger("shopgraph.mining.reviews")
 THRESHOLDS = tuple(round(0.1 + 0.025 * step, 3) for step in range(29))
+LANGUAGE = 0.1  # share of the texts from which their language is one that the model reads
 WEIGHTS = (0.0, 0.25, 0.5)
 
 
@@ -109,7 +112,17 @@ def train_opinions(
     first = runs[0].model
     choice, _ = best_choice(seen)
     networks = [run.network for run in runs]
-    return OpinionModel(networks, first.reader, first.polarities, first.categories, choice)
+    languages, usual = _spoken(reviews)
+    return OpinionModel(networks, first.reader, first.polarities, first.categories, choice, languages, usual)
+
+
+def _spoken(reviews: Sequence[LabelledReview]) -> tuple[list[Language], int]:
+    """The languages that a tenth of the texts are in, and how many words all but a twentieth have at most."""
+    many = Counter(language_of(review.text) for review in reviews)
+    languages: list[Language] = [name for name in sorted(many) if many[name] >= LANGUAGE * len(reviews)]
+    if "zh" in languages and "mixed" not in languages:
+        languages.append("mixed")  # Chinese reviews name foreign things in Latin letters
+    return languages, int(np.quantile([len(words_of(review.text)) for review in reviews], 0.95))
 
 
 def cut(
