@@ -43,7 +43,7 @@ class FineTuning:
             {"params": [p for p in self.trained.values() if id(p) in inner], "lr": pace.rate},
             {"params": [p for p in self.trained.values() if id(p) not in inner], "lr": pace.head_rate},
         ]
-        self.optimizer = torch.optim.AdamW(groups, weight_decay=pace.decay)
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=pace.decay, fused=True)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, _slope(pace.steps, pace.warmup))
         self.average = {name: p.detach().clone() for name, p in self.trained.items()}
         self.best: dict[str, torch.Tensor] = {}
@@ -59,8 +59,7 @@ class FineTuning:
         self.steps += 1
         keep = min(self.pace.smooth, (1 + self.steps) / (10 + self.steps))  # young averages forget their start
         with torch.no_grad():
-            for name, parameter in self.trained.items():
-                self.average[name].lerp_(parameter, 1 - keep)
+            torch._foreach_lerp_(list(self.average.values()), list(self.trained.values()), 1 - keep)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
