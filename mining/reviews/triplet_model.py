@@ -152,7 +152,6 @@ class OpinionModel:
             "config": plain_config(encoder),
             "shape": asdict(self.networks[0].shape),
             "members": len(self.networks),
-            "half": self.networks[0].half,
             "polarities": self.polarities,
             "categories": self.categories,
             "max_tokens": self.reader.max_tokens,
@@ -186,7 +185,6 @@ def _networks(folder: Path, manifest: Mapping[str, Any], device: str) -> tuple[l
     for number in range(manifest["members"]):
         encoder = new_encoder(manifest["config"], tokenizer, **told)
         network = TripletNetwork(encoder, TripletShape(**shape))
-        network.half = manifest["half"]
         own = {key: value for key, value in state.items() if key.startswith(f"{number}.")}
         network.load_state_dict({key.partition(".")[2]: value for key, value in own.items()})
         networks.append(network.to(device_of(device)))

@@ -86,7 +86,7 @@ class TripletNetwork(nn.Module):
         super().__init__()
         self.encoder, self.shape = encoder.model, shape
         self.half = False
-        """The encoder computes in bfloat16."""
+        """The encoder learns in bfloat16. It reads in float32, alike on every machine."""
         self.case = nn.Embedding(SHAPES, shape.features)
         self.space = nn.Embedding(SPACES, shape.features)
         self.size = nn.Embedding(SIZES, shape.features)
@@ -112,7 +112,7 @@ class TripletNetwork(nn.Module):
 
     def words(self, batch: Batch) -> torch.Tensor:
         """[B, W, H] what is known of each word."""
-        with torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=self.half):
+        with torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=self.half and self.training):
             tokens = self.encoder(input_ids=batch.tokens, attention_mask=batch.mask).last_hidden_state
         tokens = tokens.float()
         width = tokens.shape[-1]

@@ -5,11 +5,12 @@ all those tenths together it is chosen what counts.
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,8 @@ class TripletOptions:
     """How to train. ``encoder`` as ``load_encoder`` takes it, ``encoders`` the folder it looks in.
 
     ``members``: networks that are averaged, as many times dearer; ``held``: the share of texts that a member does not
-    learn from; ``half``: the encoder computes in bfloat16; ``patience``: epochs without a better F1 on held-back texts.
+    learn from; ``half``: the encoder learns in bfloat16, None where the processor is fast at it; ``patience``: epochs
+    without a better F1 on held-back texts.
     """
 
     encoder: str = "bge-small-en-v1.5"
@@ -53,15 +55,19 @@ class TripletOptions:
     held: float = 0.1
     max_tokens: int = 384
     freeze_embeddings: bool = True
-    half: bool = False
+    half: bool | None = None
     seed: int = 0
     device: str = "cpu"
 
 
+BEST: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"en": {"encoder": "bge-small-en-v1.5", "epochs": 12}, "zh": {"encoder": DEFAULT["zh"], "epochs": 8}}
+)
+
+
 def options_for(language: str, **given: Any) -> TripletOptions:
     """What measured well for a language; what is given and not None goes before it."""
-    best = {"encoder": DEFAULT[language]}
-    return TripletOptions(**{**best, **{name: value for name, value in given.items() if value is not None}})
+    return TripletOptions(**{**BEST[language], **{name: value for name, value in given.items() if value is not None}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,12 @@ def _spoken(reviews: Sequence[LabelledReview]) -> tuple[list[Language], int]:
     return languages, int(np.quantile([len(words_of(review.text)) for review in reviews], 0.95))
 
 
+def half_is_fast(device: str) -> bool:
+    """Whether bfloat16 has instructions of its own here; emulated it is slower than float32."""
+    told = getattr(torch.cpu, "get_capabilities", dict)()
+    return device == "cuda" or bool(told.get("amx_bf16") or told.get("avx512_bf16"))
+
+
 def cut(
     reviews: Sequence[LabelledReview], options: TripletOptions, member: int
 ) -> tuple[list[LabelledReview], list[LabelledReview]]:
@@ -157,7 +169,7 @@ class _Run:
         self.items = [reader.item(Example(review.text), own=False) for review in learned]
         shape = _shape_of(everything, learned, self.items, len(polarities), len(categories))
         self.network = TripletNetwork(encoder, shape).to(device_of(options.device))
-        self.network.half = options.half
+        self.network.half = half_is_fast(options.device) if options.half is None else options.half
         if options.freeze_embeddings:
             encoder.model.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
         self.model = OpinionModel([self.network], reader, polarities, categories, Choice())
@@ -190,6 +202,7 @@ class _Run:
     def _fingerprint(self) -> str:
         """The same for the same options and the same texts."""
         told = {key: str(value) for key, value in asdict(self.options).items() if key not in ("encoders", "device")}
+        told["half"] = str(self.network.half)
         texts = [asdict(review) for review in (*self.learned, *self.held)]
         return blake2b(json.dumps([told, texts]).encode(), digest_size=16).hexdigest()
 
