@@ -60,14 +60,17 @@ class TripletOptions:
     device: str = "cpu"
 
 
-BEST: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {"en": {"encoder": "bge-small-en-v1.5", "epochs": 12}, "zh": {"encoder": DEFAULT["zh"], "epochs": 8}}
-)
+ENCODERS: Mapping[str, str] = MappingProxyType({"en": "bge-small-en-v1.5", "zh": DEFAULT["zh"]})
+# Up to how many words of training texts: how many members and epochs. More texts need fewer of both, and both cost.
+SIZES = ((30_000, 3, 12), (60_000, 2, 8))
 
 
-def options_for(language: str, **given: Any) -> TripletOptions:
-    """What measured well for a language; what is given and not None goes before it."""
-    return TripletOptions(**{**BEST[language], **{name: value for name, value in given.items() if value is not None}})
+def options_for(language: str, reviews: Sequence[LabelledReview], **given: Any) -> TripletOptions:
+    """What measured well for a language and about so many texts; what is given and not None goes before it."""
+    words = sum(len(words_of(review.text)) for review in reviews)
+    members, epochs = next(((members, epochs) for most, members, epochs in SIZES if words <= most), (1, 8))
+    best = {"encoder": ENCODERS[language], "members": members, "epochs": epochs}
+    return TripletOptions(**{**best, **{name: value for name, value in given.items() if value is not None}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +203,9 @@ class _Run:
         return done
 
     def _fingerprint(self) -> str:
-        """The same for the same options and the same texts."""
-        told = {key: str(value) for key, value in asdict(self.options).items() if key not in ("encoders", "device")}
+        """The same for the same options and the same texts; how many other members there are does not matter."""
+        left_out = ("encoders", "device", "members")
+        told = {key: str(value) for key, value in asdict(self.options).items() if key not in left_out}
         told["half"] = str(self.network.half)
         texts = [asdict(review) for review in (*self.learned, *self.held)]
         return blake2b(json.dumps([told, texts]).encode(), digest_size=16).hexdigest()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mining.evaluation import Score
 from mining.language import sentences
 from mining.reviews.triplet_files import QuadRow, TripletLine, read_quads, read_triplet_lines
-from mining.reviews.triplets import Opinion, exact
+from mining.reviews.triplets import LabelledReview, Opinion, exact
 
 if TYPE_CHECKING:
     from mining.reviews.triplet_training import TripletOptions
@@ -29,10 +29,11 @@ def print_reviews(asked: argparse.Namespace) -> None:
     read: Callable[[Path], Sequence[Row]] = read_quads if asked.set.startswith(CHINESE) else read_triplet_lines
     rows, tests = read(asked.train), read(asked.test)
     print(f"{asked.set}: {len(rows)} texts of {asked.train.name}, {len(tests)} of {asked.test.name}; no other data")
+    learned = [row.review for row in rows]
     with _spent("training"):
         model = train_opinions(
-            [row.review for row in rows],
-            _options(asked),
+            learned,
+            _options(asked, learned),
             dev=[row.review for row in read(asked.dev)] if asked.dev else (),
             checkpoint=asked.model / "checkpoint" if asked.model else None,
             on_epoch=lambda epoch: print(f"  {epoch.told()}", flush=True),
@@ -49,14 +50,16 @@ def print_reviews(asked: argparse.Namespace) -> None:
         asked.out.write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
 
-def _options(asked: argparse.Namespace) -> "TripletOptions":
+def _options(asked: argparse.Namespace, learned: Sequence[LabelledReview]) -> "TripletOptions":
     from mining.reviews.triplet_training import options_for
 
     return options_for(
         "zh" if asked.set.startswith(CHINESE) else "en",
+        learned,
         encoder=asked.encoder,
         encoders=asked.encoders,
         epochs=asked.epochs,
+        members=asked.members,
         device=asked.device,
         seed=asked.seed,
     )

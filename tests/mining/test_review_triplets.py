@@ -222,8 +222,10 @@ def test_nothing_to_learn_is_refused(options: TripletOptions) -> None:
 
 
 def test_what_is_given_goes_before_what_measured_well() -> None:
-    assert options_for("zh", epochs=3, encoder=None).epochs == 3
-    assert options_for("zh").encoder == "bge-small-zh-v1.5"
+    few, many = reviews(), [LabelledReview("word " * 1000)] * 100
+    assert options_for("zh", few).encoder == "bge-small-zh-v1.5"
+    assert options_for("zh", few, epochs=3, encoder=None).epochs == 3
+    assert options_for("en", few).members > options_for("en", many).members == 1
 
 
 def test_the_command_prints_the_score_and_writes_lines(
@@ -231,7 +233,18 @@ def test_the_command_prints_the_score_and_writes_lines(
 ) -> None:
     labels = [f"red {good} .####[([0], [1], 'POS')]####Home" for good in GOOD] * 6
     train = written(tmp_path / "train.txt", *labels)
-    argv = ["--set", "en_reviews_dmaste", "--train", str(train), "--test", str(train), "--epochs", "2"]
+    argv = [
+        "--set",
+        "en_reviews_dmaste",
+        "--train",
+        str(train),
+        "--test",
+        str(train),
+        "--epochs",
+        "2",
+        "--members",
+        "1",
+    ]
     out, kept = tmp_path / "out.txt", tmp_path / "model"
     assert command([*argv, "--encoder", str(tiny_encoder), "--out", str(out), "--model", str(kept)]) == 0
     said = capsys.readouterr().out
@@ -245,7 +258,18 @@ def test_the_command_writes_quads(command: Any, tiny_encoder: Path, tmp_path: Pa
     row = {"id": "1", "text": "鞋好", "quads": [quad("鞋", ["0", "1"], "好", ["1", "2"])]}
     other = {**row, "id": "2", "text": "鞋 好", "quads": [quad("鞋", ["0", "1"], "好", ["2", "3"])]}
     train = written(tmp_path / "train.jsonl", *(json.dumps(one, ensure_ascii=False) for one in (row, other)))
-    argv = ["--set", "zh_reviews_zhijiang", "--train", str(train), "--test", str(train), "--epochs", "1"]
+    argv = [
+        "--set",
+        "zh_reviews_zhijiang",
+        "--train",
+        str(train),
+        "--test",
+        str(train),
+        "--epochs",
+        "1",
+        "--members",
+        "1",
+    ]
     assert command([*argv, "--encoder", str(tiny_encoder), "--out", str(tmp_path / "out")]) == 0
     lines = [json.loads(line) for line in (tmp_path / "out").read_text("utf-8").splitlines()]
     assert [line["id"] for line in lines] == ["1", "2"]
