@@ -30,6 +30,7 @@ from mining.reviews.triplets import LabelledReview, exact
 
 _log = logging.getLogger("shopgraph.mining.reviews")
 THRESHOLDS = tuple(round(0.1 + 0.025 * step, 3) for step in range(29))
+BESIDE = 2  # thresholds on either side
 LANGUAGE = 0.1  # share of the texts from which their language is one that the model reads
 WEIGHTS = (0.0, 0.25, 0.5)
 
@@ -233,12 +234,18 @@ def _shape_of(
 
 
 def best_choice(read: Sequence[tuple[LabelledReview, list[Candidate]]]) -> tuple[Choice, Score]:
-    """Weight and threshold of the best F1."""
-    best, reached = Choice(), Score()
+    """Weight and threshold whose F1, meant with that of the thresholds beside it, is best: one peak of few texts is
+    chance. And the score there."""
+    best, reached, worth = Choice(), Score(), -1.0
     for weight in WEIGHTS:
-        for threshold in THRESHOLDS:
-            choice = Choice(weight, threshold)
-            score = exact((review.opinions, chosen(found, choice)) for review, found in read)
-            if score.f1 > reached.f1:
-                best, reached = choice, score
+        scores = [_score(read, Choice(weight, threshold)) for threshold in THRESHOLDS]
+        for at, threshold in enumerate(THRESHOLDS):
+            beside = scores[max(0, at - BESIDE) : at + BESIDE + 1]
+            mean = sum(score.f1 for score in beside) / len(beside)
+            if mean > worth:
+                best, reached, worth = Choice(weight, threshold), scores[at], mean
     return best, reached
+
+
+def _score(read: Sequence[tuple[LabelledReview, list[Candidate]]], choice: Choice) -> Score:
+    return exact((review.opinions, chosen(found, choice)) for review, found in read)
