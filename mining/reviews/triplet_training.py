@@ -238,14 +238,15 @@ def best_choice(read: Sequence[tuple[LabelledReview, list[Candidate]]]) -> tuple
     chance. And the score there."""
     best, reached, worth = Choice(), Score(), -1.0
     for weight in WEIGHTS:
-        scores = [_score(read, Choice(weight, threshold)) for threshold in THRESHOLDS]
+        # A threshold only ends the list of those that were kept, the surest first.
+        kept = [(review.opinions, chosen(found, Choice(weight, 0.0))) for review, found in read]
+        scores = [
+            exact((gold, [one for one in said if one.confidence >= threshold]) for gold, said in kept)
+            for threshold in THRESHOLDS
+        ]
         for at, threshold in enumerate(THRESHOLDS):
             beside = scores[max(0, at - BESIDE) : at + BESIDE + 1]
             mean = sum(score.f1 for score in beside) / len(beside)
             if mean > worth:
                 best, reached, worth = Choice(weight, threshold), scores[at], mean
     return best, reached
-
-
-def _score(read: Sequence[tuple[LabelledReview, list[Candidate]]], choice: Choice) -> Score:
-    return exact((review.opinions, chosen(found, choice)) for review, found in read)
