@@ -11,6 +11,7 @@ from typing import Protocol
 
 from kg import ids
 from kg.types import Document, Entity, Evidence, Fact
+from mining.extraction.examples import words_of
 from mining.language import Language, language_of, sentences
 from mining.reviews import lexicon
 from mining.reviews.extractor import CRITICISED, PRAISED
@@ -101,8 +102,6 @@ def passages(text: str, languages: Sequence[Language], usual: int) -> Iterator[P
 
 
 def _size(text: str) -> int:
-    from mining.extraction.examples import words_of
-
     return len(words_of(text))
 
 
