@@ -27,6 +27,7 @@ from api.flags import (
     PresetFlag,
     RelationsFlag,
     ReviewsFlag,
+    ReviewsModelFlag,
     SchemaFlag,
     SeedFlag,
     SmallModelFlag,
@@ -97,6 +98,7 @@ def run(
     until: UntilFlag = None,
     schema: SchemaFlag = None,
     model: SmallModelFlag = None,
+    reviews_model: ReviewsModelFlag = None,
     ask: AskFlag = "doubtful",
     device: DeviceFlag = "cpu",
     seed: SeedFlag = 0,
@@ -105,7 +107,7 @@ def run(
     from api import stages
 
     files = stages.Files.of(catalog, events, reviews, relations, preset=preset, columns=map or [], strict=strict)
-    how = Reading.of(llm_budget, schema, model, ask, device)
+    how = Reading.of(llm_budget, schema, model, reviews_model, ask, device)
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
         print(stages.run(opened, files, bars, how, until=stages.moment(until), device=device, seed=seed))
 
@@ -142,6 +144,7 @@ def mine(
     until: UntilFlag = None,
     schema: SchemaFlag = None,
     model: SmallModelFlag = None,
+    reviews_model: ReviewsModelFlag = None,
     ask: AskFlag = "doubtful",
     device: DeviceFlag = "cpu",
     as_json: JsonFlag = False,
@@ -149,7 +152,7 @@ def mine(
     """Extract facts from texts and statistics from behaviour."""
     from api import stages
 
-    how = Reading.of(llm_budget, schema, model, ask, device)
+    how = Reading.of(llm_budget, schema, model, reviews_model, ask, device)
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
         report = stages.mine(opened, bars, how, until=stages.moment(until))
     told(report, as_json, telling.summary("mine", report))

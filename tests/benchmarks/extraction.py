@@ -219,7 +219,11 @@ def print_set(asked: argparse.Namespace) -> bool:
         from stated_relations import print_relations
 
         return print_relations([path for path in (asked.train, asked.test) if path], asked.data, asked.out)
-    if asked.set in TAGGED:
+    if asked.set.startswith(("en_reviews", "zh_reviews")):
+        from review_triplets import print_reviews
+
+        print_reviews(asked)
+    elif asked.set in TAGGED:
         _print_entities(asked)
     else:
         _print_attributes(asked)
@@ -348,6 +352,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--floor", action="store_true", help="only the dictionary")
     parser.add_argument("--encoder", help="name, folder or archive of an encoder")
     parser.add_argument("--encoders", type=Path, help="the folder to look for named encoders in")
+    parser.add_argument("--model", type=Path, help="where a model of reviews is kept; a killed training goes on there")
+    parser.add_argument("--members", type=int, help="networks whose probabilities are averaged, of a model of reviews")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--seed", type=int, default=0)
