@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from api import answering, telling
+from api import answering, model_commands, telling
 from api.bootstrap import shop
 from api.errors import FrontDoorError
 from api.flags import (
@@ -39,6 +39,7 @@ from api.flags import (
     settings,
     told,
 )
+from api.model_commands import AssumedFlag, CoreHourFlag, PlanFlag, PlotsFlag, PriceFlag, RouteFlag
 from api.progress import Bars
 from api.reading import Reading
 from api.settings import Settings
@@ -236,13 +237,29 @@ def extract(
     encoder: Annotated[str | None, typer.Option("--encoder", help="Name, folder or archive of an encoder.")] = None,
     encoders: Annotated[Path | None, typer.Option("--encoders", help="Folder to look for named encoders in.")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many passes over train.")] = None,
+    plan: PlanFlag = False,
+    plots: PlotsFlag = None,
+    route_below: RouteFlag = None,
+    llm_budget: BudgetFlag = "0",
+    llm_f1: AssumedFlag = None,
+    llm_price: PriceFlag = None,
+    core_hour: CoreHourFlag = 0.05,
     device: DeviceFlag = "cpu",
     seed: SeedFlag = 0,
     as_json: JsonFlag = False,
 ) -> None:
     """Train the small model on labelled products and write the attribute values of others; or, with --relations,
-    write what texts say that a product is compatible with, belongs to, is used for and suits."""
-    from api import extracting
+    write what texts say that a product is compatible with, belongs to, is used for and suits; or, with --plan, write
+    what asking a language model about the least sure products would gain and cost."""
+    from api import extracting, planning
+
+    asking = planning.Asking(llm_budget, llm_f1, llm_price, core_hour, route_below, Settings())
+    if plan:
+        if relations or train or more or dev or schema or wanted:
+            raise FrontDoorError("--plan is about a trained model: give --model, --test and --out alone")
+        report = planning.plan(model, test, out, asking, plots=plots, device=device)
+        told(report, as_json, planning.told(report))
+        return
 
     if relations:
         if train or more or dev or schema or wanted or model:
@@ -264,9 +281,14 @@ def extract(
         epochs=epochs,
         device=device,
         seed=seed,
+        asking=asking,
     )
     result = extracting.extract(asked, lambda text: print(text, file=sys.stderr))
     text = f"{result['values']} values of {result['products']} products in {result['out']}"
+    if "routed" in result:
+        text += "; of {asked} products less sure than {route_below:g}, a language model answered {answered}".format(
+            **result["routed"]
+        )
     told(result, as_json, text + telling.because(result["set_aside"]))
     if not result.get("compared", {"promoted": True})["promoted"]:
         raise typer.Exit(3)
@@ -309,6 +331,9 @@ def forget(
     with shop(settings(workspace, store), write=True) as opened:
         report = forgetting.forget(opened, user)
     told(report, as_json, forgetting.told(report))
+
+
+app.command()(model_commands.compress)
 
 
 @schemas.command()

@@ -3,11 +3,12 @@
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from api.errors import FrontDoorError
+from api.planning import Asking, answered
 from api.retraining import CURVE, Curve, Judgement, in_names, judge, point, read_curve, side_by_side
 from api.workspace import write_json
 from kg.schema import Schema
@@ -49,6 +50,7 @@ class Extract:
     epochs: int | None = None
     device: str = "cpu"
     seed: int = 0
+    asking: Asking = field(default_factory=Asking)
 
 
 def extract(asked: Extract, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -56,7 +58,11 @@ def extract(asked: Extract, tell: Callable[[str], None]) -> dict[str, Any]:
     rows = read_rows(asked.test, labels=False)
     schema = read_schema(asked.schema) if asked.schema else None
     model, verdict = trained(asked, schema, tell)
-    answers = model.extract(rows)
+    if asked.asking.wanted:
+        answers, counts = answered(model, asked.model, rows, asked.asking)
+        routed = {"routed": counts}
+    else:
+        answers, routed = model.extract(rows), {}
     aside: Counter[str] = Counter()
     if schema is not None:
         answers = [on_schema(answer, schema, aside) for answer in answers]
@@ -64,7 +70,7 @@ def extract(asked: Extract, tell: Callable[[str], None]) -> dict[str, Any]:
     values = sum(len(answer.values) for answer in answers)
     told = {"products": len(rows), "values": values, "threshold": model.threshold, "out": str(asked.out)}
     compared = {"compared": verdict.as_dict()} if verdict else {}
-    return {**told, "set_aside": dict(sorted(aside.items())), **compared}
+    return {**told, "set_aside": dict(sorted(aside.items())), **compared, **routed}
 
 
 def extract_relations(test: Path, out: Path) -> dict[str, Any]:

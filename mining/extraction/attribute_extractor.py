@@ -7,7 +7,7 @@ the model was not trained on is not read: the model would guess at attributes of
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from kg.schema import SHOP, Attribute, Schema
 from kg.types import Document, Entity, Evidence, Fact
 from mining.catalog import ANY_CATEGORY, category_of
 from mining.extraction.attribute_model import Answer, AttributeModel, Value
+from mining.extraction.attribute_routing import route_of, sureness
 from mining.extraction.attribute_rows import Row
 from mining.extraction.cascade import UNSURE
 from mining.extraction.plausibility import negated
@@ -28,19 +29,29 @@ PROSE = ("title", "description")
 READ_AT_ONCE = 64  # documents; as many as the model puts into one batch
 DOUBT = 0.3  # of the threshold: what is surer than this and not sure enough is worth another opinion
 UNKNOWN = "category not learned"
+ALMOST = "less likely than not"
 _SURROGATE = re.compile(r"[\ud800-\udfff]")  # tokenizers read UTF-8
 
 
 class AttributeExtractor:
     """Implements mining.types.Extractor over a trained model. Reviews, and products of other categories, stay unread.
 
-    ``version``: whatever can change what it finds; None where the model was not read from a folder.
+    ``version``: whatever can change what it finds; None where the model was not read from a folder. ``route_below``:
+    the threshold picked from a plan; a product that is less sure is left in doubt, a surer one is not, whatever
+    values it almost said. None: each value that was almost said is a doubt.
     """
 
     method = METHOD
 
-    def __init__(self, model: AttributeModel, *, schema: Schema = SHOP, version: str | None = None) -> None:
-        self._model, self._schema = model, schema
+    def __init__(
+        self,
+        model: AttributeModel,
+        *,
+        schema: Schema = SHOP,
+        version: str | None = None,
+        route_below: float | None = None,
+    ) -> None:
+        self._model, self._schema, self._route_below = model, schema, route_below
         self.version = version
 
     @classmethod
@@ -51,7 +62,7 @@ class AttributeExtractor:
         """
         model = AttributeModel.load(folder, device=device)
         known = schema if schema is not None else widened(SHOP, model)
-        return cls(model, schema=known, version=_fingerprint(folder, known))
+        return cls(model, schema=known, version=_fingerprint(folder, known), route_below=route_of(folder))
 
     @property
     def schema(self) -> Schema:
@@ -72,21 +83,29 @@ class AttributeExtractor:
                 row, spans = found[i]
                 sure = self._model.answer(row, spans, self._model.threshold)
                 doubted = self._model.answer(row, spans, DOUBT * self._model.threshold)
-                yield self._found(document, sure, [v for n, v in doubted.values.items() if n not in sure.values])
+                almost = [value.value for name, value in doubted.values.items() if name not in sure.values]
+                yield self._found(document, sure, self._doubts(document, sure, almost))
             else:
                 unread = document.kind == "product" and bool(document.text.strip())
                 aside = (SetAside(document.id, METHOD, "", category_of(document) or "", UNKNOWN),) if unread else ()
                 yield Extraction(document.id, set_aside=aside)
 
+    def _doubts(self, document: Document, sure: Answer, almost: Sequence[str]) -> list[SetAside]:
+        """What the model almost said, as a doubt or, where the picked threshold finds the product sure, as none."""
+        if self._route_below is None:
+            return [_aside(document, value, UNSURE) for value in almost]
+        asked = sureness(sure) < self._route_below
+        return [_aside(document, value, UNSURE if asked else ALMOST) for value in almost or [""] * asked]
+
     def _knows(self, document: Document) -> bool:
         return document.kind == "product" and (category_of(document) or "") in self._model.schema
 
-    def _found(self, document: Document, answer: Answer, doubted: Iterable[Value]) -> Extraction:
+    def _found(self, document: Document, answer: Answer, doubts: Iterable[SetAside]) -> Extraction:
         facts: dict[str, Fact] = {}
         entities: dict[str, Entity] = {}
         category, starts = category_of(document), _starts(document)
         attributes = self._schema.attributes_of(category)
-        aside = [_aside(document, value.value, UNSURE) for value in doubted]
+        aside = list(doubts)
         for name, value in answer.values.items():
             start = starts[value.field] + value.start
             end = start + (value.end - value.start)

@@ -82,12 +82,18 @@ def load_encoder(name: str, *, folder: Path | None = None) -> Encoder:
 
 def new_encoder(config: dict[str, Any], tokenizer: str, *, name: str, lowercase: bool) -> Encoder:
     """An encoder of a known shape without weights; ``config`` and ``tokenizer`` as in its files. For saved models."""
-    from tokenizers import Tokenizer
     from transformers import AutoConfig, AutoModel
 
     model: Any = AutoModel
     made = model.from_config(AutoConfig.for_model(**config)).float()
-    return Encoder(name, made, _plain(Tokenizer.from_str(tokenizer)), lowercase)
+    return Encoder(name, made, tokenizer_of(tokenizer), lowercase)
+
+
+def tokenizer_of(told: str) -> "Tokenizer":
+    """The tokenizer of a ``tokenizer.json``."""
+    from tokenizers import Tokenizer
+
+    return _plain(Tokenizer.from_str(told))
 
 
 def _plain(tokenizer: "Tokenizer") -> "Tokenizer":

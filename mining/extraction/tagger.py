@@ -17,16 +17,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mining.errors import ConfigurationError, SourceError
+from mining.extraction.arithmetic import Arithmetic, adapt, fastest
+from mining.extraction.bert import encoder_to_read
 from mining.extraction.calibration import Calibration
 from mining.extraction.encoders import Encoder, new_encoder
 from mining.extraction.examples import Example
+from mining.extraction.int8_weights import unpacked
 from mining.extraction.lexicon import Lexicon
+from mining.extraction.reading_ahead import in_parts
 from mining.extraction.span_decoding import Candidate, candidates, chosen, place_of
 from mining.extraction.tagger_batches import Item, Reader, Vocabulary, bucketed
 from mining.extraction.tagger_network import Shape, TaggerNetwork
 
 FORMAT = 2
 MODEL, MANIFEST, LEXICON, TOKENIZER = "model.safetensors", "manifest.json", "lexicon.json", "tokenizer.json"
+WEIGHTS, INT8 = "weights", "int8"  # in the manifest of a compressed model
 READ_AT_ONCE = 64
 
 
@@ -68,7 +73,8 @@ class Tagger:
 
         Only text and context of an example are read.
         """
-        return self.find_in(self.read([Example(example.text, example.context) for example in examples]))
+        bare = [Example(example.text, example.context) for example in examples]
+        return in_parts(lambda part: self.find_in(self.read(part)), bare, alone=self.device.type != "cpu")
 
     def find_in(self, items: Sequence[Item]) -> list[list[Found]]:
         found: list[list[Found]] = [[] for _ in items]
@@ -121,8 +127,11 @@ class Tagger:
         (folder / MANIFEST).write_text(_json(manifest), "utf-8")
 
     @classmethod
-    def load(cls, folder: Path, *, device: str = "cpu") -> "Tagger":
-        """Raises SourceError where the folder holds no finished model of this format."""
+    def load(cls, folder: Path, *, device: str = "cpu", arithmetic: Arithmetic | None = None) -> "Tagger":
+        """``arithmetic``: of a compressed model on a CPU, by default the fastest here; a full model keeps its 32 bits.
+
+        Raises SourceError where the folder holds no finished model of this format.
+        """
         try:
             manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
             if manifest.get("format") != FORMAT:
@@ -131,13 +140,16 @@ class Tagger:
             tokenizer = (folder / TOKENIZER).read_text("utf-8")
             lexicon = Lexicon.from_json(json.loads((folder / LEXICON).read_text("utf-8")))
             told = {"name": manifest["encoder"], "lowercase": manifest["lowercase"]}
-            state = load_file(folder / MODEL)
-            networks = []
+            state = unpacked(load_file(folder / MODEL))
+            networks, compressed = [], manifest.get(WEIGHTS) == INT8
             for number in range(manifest["members"]):
-                encoder = new_encoder(manifest["config"], tokenizer, **told)
+                made = encoder_to_read if compressed else new_encoder
+                encoder = made(manifest["config"], tokenizer, **told)
                 network = TaggerNetwork(encoder, Shape(**manifest["shape"]))
                 own = {key: value for key, value in state.items() if key.startswith(f"{number}.")}
-                network.load_state_dict({key.partition(".")[2]: value for key, value in own.items()})
+                network.load_state_dict({key.partition(".")[2]: v for key, v in own.items()}, assign=compressed)
+                if compressed and device == "cpu":
+                    adapt(network.encoder, arithmetic or fastest())
                 networks.append(network.to(device_of(device)))
             reader = Reader(encoder, Vocabulary.of(manifest["contexts"]), lexicon, manifest["max_tokens"])
             calibration = Calibration(**manifest["calibration"])

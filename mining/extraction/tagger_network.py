@@ -92,7 +92,7 @@ class TaggerNetwork(nn.Module):
         given = {"input_ids": batch.tokens, "attention_mask": batch.mask}
         if self.segmented:
             given["token_type_ids"] = batch.segments
-        tokens = self.encoder(**given).last_hidden_state
+        tokens = self.encoder(**given).last_hidden_state.float()  # a compressed encoder computes in 16 bits
         words = (_pick(tokens, batch.first) + _pick(tokens, batch.last)) / 2
         shapes = self.case(batch.shapes[..., 0]) + self.space(batch.shapes[..., 1]) + self.size(batch.shapes[..., 2])
         lexical = torch.einsum("bwlp,blpk->bwk", batch.lexicon, self.lexical[batch.labels])
