@@ -20,6 +20,7 @@ import mining.extraction
 from kg.schema import SHOP
 from kg.stores.memory import MemoryStore
 from kg.types import Document, Entity, FieldSpan
+from mining.extraction.judged import JudgedExtractor
 from mining.extraction.llm import LLMExtractor
 from mining.extraction.orders import Guarded
 from mining.extraction.rules import RuleExtractor
@@ -53,8 +54,9 @@ class Quoter:
 # The name of a module of mining/extraction → what makes its extractor.
 EXTRACTORS: dict[str, Callable[[], Extractor]] = {
     "rules": cache(RuleExtractor),
+    "judged": cache(JudgedExtractor),
     "llm": lambda: LLMExtractor(Quoter()),
-    "orders": cache(lambda: Guarded(RuleExtractor())),
+    "orders": cache(lambda: Guarded(JudgedExtractor())),
 }
 
 TEXTS = (
