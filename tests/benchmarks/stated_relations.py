@@ -67,7 +67,7 @@ def texts_of(labelled: Sequence[Labelled], data: Path | None) -> list[Text]:
     """The labelled texts, of the lines or of the catalogues. Raises ValueError where one is missing or another."""
     wanted = {str(row.id) for row in labelled if row.text is None}
     known = {f"{source}:{key}": text for source in sorted({name.partition(":")[0] for name in wanted})
-             for key, text in _prose(source, data).items() if f"{source}:{key}" in wanted}  # fmt: skip
+             for key, text in prose(source, data).items() if f"{source}:{key}" in wanted}  # fmt: skip
     texts = [Text(row.id, known.get(str(row.id), "") if row.text is None else row.text) for row in labelled]
     for row, text in zip(labelled, texts, strict=True):
         if row.text is None and hashlib.sha256(text.text.encode()).hexdigest() != row.sha256:
@@ -75,7 +75,7 @@ def texts_of(labelled: Sequence[Labelled], data: Path | None) -> list[Text]:
     return texts
 
 
-def _prose(source: str, data: Path | None) -> dict[str, str]:
+def prose(source: str, data: Path | None) -> dict[str, str]:
     """Item → title and description as our reader joins them."""
     if source == SAMPLE:
         path = sample_shop().catalog

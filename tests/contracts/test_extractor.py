@@ -25,6 +25,7 @@ from kg.stores.memory import MemoryStore
 from kg.types import Document, Entity, FieldSpan
 from mining.extraction.cascade import Routed
 from mining.extraction.examples import words_of
+from mining.extraction.judged import JudgedExtractor
 from mining.extraction.llm import LLMExtractor
 from mining.extraction.orders import Guarded
 from mining.extraction.rules import RuleExtractor
@@ -101,10 +102,11 @@ class Opinionated:
 # The name of a module of mining/extraction or mining/reviews → what makes its extractor.
 EXTRACTORS: dict[str, Callable[[], Extractor]] = {
     "rules": cache(RuleExtractor),
+    "judged": cache(JudgedExtractor),
     "llm": lambda: LLMExtractor(Quoter()),
     "attribute_extractor": cache(small_model),
     "cascade": cache(lambda: Routed(RuleExtractor())),
-    "orders": cache(lambda: Guarded(RuleExtractor())),
+    "orders": cache(lambda: Guarded(JudgedExtractor())),
     "extractor": cache(ReviewExtractor),
     "opinion_extractor": cache(lambda: OpinionExtractor(Opinionated())),
 }
