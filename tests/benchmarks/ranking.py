@@ -2,12 +2,13 @@
 
     python tests/benchmarks/ranking.py --train T --test X --protocol lightgcn|loo|pgpr|sampled99|retailrocket
         [--relations R] [--items I] [--networks [lightgcn] [relational] [sasrec]] [--out topk.parquet]
+        [--validation-only]
 
 Files are Parquet with the columns user, item (and timestamp, pos, action, split_loo, split_pgpr, neg_items where the
 protocol has them); relations head, relation, tail; items item, brand, categories. Everything is chosen on a cut of the
 training rows, refitted on all of them and ranked once: also whether what a user only looked at is shown again, where a
 log tells looking from taking. ``--out`` gets the lists: user, item, rank from 1, model; what would be served is called
-``served``.
+``served``. ``--validation-only`` ends after the choice, before a test row is asked about.
 
 Slices count only the targets that belong to them. What is served is compared with each baseline by a paired bootstrap
 over users.
@@ -93,6 +94,7 @@ def main() -> None:
     told = "networks that compete too; all of them where none is named"
     parser.add_argument("--networks", nargs="*", choices=NETWORKS, default=None, help=told)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--validation-only", action="store_true", help="choose, and rank no test row")
     options = parser.parse_args()
     task = PROTOCOLS[options.protocol](Files(options.train, options.test, options.relations, options.items))
     cases, data = task.asks.cases, task.asks.train
@@ -101,22 +103,31 @@ def main() -> None:
     ordered = len(np.unique(data.histories.at)) > 1 or options.protocol == "loo"
     networks = () if options.networks is None else options.networks or NETWORKS
     task = _hiding(task)
-    cases = task.asks.cases
     models = candidates(data, ordered=ordered, networks=networks)
     choice = choose(models, task.chooses, k=task.choosing_k)
     _tell_choice(choice, task)
+    if not options.validation_only:
+        _tell_test(choice, task, options.out)
+    _tell_cost()
+
+
+def _tell_test(choice: Choice, task: Task, out: Path | None) -> None:
+    cases = task.asks.cases
     lists = Lists(task, deep=100 if task.negatives is not None else DEEP)
     ranked: dict[str, Ints] = {}
     for name, scorer, seconds in _fitted(choice, task):
-        tables = lists.add(name) if options.out else None
+        tables = lists.add(name) if out else None
         ranked[name] = _ranks(scorer, task, tables)
         _tell(name, metrics_at(ranked[name], cases.owners, len(cases), task.k), task, seconds)
-    _tell_slices(ranked, slices(data, cases), task)
+    _tell_slices(ranked, slices(task.asks.train, cases), task)
     print()
     _tell_differences(ranked, task)
     print()
-    if options.out:
-        lists.write(options.out)
+    if out:
+        lists.write(out)
+
+
+def _tell_cost() -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(f"{usage.ru_utime + usage.ru_stime:.0f} CPU s, {usage.ru_maxrss / 2**20:.1f} GB at most")
 
