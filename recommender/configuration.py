@@ -17,6 +17,7 @@ MODULES = {
     "Chebyshev": "chebyshev",
     "Ease": "ease",
     "ItemKNN": "itemknn",
+    "Lae": "lae",
     "LightGCN": "lightgcn",
     "Mixture": "mixture",
     "Popularity": "popularity",

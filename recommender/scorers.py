@@ -145,12 +145,22 @@ class GraphFilterScorer(Scorer):
 
     def scores_batch(self, histories: Histories) -> Floats:
         x = self.weights.matrix(histories, len(self.items))
+        if len(self.coefficients) == 2:
+            return self._one_hop((x * self.before[None, :]).tocsr())
         signal = np.ascontiguousarray(_dense((x * self.before[None, :]).T))
         result = np.empty((len(histories), len(self.items)), np.float32)
         for start in range(0, len(histories), _NARROW):
             some = slice(start, start + _NARROW)
             result[some] = self._filtered(np.ascontiguousarray(signal[:, some])).T
         return result * self.after
+
+    def _one_hop(self, signal: Sparse) -> Floats:
+        """The same for c_0 + c_1 T_1, signals in rows: they stay sparse, so no step touches the whole graph."""
+        own, neighbours = self.coefficients[0] + self.coefficients[1], -2.0 * self.coefficients[1]
+        found = _dense((signal @ self._turned) @ self.graph) * np.float32(neighbours)
+        if own:
+            found += np.float32(own) * _dense(signal)
+        return found * self.after
 
     def _filtered(self, signal: Floats) -> Floats:
         """T_(k+1)(L) = 2 L T_k(L) − T_(k-1)(L), signals in columns."""

@@ -16,6 +16,7 @@ over users.
 
 import argparse
 import resource
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -28,16 +29,16 @@ from protocols import PROTOCOLS, Files, Task
 
 from kg.types import ACTIONS
 from recommender.arrays import Bools, Floats, Ints
-from recommender.choosing import Choice, choose
+from recommender.choosing import DECAYS, Choice, choose
 from recommender.comparing import paired_bootstrap
 from recommender.dataset import Dataset
 from recommender.evaluation import blocks, mask, measure, slices
 from recommender.metrics import Metrics, metrics_at, target_ranks, user_metrics
 from recommender.model import Model, Scorer
 from recommender.models.als import Als
-from recommender.models.chebyshev import Chebyshev
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
+from recommender.models.lae import Lae
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
 from recommender.models.slist import Slist
@@ -61,11 +62,11 @@ def candidates(data: Dataset, *, ordered: bool, networks: Sequence[str]) -> list
     if n_items * (n_users if few_users else n_items) <= MOST_CELLS:
         found += [Ease(50.0), Ease(200.0)]
         found += [Ease(10.0)] if few_users else []
+    found += [Lae(), Lae(regularisation=0.1), Lae(user_degrees=0.5, item_degrees=0.5, degrees=0.5)]
     if n_items <= LARGEST_DENSE:
-        found += [Spectral(256)]
         found += [Slist(30.0), Slist(100.0)] if ordered else []
     else:
-        found += [Spectral(640), Spectral(1024), Chebyshev(), Chebyshev(degrees=0.3)]
+        found += [Spectral(1024)]
     return found + [_network(name) for name in networks if ordered or name != "sasrec"]
 
 
@@ -104,11 +105,16 @@ def main() -> None:
     networks = () if options.networks is None else options.networks or NETWORKS
     task = _hiding(task)
     models = candidates(data, ordered=ordered, networks=networks)
-    choice = choose(models, task.chooses, k=task.choosing_k)
+    decays = DECAYS if ordered else (1.0,)
+    choice = choose(models, task.chooses, k=task.choosing_k, decays=decays, on_progress=_progress)
     _tell_choice(choice, task)
     if not options.validation_only:
         _tell_test(choice, task, options.out)
     _tell_cost()
+
+
+def _progress(name: str) -> None:
+    print(f"{time.process_time():.0f} CPU s: {name}", file=sys.stderr, flush=True)
 
 
 def _tell_test(choice: Choice, task: Task, out: Path | None) -> None:

@@ -12,6 +12,7 @@ from recommender.models.als import Als
 from recommender.models.chebyshev import Chebyshev
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
+from recommender.models.lae import Lae
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
 from recommender.models.relations import Relations
@@ -88,6 +89,7 @@ MODELS = [
     Spectral(8),
     Als(4),
     Chebyshev(),
+    Lae(64, low_pass=0.0),
     Relations({"USED_FOR": 0.5, "打": 1.0}, through="entities", name="shared entities"),
     Mixture(((1.0, Ease()), (0.25, Mixture(((1.0, ItemKNN()), (0.5, Relations())))))),
 ]
