@@ -84,8 +84,8 @@ def choose(
     """The sum of candidates and relation terms, each with its history decay, of highest NDCG@k on ``cut.cases``.
 
     Relation terms are part of the answer wherever ``cut.train`` has relations, for reasons are read from them; where
-    they rank no better, with the weight that costs least. ``decays`` are tried of each model that has one; a log without
-    an order needs 1 alone. ``scratch`` is a folder for the scores, 4 bytes a case and item for each candidate. Raises
+    they rank no better, with the weight that costs least. ``decays`` are tried of each model that has one; without an
+    order of events 1 is enough. ``scratch`` is a folder for the scores, 4 bytes a case and item for each candidate. Raises
     ModelFitError where no candidate learns anything.
     """
     cases = cut.cases.first(MOST_CASES)
