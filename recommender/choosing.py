@@ -85,8 +85,8 @@ def choose(
 
     Relation terms are part of the answer wherever ``cut.train`` has relations, for reasons are read from them; where
     they rank no better, with the weight that costs least. ``decays`` are tried of each model that has one; without an
-    order of events 1 is enough. ``scratch`` is a folder for the scores, 4 bytes a case and item for each candidate. Raises
-    ModelFitError where no candidate learns anything.
+    order of events 1 is enough. ``scratch`` is a folder for the scores, 4 bytes a case and item for each candidate.
+    Raises ModelFitError where no candidate learns anything.
     """
     cases = cut.cases.first(MOST_CASES)
     with TemporaryDirectory(prefix="choosing-", dir=scratch) as folder:
