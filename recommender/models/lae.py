@@ -29,11 +29,11 @@ class Lae:
     items are taken out of the signal; γ puts the latter back into the score.
     """
 
-    dimensions: int = 512
+    dimensions: int = 256
     regularisation: float = 0.2
     low_pass: float = 0.5
     user_degrees: float = 0.3
-    item_degrees: float = 0.4
+    item_degrees: float = 0.3
     degrees: float = 0.3
     seed: int = 0
     decay: float = 1.0

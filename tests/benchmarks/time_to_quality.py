@@ -1,7 +1,7 @@
 """How long one thread takes, from data in memory, until a model ranks as well as is asked.
 
     python tests/benchmarks/time_to_quality.py --train ../shared/data/gowalla/train.parquet
-        --test ../shared/data/gowalla/test.parquet [--dimensions 512 …] [--recall .183] [--ndcg .154]
+        --test ../shared/data/gowalla/test.parquet [--dimensions 256 …] [--recall .183] [--ndcg .154]
         [--validation-only]
 
 A closed form reaches what it reaches at once, so the time is that of its fit; what ranking all users for the figures
@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", type=Path, required=True, help="Parquet with the columns user and item")
     parser.add_argument("--test", type=Path, required=True, help="the same of what is asked")
-    parser.add_argument("--dimensions", type=int, nargs="+", default=[512])
+    parser.add_argument("--dimensions", type=int, nargs="+", default=[256])
     parser.add_argument("--k", type=int, default=20)
     for name, default in (("recall", 0.183), ("ndcg", 0.154)):
         parser.add_argument(f"--{name}", type=float, default=default, help="to be reached")
