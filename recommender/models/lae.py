@@ -5,9 +5,9 @@ https://arxiv.org/abs/2504.05805. The split into one hop and a low rank is that 
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 
 from recommender.arrays import Floats, Sparse
 from recommender.dataset import Dataset
@@ -26,7 +26,8 @@ class Lae:
     singular vectors of R̃, w = ``low_pass``. Where z is small, h is the straight line (1 + 1/λ) z: one hop over the
     graph, which is sparse. So only its difference from that line needs V, and nothing of items by items is formed.
     α, β, γ are ``user_degrees``, ``item_degrees``, ``degrees``: how far the activity of users and the popularity of
-    items are taken out of the signal; γ puts the latter back into the score.
+    items are taken out of the signal; γ puts the latter back into the score. ``facts`` > 0: X also gets the lists that
+    relations between items make (``Dataset.baskets``) as rows, times √facts.
     """
 
     dimensions: int = 256
@@ -37,12 +38,15 @@ class Lae:
     degrees: float = 0.3
     seed: int = 0
     decay: float = 1.0
-
-    uses_relations: ClassVar[bool] = False
+    facts: float = 0.0
 
     @property
     def name(self) -> str:
-        return "lae"
+        return "collective lae" if self.facts else "lae"
+
+    @property
+    def uses_relations(self) -> bool:
+        return self.facts > 0
 
     def fit(self, data: Dataset) -> Scorer:
         x = data.matrix()
@@ -50,11 +54,20 @@ class Lae:
             raise ModelFitError("an auto-encoder needs at least one interaction; the training set holds none")
         if self.regularisation <= 0:
             raise ConfigurationError(f"the regularisation is {self.regularisation}; expected a number above 0")
+        if self.facts:
+            x = self._with_facts(data, x)
         users, items = (np.asarray(x.sum(axis=axis), np.float32).ravel() for axis in (1, 0))
         graph = (x * _power(users, -self.user_degrees)[:, None] * _power(items, -self.item_degrees)[None, :]).tocsr()
         values, vectors = right_vectors(graph, self.dimensions, seed=self.seed)
         graph = (graph * (1.0 / values[0])).astype(np.float32).tocsr()
         return self._scorer(data, graph, (values / values[0]) ** 2, vectors, items)
+
+    def _with_facts(self, data: Dataset, x: Sparse) -> Sparse:
+        lists = data.baskets()
+        if lists.nnz == 0:
+            raise ModelFitError(f"{self.name} needs a relation between items; the training set holds none")
+        found: Sparse = sp.vstack([x, lists * np.float32(self.facts**0.5)], format="csr")
+        return found
 
     def _scorer(self, data: Dataset, graph: Sparse, spectrum: Floats, vectors: Floats, items: Floats) -> Scorer:
         """``spectrum`` (d,): the eigenvalues of R̃ᵀR̃ that belong to ``vectors``."""

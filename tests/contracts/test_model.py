@@ -33,14 +33,17 @@ from recommender.retrieval import top_k
 
 MODELS = [
     Slist(1.0),
+    Slist(1.0, facts=0.5),
     Chebyshev(order=4),
     Popularity(),
     Popularity(half_life_days=30.0),
     ItemKNN(),
     ItemKNN(neighbours=3, shrink=1.0, decay=0.8),
     Ease(1.0),
+    Ease(1.0, facts=0.5),
     Spectral(dimensions=2),
     Lae(dimensions=2),
+    Lae(dimensions=2, facts=0.5),
     Lae(dimensions=4, regularisation=1.0, low_pass=0.0, decay=0.8),
     Als(dimensions=4, regularisation=0.1, alpha=1.0),
     Relations(),

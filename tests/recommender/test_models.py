@@ -242,3 +242,26 @@ def test_the_largest_singular_vectors_are_those_of_the_matrix(shape):
         np.testing.assert_allclose(found, values[:rank], rtol=1e-3)
         np.testing.assert_allclose(vectors.T @ vectors, np.eye(rank), atol=1e-4)
         np.testing.assert_allclose(vectors @ vectors.T, right[:rank].T @ right[:rank], atol=1e-2)
+
+
+def test_lists_of_facts_are_learned_from_as_if_someone_had_taken_them(data):
+    """A head with its tails is a user of that basket, of length 1, as often as facts says."""
+    lists = data.baskets().toarray()
+    heads = [(name, head) for name in data.links for head in np.unique(data.links[name].heads)]
+    assert len(lists) == len(heads)
+    for row, (name, head) in zip(lists, heads, strict=True):
+        edges = data.links[name].matrix((14, 14)).toarray()[head] + np.eye(14)[head]
+        np.testing.assert_allclose(row, edges / np.linalg.norm(edges), rtol=1e-5)
+    x = np.vstack([data.matrix().toarray(), lists * np.sqrt(3.0)])
+    inverse = np.linalg.inv(x.T @ x + 2.0 * np.eye(14))
+    expected = -inverse / np.diag(inverse)
+    np.fill_diagonal(expected, 0.0)
+    np.testing.assert_allclose(Ease(2.0, facts=3.0).fit(data).matrix, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", [Ease(facts=1.0), Slist(facts=1.0), Lae(facts=1.0)])
+def test_a_model_of_facts_needs_them(model, data):
+    assert model.uses_relations
+    assert not replace(model, facts=0.0).uses_relations
+    with pytest.raises(ModelFitError, match=r"collective \w+ needs a relation"):
+        model.fit(data.without_relations())
