@@ -15,6 +15,7 @@ from recommender.model import Model
 MODULES = {
     "Als": "als",
     "Chebyshev": "chebyshev",
+    "Coupling": "coupling",
     "Ease": "ease",
     "ItemKNN": "itemknn",
     "Lae": "lae",

@@ -15,7 +15,6 @@ from recommender.arrays import Floats, Ints, Sparse, group_starts, sparse
 from recommender.dataset import Dataset
 from recommender.errors import ModelFitError
 from recommender.histories import HistoryWeights
-from recommender.models.ease import gram_of_facts
 from recommender.scorers import ItemItemScorer
 
 _COLUMNS = 1024  # of B at a time, so that nothing of its size is made twice
@@ -30,41 +29,30 @@ class Slist:
     between). Shapes: S, T (n_cuts, n_items), B (n_items, n_items) dense. Time n_items³; memory 8 n_items² bytes while
     fitting, 4 n_items² after, in single precision (on Amazon Beauty no entry of B is off by more than 1e-6). B has
     a diagonal here: whoever took an item once may take it again.
-
-    ``facts`` > 0: the lists L that relations between items make (``Dataset.baskets``) are learned from too, each as
-    good as so many cuts: facts · LᵀL is added to SᵀS and, without its diagonal, to SᵀT (as CEASE does, see ``ease``).
     """
 
     regularisation: float = 30.0
     decay: float = 0.6
     ahead: float = 0.0
-    facts: float = 0.0
 
+    uses_relations: ClassVar[bool] = False
     decay_is_learned: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
-        return "collective slist" if self.facts else "slist"
-
-    @property
-    def uses_relations(self) -> bool:
-        return self.facts > 0
+        return "slist"
 
     def fit(self, data: Dataset) -> ItemItemScorer:
         weights = HistoryWeights(self.decay, data.weights.actions)
         before, after = _cuts(_distinct(data), self.decay, self.ahead, len(data.items))
         if after.nnz == 0:
             raise ModelFitError("SLIST needs a history of two different items; the training set holds none")
-        seen, wanted = before.T @ before, before.T @ after
-        if self.facts:
-            listed = np.float32(self.facts) * gram_of_facts(data, self.name)
-            seen, wanted = seen + listed, wanted + listed - sp.diags_array(listed.diagonal())
-        gram = seen.toarray(order="F")  # the order of LAPACK, which otherwise copies it
+        gram = (before.T @ before).toarray(order="F")  # the order of LAPACK, which otherwise copies it
         gram[np.diag_indices_from(gram)] += self.regularisation
         factor, failed = lapack.spotrf(gram, lower=1, overwrite_a=1, clean=0)
         if failed:
             raise ModelFitError("the item matrix cannot be inverted; SLIST needs a regularisation well above 0")
-        wanted = sp.csc_array(wanted)
+        wanted = sp.csc_array(before.T @ after)
         result = np.empty(gram.shape, np.float32)
         for start in range(0, len(result), _COLUMNS):
             block = wanted[:, start : start + _COLUMNS].toarray(order="F")

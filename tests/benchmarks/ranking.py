@@ -36,6 +36,7 @@ from recommender.evaluation import blocks, mask, measure, slices
 from recommender.metrics import Metrics, metrics_at, target_ranks, user_metrics
 from recommender.model import Model, Scorer
 from recommender.models.als import Als
+from recommender.models.coupling import Coupling
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
 from recommender.models.lae import Lae
@@ -59,14 +60,17 @@ def candidates(data: Dataset, *, ordered: bool, networks: Sequence[str]) -> list
     n_users, n_items = len(data.users), len(data.items)
     few_users = 2 * n_users < n_items
     found: list[Model] = [Popularity(), ItemKNN(), Als(128), Als(128, alpha=40.0)]
+    found += [Lae(), Lae(regularisation=0.1), Lae(user_degrees=0.5, item_degrees=0.5, degrees=0.5)]
     if n_items * (n_users if few_users else n_items) <= MOST_CELLS:
         found += [Ease(50.0), Ease(200.0)]
         found += [Ease(10.0)] if few_users else []
-    found += [Lae(), Lae(regularisation=0.1), Lae(user_degrees=0.5, item_degrees=0.5, degrees=0.5)]
     if n_items <= LARGEST_DENSE:
-        found += [Slist(30.0), Slist(100.0)] if ordered else []
+        found += [Slist(100.0)] if ordered else []
     else:
         found += [Spectral(1024)]
+    if any(map(len, data.links.values())):
+        found += [Coupling(), Lae(facts=1.0), Lae(facts=4.0)]
+        found += [Ease(100.0, facts=4.0)] if n_items <= LARGEST_DENSE else []
     return found + [_network(name) for name in networks if ordered or name != "sasrec"]
 
 

@@ -18,6 +18,7 @@ from recommender.errors import LeakageError, ModelFitError, UnknownProduct
 from recommender.histories import Histories, Ids, UserState
 from recommender.models.als import Als
 from recommender.models.chebyshev import Chebyshev
+from recommender.models.coupling import Coupling
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
 from recommender.models.lae import Lae
@@ -33,8 +34,8 @@ from recommender.retrieval import top_k
 
 MODELS = [
     Slist(1.0),
-    Slist(1.0, facts=0.5),
     Chebyshev(order=4),
+    Coupling(),
     Popularity(),
     Popularity(half_life_days=30.0),
     ItemKNN(),

@@ -15,6 +15,7 @@ from recommender.errors import ConfigurationError, ModelFitError
 from recommender.histories import HistoryWeights, Ids
 from recommender.models.als import Als
 from recommender.models.chebyshev import Chebyshev
+from recommender.models.coupling import Coupling
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
 from recommender.models.lae import Lae
@@ -183,7 +184,7 @@ def test_a_part_that_cannot_learn_here_is_left_out_of_a_mixture_and_told(data, c
 
 
 @pytest.mark.parametrize(
-    "model", [Popularity(), ItemKNN(), Ease(), Spectral(), Relations(), Slist(), Chebyshev(), Lae()]
+    "model", [Popularity(), ItemKNN(), Ease(), Spectral(), Relations(), Slist(), Chebyshev(), Lae(), Coupling()]
 )
 def test_nothing_to_learn_from_is_an_error(model, log):
     with pytest.raises(ModelFitError, match="training set holds none"):
@@ -259,9 +260,22 @@ def test_lists_of_facts_are_learned_from_as_if_someone_had_taken_them(data):
     np.testing.assert_allclose(Ease(2.0, facts=3.0).fit(data).matrix, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("model", [Ease(facts=1.0), Slist(facts=1.0), Lae(facts=1.0)])
+@pytest.mark.parametrize("model", [Ease(facts=1.0), Lae(facts=1.0)])
 def test_a_model_of_facts_needs_them(model, data):
     assert model.uses_relations
     assert not replace(model, facts=0.0).uses_relations
     with pytest.raises(ModelFitError, match=r"collective \w+ needs a relation"):
         model.fit(data.without_relations())
+
+
+def test_coupled_are_those_related_to_the_same(data):
+    related = sum(edges.matrix((14, 14)).toarray().astype(np.float64) for edges in data.links.values())
+    related = related + related.T
+    np.fill_diagonal(related, 0.0)
+    rows = related / np.maximum(np.linalg.norm(related, axis=1, keepdims=True), 1e-12)
+    cosine = rows @ rows.T
+    np.fill_diagonal(cosine, 0.0)
+    x = data.matrix().toarray()
+    np.testing.assert_allclose(Coupling().fit(data).scores_batch(data.histories), x @ cosine, atol=1e-5)
+    with pytest.raises(ModelFitError, match="coupling needs a relation"):
+        Coupling().fit(data.without_relations())
