@@ -10,7 +10,7 @@ from recommender.arrays import Bools, Floats, Ints, Sparse
 from recommender.histories import DEFAULT_WEIGHTS, NO_IDS, Histories, HistoryWeights, Ids
 from recommender.model import Scorer
 
-_NARROW = 64  # users whose signals pass a graph filter at once: their columns stay in the cache
+_NARROW, _NARROWER = 64, 32  # users whose signals pass a graph filter at once: their columns stay in the cache
 
 
 @dataclass(frozen=True)
@@ -155,9 +155,14 @@ class GraphFilterScorer(Scorer):
         return result * self.after
 
     def _one_hop(self, signal: Sparse) -> Floats:
-        """The same for c_0 + c_1 T_1, signals in rows: they stay sparse, so no step touches the whole graph."""
+        """The same for c_0 + c_1 T_1, signals in rows: only the step back from the users touches the whole graph."""
         own, neighbours = self.coefficients[0] + self.coefficients[1], -2.0 * self.coefficients[1]
-        found = _dense((signal @ self._turned) @ self.graph) * np.float32(neighbours)
+        reached = (signal @ self._turned).tocsr()
+        found = np.empty(signal.shape, np.float32)
+        for start in range(0, len(found), _NARROWER):
+            some = slice(start, start + _NARROWER)
+            found[some] = (self._turned @ np.ascontiguousarray(_dense(reached[some]).T)).T
+        found *= np.float32(neighbours)
         if own:
             found += np.float32(own) * _dense(signal)
         return found * self.after

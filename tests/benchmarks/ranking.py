@@ -44,7 +44,6 @@ from recommender.models.lae import Lae
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
 from recommender.models.slist import Slist
-from recommender.models.spectral import Spectral
 from recommender.splits import taken
 
 DEEP = 20
@@ -66,8 +65,6 @@ def candidates(data: Dataset, *, ordered: bool, networks: Sequence[str]) -> list
         found += [Ease(10.0)] if few_users else []
     if n_items <= LARGEST_DENSE:
         found += [Slist(100.0)] if ordered else []
-    else:
-        found += [Spectral(1024)]
     if any(map(len, data.links.values())):
         found += [Coupling(), Lae(facts=1.0), Lae(facts=4.0)]
         found += [Ease(100.0, facts=4.0)] if n_items <= LARGEST_DENSE else []
