@@ -15,8 +15,10 @@ from recommender.model import Model
 MODULES = {
     "Als": "als",
     "Chebyshev": "chebyshev",
+    "Coupling": "coupling",
     "Ease": "ease",
     "ItemKNN": "itemknn",
+    "Lae": "lae",
     "LightGCN": "lightgcn",
     "Mixture": "mixture",
     "Popularity": "popularity",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
+import scipy.sparse as sp
 
 from kg.types import Timestamp
 from recommender.arrays import Floats, Ints, Sparse, sparse
@@ -99,6 +100,13 @@ class Dataset:
         """X (n_users, n_items): the weight of each user's strongest action on each item."""
         return replace(self.weights, decay=1.0).matrix(self.histories, len(self.items))
 
+    def baskets(self) -> Sparse:
+        """(n_lists, n_items): for each relation between items and each of its heads, the head with all its tails, as if
+        someone had taken them together. Every row has the length 1."""
+        n = len(self.items)
+        lists = [_list_rows(edges, n) for edges in self.links.values() if len(edges)]
+        return sp.vstack(lists, format="csr") if lists else sp.csr_array((0, n), dtype=np.float32)
+
     def with_histories(self, histories: Histories) -> "Dataset":
         return replace(self, histories=histories)
 
@@ -128,6 +136,16 @@ class Dataset:
         undated = _check_edges({**links, **attributes}, until, allow_undated)
         histories = self.histories.keep(self.histories.at < until)
         return replace(self, histories=histories, links=links, attributes=attributes, until=until, undated=undated)
+
+
+def _list_rows(edges: Edges, n_items: int) -> Sparse:
+    """The lists of one relation, (n_heads, n_items)."""
+    related = edges.matrix((n_items, n_items))
+    listing = np.diff(related.indptr) > 0
+    lists = (related + sp.eye_array(n_items, format="csr", dtype=np.float32)).tocsr()[listing]
+    lengths = np.sqrt(np.asarray(lists.multiply(lists).sum(axis=1))).ravel()
+    found: Sparse = (lists * (1.0 / lengths)[:, None]).tocsr().astype(np.float32)
+    return found
 
 
 def _check_events(events: pa.Table, until: Timestamp | None) -> None:

@@ -10,7 +10,7 @@ from recommender.arrays import Bools, Floats, Ints, Sparse
 from recommender.histories import DEFAULT_WEIGHTS, NO_IDS, Histories, HistoryWeights, Ids
 from recommender.model import Scorer
 
-_NARROW = 64  # users whose signals pass a graph filter at once: their columns stay in the cache
+_NARROW, _NARROWER = 64, 32  # users whose signals pass a graph filter at once: their columns stay in the cache
 
 
 @dataclass(frozen=True)
@@ -145,12 +145,27 @@ class GraphFilterScorer(Scorer):
 
     def scores_batch(self, histories: Histories) -> Floats:
         x = self.weights.matrix(histories, len(self.items))
+        if len(self.coefficients) == 2:
+            return self._one_hop((x * self.before[None, :]).tocsr())
         signal = np.ascontiguousarray(_dense((x * self.before[None, :]).T))
         result = np.empty((len(histories), len(self.items)), np.float32)
         for start in range(0, len(histories), _NARROW):
             some = slice(start, start + _NARROW)
             result[some] = self._filtered(np.ascontiguousarray(signal[:, some])).T
         return result * self.after
+
+    def _one_hop(self, signal: Sparse) -> Floats:
+        """The same for c_0 + c_1 T_1, signals in rows: only the step back from the users touches the whole graph."""
+        own, neighbours = self.coefficients[0] + self.coefficients[1], -2.0 * self.coefficients[1]
+        reached = (signal @ self._turned).tocsr()
+        found = np.empty(signal.shape, np.float32)
+        for start in range(0, len(found), _NARROWER):
+            some = slice(start, start + _NARROWER)
+            found[some] = (self._turned @ np.ascontiguousarray(_dense(reached[some]).T)).T
+        found *= np.float32(neighbours)
+        if own:
+            found += np.float32(own) * _dense(signal)
+        return found * self.after
 
     def _filtered(self, signal: Floats) -> Floats:
         """T_(k+1)(L) = 2 L T_k(L) − T_(k-1)(L), signals in columns."""

@@ -18,8 +18,10 @@ from recommender.errors import LeakageError, ModelFitError, UnknownProduct
 from recommender.histories import Histories, Ids, UserState
 from recommender.models.als import Als
 from recommender.models.chebyshev import Chebyshev
+from recommender.models.coupling import Coupling
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
+from recommender.models.lae import Lae
 from recommender.models.lightgcn import LightGCN
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
@@ -33,12 +35,17 @@ from recommender.retrieval import top_k
 MODELS = [
     Slist(1.0),
     Chebyshev(order=4),
+    Coupling(),
     Popularity(),
     Popularity(half_life_days=30.0),
     ItemKNN(),
     ItemKNN(neighbours=3, shrink=1.0, decay=0.8),
     Ease(1.0),
+    Ease(1.0, facts=0.5),
     Spectral(dimensions=2),
+    Lae(dimensions=2),
+    Lae(dimensions=2, facts=0.5),
+    Lae(dimensions=4, regularisation=1.0, low_pass=0.0, decay=0.8),
     Als(dimensions=4, regularisation=0.1, alpha=1.0),
     Relations(),
     Mixture(((1.0, Ease(1.0)), (0.3, Relations()))),
@@ -237,4 +244,4 @@ def test_every_model_of_the_room_is_under_these_laws():
 
 
 def test_models_with_chance_have_a_seed():
-    assert {type(model) for model in MODELS if has_seed(model)} == {Als, Spectral, LightGCN, Sasrec, Relational}
+    assert {type(model) for model in MODELS if has_seed(model)} == {Als, Spectral, Lae, LightGCN, Sasrec, Relational}
