@@ -1,12 +1,16 @@
 """Do relations help? Each relational model with its relations, without them, and with shuffled ones, slice by slice.
 
     python tests/benchmarks/relations_help.py --data ../shared/data/beauty --out results/relations
-        [--models term ease relational] [--seeds 5] [--minutes 14]
+        [--models term ease relational] [--sources all crawled catalogue texts own] [--seeds 5] [--minutes 14]
 
 The leave-one-out split of Beauty has next to no target that training does not know, so a cold-item cut is made of it:
 a tenth of the items, by chance, loses every event, in training and in the histories that are asked. Relations stay, as
 a shop has them for a new product too. Another tenth is hidden from the cut that chooses weights and epochs (the
 second-last item of each user). Every target is ranked among all items, hidden or not.
+
+Sources of relations: ``crawled`` are also_bought, also_viewed and bought_together of the data set, crawled after the
+events, so they may know what is asked, and no new product would have them; ``catalogue`` is brand and category;
+``texts`` is what our rules extract from titles; ``own`` is catalogue and texts: what a new product says of itself.
 
 ``term`` is the linear relation term alone, ``ease`` is EASE plus that term, ``relational`` the graph network. Shuffled
 relations keep each edge's head and weight and get another's tail; each variant chooses its own weight, so a term of
@@ -27,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from protocols import beauty
+from cold_cuts import SOURCES, cuts, of_source
 
 from recommender.arrays import Bools, Doubles, Ints
 from recommender.comparing import SHUFFLED, WITH, WITHOUT, paired_bootstrap
@@ -42,7 +46,6 @@ from recommender.splits import Cut
 
 VARIANTS = (WITH, WITHOUT, SHUFFLED)
 MODELS = ("term", "ease", "relational")
-HIDDEN = 0.1
 DECAY = 0.6
 WEIGHTS = (0.1, 0.3, 1.0, 3.0)
 K = 10
@@ -54,12 +57,18 @@ class Question:
     """One cell of what is to be measured."""
 
     model: str
+    source: str
     relations: str
     seed: int
 
     @property
+    def learns(self) -> str:
+        """From what; without relations it does not matter where they would come from."""
+        return self.relations if self.relations == WITHOUT else f"{self.source}-{self.relations}"
+
+    @property
     def file(self) -> str:
-        return f"{self.model}-{self.relations}-{self.seed}.npy"
+        return f"{self.model}-{self.learns}-{self.seed}.npy"
 
 
 def main() -> None:
@@ -67,6 +76,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="a folder for ranks and the report")
     parser.add_argument("--models", nargs="*", choices=MODELS, default=MODELS)
+    parser.add_argument("--sources", nargs="*", choices=SOURCES, default=SOURCES)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=60, help="of the network, at most")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin nothing new after so long")
@@ -74,45 +84,30 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     bench = Bench(*cuts(options.data), options.out, options.epochs)
     until = time.monotonic() + 60 * options.minutes
-    for question in questions(options.models, options.seeds):
+    for question in questions(options.models, options.sources, options.seeds):
         if not (options.out / question.file).exists():
             if time.monotonic() > until:
                 print("the time is over; run again to go on", flush=True)
                 break
             bench.answer(question)
-    report = bench.report(options.models, options.seeds)
+    report = bench.report(options.models, options.sources, options.seeds)
     (options.out / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     tell(report)
 
 
-def cuts(folder: Path) -> tuple[Cut, Cut]:
-    """What chooses and what is asked, each with a tenth of the items hidden."""
-    task = beauty(folder, "loo", entities=True)
-    return hiding(task.chooses, HIDDEN, seed=1), hiding(task.asks, HIDDEN, seed=0)
-
-
-def hiding(cut: Cut, share: float, seed: int) -> Cut:
-    """The cut without any event on some items; they stay targets."""
-    n_items = len(cut.train.items)
-    hidden = np.random.default_rng(seed).permutation(n_items)[: round(share * n_items)]
-    known = ~np.isin(np.arange(n_items), hidden)
-    train, cases = cut.train.histories, cut.cases
-    kept = cases.histories.keep(known[cases.histories.items])
-    return Cut(cut.train.with_histories(train.keep(known[train.items])), replace(cases, histories=kept))
-
-
-def questions(models: Sequence[str], seeds: int) -> Iterator[Question]:
+def questions(models: Sequence[str], sources: Sequence[str], seeds: int) -> Iterator[Question]:
     """Closed forms first; then seed after seed, so that what was ended early is balanced.
 
     Only shuffling is by chance in a closed form. The term alone says nothing without relations.
     """
     for model in (name for name in models if name != "relational"):
-        yield Question(model, WITH, 0)
-        if model != "term":
-            yield Question(model, WITHOUT, 0)
-        yield from (Question(model, SHUFFLED, seed) for seed in range(seeds))
-    if "relational" in models:
-        yield from (Question("relational", name, seed) for seed in range(seeds) for name in VARIANTS)
+        for source in sources:
+            yield Question(model, source, WITH, 0)
+            if model != "term":
+                yield Question(model, source, WITHOUT, 0)
+            yield from (Question(model, source, SHUFFLED, seed) for seed in range(seeds))
+    for source in sources if "relational" in models else ():
+        yield from (Question("relational", source, name, seed) for seed in range(seeds) for name in VARIANTS)
 
 
 class Bench:
@@ -121,7 +116,10 @@ class Bench:
     def __init__(self, chooses: Cut, asks: Cut, folder: Path, epochs: int) -> None:
         self.chooses, self.asks, self.folder, self.epochs = chooses, asks, folder, epochs
         self._ease: tuple[Scorer, Scorer] | None = None
-        about = {"cases": len(asks.cases), "items": len(asks.train.items), "events": len(asks.train.histories.items)}
+        data = asks.train
+        about = {"cases": len(asks.cases), "items": len(data.items), "events": len(data.histories.items)}
+        about |= {name: len(edges) for name, edges in {**data.links, **data.attributes}.items()}
+        print(about, flush=True)
         known = folder / "about.json"
         if known.exists() and json.loads(known.read_text("utf-8")) != about:
             raise SystemExit(f"{folder} holds the ranks of other data; name another folder")
@@ -137,7 +135,7 @@ class Bench:
         found = user_metrics(ranks, self.asks.cases.owners, len(self.asks.cases), K)
         cells = "  ".join(f"{name} {found[name].mean():.4f}" for name in _SHOWN)
         cost = f"{time.process_time() - begun:.0f} CPU s"
-        print(f"{question.model} {question.relations} seed {question.seed}: {cells}  {cost}", flush=True)
+        print(f"{question.model} {question.learns} seed {question.seed}: {cells}  {cost}", flush=True)
 
     def _closed(self, question: Question) -> Scorer:
         if question.model == "ease" and question.relations == WITHOUT:
@@ -151,7 +149,7 @@ class Bench:
         cases = self.chooses.cases.first(5000)
         figures = {w: measure(_sum(base[0], tried, w), cases, K).ndcg for w in WEIGHTS}
         weight = max(figures, key=lambda w: figures[w])
-        print(f"  weight {weight:g} of {question.relations}: validation N@{K} {figures[weight]:.4f}", flush=True)
+        print(f"  weight {weight:g} of {question.learns}: validation N@{K} {figures[weight]:.4f}", flush=True)
         return _sum(base[1], asked, weight)
 
     def _eases(self) -> tuple[Scorer, Scorer]:
@@ -170,34 +168,40 @@ class Bench:
             return Run(threads=1, checkpoint=self.folder / f"{name}.npz")
 
         model = Relational(decay=DECAY, bias=True, epochs=self.epochs, seed=question.seed)
-        chosen = self.folder / f"relational-{question.relations}.json"
+        chosen = self.folder / f"relational-{question.learns}.json"
         if not chosen.exists():
             first = replace(question, seed=0)
             tuned = replace(model, seed=0, run=run(f"tune-{first.file}"))
             train = variant(self.chooses.train, first)
             epochs = tuned.tune(Cut(train, self.chooses.cases))[1].epochs
             _write(chosen, {"epochs": epochs})
-            print(f"  {epochs} epochs for {question.relations}", flush=True)
+            print(f"  {epochs} epochs for {question.learns}", flush=True)
         epochs = json.loads(chosen.read_text("utf-8"))["epochs"]
         model = replace(model, epochs=epochs, run=run(question.file))
         return model.fit(variant(self.asks.train, question))
 
-    def report(self, models: Sequence[str], seeds: int) -> list[dict[str, Any]]:
-        """One row a model and slice."""
+    def report(self, models: Sequence[str], sources: Sequence[str], seeds: int) -> list[dict[str, Any]]:
+        """One row a model, source and slice, as far as there are ranks."""
         parts: Mapping[str, Bools] = slices(self.asks.train, self.asks.cases)
         return [
-            row
+            self._row(model, source, name, belongs, seeds)
             for model in models
+            for source in sources
+            if (self.folder / Question(model, source, WITH, 0).file).exists()
             for name, belongs in parts.items()
-            if belongs.any() and (row := self._row(model, name, belongs, seeds))
+            if belongs.any()
         ]
 
-    def _row(self, model: str, part: str, belongs: Bools, seeds: int) -> dict[str, Any]:
-        found = {name: self._users(model, name, belongs, seeds) for name in VARIANTS}
+    def _row(self, model: str, source: str, part: str, belongs: Bools, seeds: int) -> dict[str, Any]:
+        found = {
+            name: self._users([Question(model, source, name, seed) for seed in range(seeds)], belongs)
+            for name in VARIANTS
+        }
         if model == "term":
-            users = len(self.asks.cases.owners[belongs])
+            users = len(np.unique(self.asks.cases.owners[belongs]))
             found[WITHOUT] = {0: {name: np.zeros(users) for name in _SHOWN}}
-        row: dict[str, Any] = {"model": model, "slice": part, "targets": int(np.count_nonzero(belongs))}
+        row: dict[str, Any] = {"model": model, "source": source, "slice": part}
+        row["targets"] = int(np.count_nonzero(belongs))
         for name, by_seed in found.items():
             mean = _over_seeds(by_seed)
             row[name] = {"seeds": len(by_seed), **{metric: float(values.mean()) for metric, values in mean.items()}}
@@ -210,21 +214,22 @@ class Bench:
                 }
         return row
 
-    def _users(self, model: str, relations: str, belongs: Bools, seeds: int) -> dict[int, dict[str, Doubles]]:
+    def _users(self, asked: Sequence[Question], belongs: Bools) -> dict[int, dict[str, Doubles]]:
         """By seed, the metrics of each user who has a target in the slice."""
         cases, found = self.asks.cases, {}
-        for seed in range(seeds):
-            path = self.folder / Question(model, relations, seed).file
+        for question in asked:
+            path = self.folder / question.file
             if path.exists():
                 ranks: Ints = np.load(path, allow_pickle=False)
                 values = user_metrics(ranks[belongs], cases.owners[belongs], len(cases), K)
-                found[seed] = {name: values[name] for name in _SHOWN}
+                found[question.seed] = {name: values[name] for name in _SHOWN}
         return found
 
 
 def variant(data: Dataset, question: Question) -> Dataset:
     if question.relations == WITHOUT:
         return data.without_relations()
+    data = of_source(data, question.source)
     return data.shuffled(question.seed) if question.relations == SHUFFLED else data
 
 
@@ -249,7 +254,7 @@ def _over_seeds(by_seed: Mapping[int, Mapping[str, Doubles]]) -> dict[str, Doubl
 
 
 def tell(report: Sequence[Mapping[str, Any]]) -> None:
-    head = f"{'model':12s} {'slice':10s} {'targets':>7s}  seeds  "
+    head = f"{'model':10s} {'source':9s} {'slice':9s} {'targets':>7s}  seeds  "
     print("\n" + head + f"{'with':>7s} {'without':>8s} {'shuffled':>8s}   {'− without':26s} {'− shuffled':26s}")
     for metric in _SHOWN:
         print(f"{metric}@{K}")
@@ -257,7 +262,8 @@ def tell(report: Sequence[Mapping[str, Any]]) -> None:
             counts = "/".join(str(row[name]["seeds"]) for name in VARIANTS)
             cells = "  ".join(f"{row[name][metric]:.4f}" if metric in row[name] else "   -  " for name in VARIANTS)
             gains = "  ".join(_interval(row.get(f"{WITH} − {other}"), metric) for other in (WITHOUT, SHUFFLED))
-            print(f"{row['model']:12s} {row['slice']:10s} {row['targets']:7,}  {counts:6s} {cells}   {gains}")
+            named = f"{row['model']:10s} {row['source']:9s} {row['slice']:9s} {row['targets']:7,}"
+            print(f"{named}  {counts:6s} {cells}   {gains}")
 
 
 def _interval(found: Mapping[str, Any] | None, metric: str) -> str:
