@@ -23,7 +23,7 @@ from api.workspace import Workspace
 from kg import ids
 from kg.events import EventLog
 from kg.store import GraphReader
-from kg.types import Entity, Fact, Timestamp
+from kg.types import Document, Entity, Fact, Timestamp
 from mining.behavior.miner import mine_behavior
 from mining.bots import bots
 from recommender import artifact, choosing
@@ -36,6 +36,7 @@ from recommender.models.popularity import Popularity
 from recommender.models.relational import Relational
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
+from recommender.models.texts import Texts
 from recommender.reading import read_dataset
 from recommender.splits import Cut, time_cut, validation_time
 from recommender.training import Device, Run
@@ -75,6 +76,9 @@ class GraphAt:
     def entities(self, *, type: str | None = None) -> Iterator[Entity]:
         return self._reader.entities(type=type)
 
+    def documents(self, *, about: str | None = None) -> Iterator[Document]:
+        return self._reader.documents(about=about)
+
     def facts(
         self,
         *,
@@ -98,7 +102,7 @@ def candidates(data: Dataset, *, device: Device, seed: int, checkpoints: Path | 
     """What competes to be served, baselines first."""
     closed: list[Model] = [Popularity(half_life_days=30.0), ItemKNN(), Spectral()]
     if len(data.items) <= LARGEST_DENSE:
-        closed += [Ease(), Slist()]
+        closed += [Ease(), Slist(), *([Texts()] if any(data.texts) else [])]
 
     def run(name: str) -> Run:
         return Run(device=device, checkpoint=None if checkpoints is None else checkpoints / f"{name}.npz")

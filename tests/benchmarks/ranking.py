@@ -4,10 +4,10 @@
         [--relations R] [--items I] [--networks [lightgcn] [relational] [sasrec]] [--out topk.parquet]
 
 Files are Parquet with the columns user, item (and timestamp, pos, action, split_loo, split_pgpr, neg_items where the
-protocol has them); relations head, relation, tail; items item, brand, categories. Everything is chosen on a cut of the
-training rows, refitted on all of them and ranked once: also whether what a user only looked at is shown again, where a
-log tells looking from taking. ``--out`` gets the lists: user, item, rank from 1, model; what would be served is called
-``served``.
+protocol has them); relations head, relation, tail; items item, brand, categories, and title or
+description, which let texts compete. Everything is chosen on a cut of the training rows, refitted on all of them and
+ranked once: also whether what a user only looked at is shown again, where a log tells looking from taking. ``--out``
+gets the lists: user, item, rank from 1, model; what would be served is called ``served``.
 
 Slices count only the targets that belong to them. What is served is compared with each baseline by a paired bootstrap
 over users.
@@ -41,6 +41,7 @@ from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
+from recommender.models.texts import Texts
 from recommender.scorers import WeightedSumScorer
 from recommender.splits import taken
 
@@ -63,6 +64,7 @@ def candidates(data: Dataset, *, ordered: bool, networks: Sequence[str]) -> list
     if n_items <= LARGEST_DENSE:
         found += [Spectral(256)]
         found += [Slist(30.0), Slist(100.0)] if ordered else []
+        found += [Texts()] if any(data.texts) else []
     else:
         found += [Spectral(640), Spectral(1024), Chebyshev(), Chebyshev(degrees=0.3)]
     return found + [_network(name) for name in networks if ordered or name != "sasrec"]
