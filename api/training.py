@@ -36,7 +36,6 @@ from recommender.models.popularity import Popularity
 from recommender.models.relational import Relational
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
-from recommender.models.texts import Texts
 from recommender.reading import read_dataset
 from recommender.splits import Cut, time_cut, validation_time
 from recommender.training import Device, Run
@@ -102,7 +101,7 @@ def candidates(data: Dataset, *, device: Device, seed: int, checkpoints: Path | 
     """What competes to be served, baselines first."""
     closed: list[Model] = [Popularity(half_life_days=30.0), ItemKNN(), Spectral()]
     if len(data.items) <= LARGEST_DENSE:
-        closed += [Ease(), Slist(), *([Texts()] if any(data.texts) else [])]
+        closed += [Ease(), Slist()]
 
     def run(name: str) -> Run:
         return Run(device=device, checkpoint=None if checkpoints is None else checkpoints / f"{name}.npz")

@@ -1,12 +1,13 @@
 """Products that no one has bought, ranked: by their texts, by chance, by what sells, by their facts.
 
-    python tests/benchmarks/cold_items.py --data ../shared/data/beauty [--encoder all-MiniLM-L6-v2 --vectors FILE]
-        [--out FILE]                                                         (about 5 CPU minutes, 3 GB)
+    python tests/benchmarks/cold_items.py --data ../shared/data/beauty --out results/cold
+        [--encoder all-MiniLM-L6-v2 --vectors FILE] [--minutes 14]              (about 5 CPU minutes, 3 GB)
 
 Beauty, leave-one-out, with a tenth of the items hidden by chance (cold_cuts.py): no event on them is learned from or
 stands in a history. A user whose last item is hidden is a cold case. Settings are chosen on the second-last item of
 each user, with another tenth of the items hidden, by NDCG@10 of the cold cases (of all cases, for the weight of a sum);
 the last item is asked once. Every target is ranked among all items, and once more among the hidden ones alone.
+``--out`` is a folder: figures and ranks are kept there, and a run that was ended goes on; ``report.json`` is the table.
 
 ``facts`` are the linear relation term over what a new product says of itself: brand, category, what rules extract from
 its title. ``crawled`` is the same term over also_bought and its like, which were crawled after the events: no new
@@ -15,9 +16,12 @@ product has them, and they may know what is asked.
 
 import argparse
 import json
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from cold_cuts import cuts, of_source
@@ -29,7 +33,7 @@ from recommender.dataset import Dataset
 from recommender.evaluation import blocks, mask, slices
 from recommender.histories import Histories, Ids
 from recommender.metrics import metrics_at, target_ranks, user_metrics
-from recommender.model import Scorer
+from recommender.model import Model, Scorer
 from recommender.models.ease import Ease
 from recommender.models.popularity import Popularity
 from recommender.models.relations import Relations
@@ -42,7 +46,18 @@ DECAY = 0.6
 BEHAVIOUR = (0.0, 1.0, 3.0, 6.0)
 WEIGHTS = (0.03, 0.1, 0.3, 1.0)
 FIGURES = ("recall", "ndcg")
+EASE = Ease(100.0, decay=DECAY)
 TEXTS = "texts"
+SCORERS = (
+    "chance",
+    "popularity",
+    "facts",
+    "crawled",
+    "texts, nothing inherited",
+    TEXTS,
+    "ease",
+    "ease + texts",
+)
 
 
 class Chance(Scorer):
@@ -61,45 +76,109 @@ class Chance(Scorer):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="a folder for figures, ranks and the report")
     parser.add_argument("--encoder", help="a transformer whose vectors join the n-grams")
     parser.add_argument("--vectors", type=Path, help="an .npy file that keeps its vectors")
-    parser.add_argument("--out", type=Path, help="a JSON file for the rows")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin nothing new after so long")
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     texts = item_texts(options.data / "items.parquet")
     chooses, asks = (Cut(cut.train.with_texts(texts), cut.cases) for cut in cuts(options.data))
     if options.encoder:
         vectors = encoded(asks.train, options.encoder, options.vectors)
         chooses, asks = (Cut(cut.train.with_text_vectors(vectors), cut.cases) for cut in (chooses, asks))
     print(f"{len(asks.cases):,} users, {len(asks.train.items):,} items", flush=True)
-    model = chosen(chooses)
-    rows: dict[str, Asked] = {}
-    for name, scorer in scorers(model, chooses, asks):
-        rows[name] = Asked(scorer, asks)
-        cells = (f"{part} R {means['recall']:.4f} N {means['ndcg']:.4f}" for part, means in rows[name].told().items())
-        print(f"{name:26s} @{K}  " + "  ".join(cells), flush=True)
-    sizes = ", ".join(f"{means['cases']:,} {part}" for part, means in rows[TEXTS].told().items())
-    print(f"cases: {sizes}\n\n{TEXTS} less the others on cold items, 95 % of the resamples:")
-    differences = {name: rows[TEXTS].less(rows[name]) for name in rows if name != TEXTS}
-    for name, found in differences.items():
-        cells = (f"{what} {i['mean']:+.4f} [{i['low']:+.4f}, {i['high']:+.4f}]" for what, i in found.items())
-        print(f"{name:26s}  " + "  ".join(cells))
-    report = {name: asked.told() for name, asked in rows.items()}
-    if options.out:
-        told = {"chosen": repr(model), "models": report, f"{TEXTS} less": differences}
-        options.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    bench = Bench(chooses, asks, options.out, time.monotonic() + 60 * options.minutes)
+    try:
+        rows = {name: Asked(*bench.ranks(name), asks) for name in SCORERS}
+    except TimeoutError as over:
+        print(over)
+        return
+    report = told(rows)
+    report["validation"] = bench.figures
+    (options.out / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
-def chosen(cut: Cut) -> Texts:
-    """The weight of what is inherited that ranks cold validation items best."""
-    cold = slices(cut.train, cut.cases)["cold item"]
-    few = replace(cut.cases, owners=cut.cases.owners[cold], targets=cut.cases.targets[cold])
-    tried = {}
-    for behaviour in BEHAVIOUR:
-        model = Texts(behaviour=behaviour, decay=DECAY)
-        found = metrics_at(ranks(model.fit(cut.train), few)[0], few.owners, len(few), K)
-        tried[model] = found.ndcg
-        print(f"validation, {found.users:,} cold cases: behaviour {behaviour:g}  N@{K} {found.ndcg:.4f}", flush=True)
-    return max(tried, key=lambda model: tried[model])
+class Bench:
+    """Fits, measures and keeps what was found in a folder."""
+
+    def __init__(self, chooses: Cut, asks: Cut, folder: Path, until: float) -> None:
+        self.chooses, self.asks, self.folder, self._until = chooses, asks, folder, until
+        kept = folder / "validation.json"
+        self.figures: dict[str, float] = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
+        self._held: dict[tuple[str, str], Scorer] = {}
+
+    def ranks(self, name: str) -> tuple[Ints, Ints]:
+        """Of each target among all items, and among the hidden ones."""
+        path = self.folder / f"{name}.npz"
+        if not path.exists():
+            data = self.asks.train
+            hidden = ~np.isin(np.arange(len(data.items)), data.histories.items)
+            self._in_time()
+            every, among = ranks(self._scorer(name), self.asks.cases, hidden)
+            np.savez(self.folder / ".partial.npz", every=every, among=among)
+            os.replace(self.folder / ".partial.npz", path)
+        with np.load(path, allow_pickle=False) as kept:
+            return kept["every"], kept["among"]
+
+    def _scorer(self, name: str) -> Scorer:
+        data = self.asks.train
+        if name in ("facts", "crawled"):
+            return Relations(decay=DECAY).fit(of_source(data, "own" if name == "facts" else name))
+        if name == "texts, nothing inherited":
+            return self._fitted("asks", replace(self.texts(), behaviour=0.0))
+        if name == "ease + texts":
+            base, texts = self._fitted("asks", EASE), self._fitted("asks", self.texts())
+            return _sum(base, texts, self.weight())
+        if name in (TEXTS, "ease"):
+            return self._fitted("asks", self.texts() if name == TEXTS else EASE)
+        return Popularity().fit(data) if name == "popularity" else Chance(data.items)
+
+    def _fitted(self, cut: str, model: Model) -> Scorer:
+        """What was fitted a moment ago is not fitted again."""
+        key = (cut, repr(model))
+        if key not in self._held:
+            self._in_time()
+            self._held[key] = model.fit(self.asks.train if cut == "asks" else self.chooses.train)
+        return self._held[key]
+
+    def texts(self) -> Texts:
+        """With the weight of what is inherited that ranks cold validation items best."""
+        cold = slices(self.chooses.train, self.chooses.cases)["cold item"]
+        cases = self.chooses.cases
+        few = replace(cases, owners=cases.owners[cold], targets=cases.targets[cold])
+        models = {f"behaviour {b:g}": Texts(behaviour=b, decay=DECAY) for b in BEHAVIOUR}
+        found = {
+            name: self._figure(f"cold, {name}", lambda m=model: m.fit(self.chooses.train), few)
+            for name, model in models.items()
+        }
+        return models[max(found, key=lambda name: found[name])]
+
+    def weight(self) -> float:
+        """Of texts beside EASE: what ranks all validation targets best."""
+        few, model = self.chooses.cases.first(5000), self.texts()
+
+        def summed(weight: float) -> Scorer:
+            return _sum(self._fitted("chooses", EASE), self._fitted("chooses", model), weight)
+
+        found = {w: self._figure(f"all, ease + {w:g} texts", lambda w=w: summed(w), few) for w in WEIGHTS}
+        self._held = {key: scorer for key, scorer in self._held.items() if key[0] == "asks"}
+        return max(found, key=lambda weight: found[weight])
+
+    def _figure(self, name: str, make: Callable[[], Scorer], cases: Cases) -> float:
+        """NDCG@10 on validation cases, measured once."""
+        if name not in self.figures:
+            self._in_time()
+            self.figures[name] = metrics_at(ranks(make(), cases)[0], cases.owners, len(cases), K).ndcg
+            print(f"validation, {name}: N@{K} {self.figures[name]:.4f}", flush=True)
+            partial = self.folder / ".validation.json"
+            partial.write_text(json.dumps(self.figures) + "\n", encoding="utf-8")
+            os.replace(partial, self.folder / "validation.json")
+        return self.figures[name]
+
+    def _in_time(self) -> None:
+        if time.monotonic() > self._until:
+            raise TimeoutError("the time is over; run again to go on")
 
 
 def encoded(data: Dataset, name: str, kept: Path | None) -> Floats:
@@ -132,32 +211,6 @@ def encoded(data: Dataset, name: str, kept: Path | None) -> Floats:
     return vectors
 
 
-def scorers(model: Texts, chooses: Cut, asks: Cut) -> Iterator[tuple[str, Scorer]]:
-    data = asks.train
-    yield "chance", Chance(data.items)
-    yield "popularity", Popularity().fit(data)
-    for name, source in (("facts", "own"), ("crawled", "crawled")):
-        yield name, Relations(decay=DECAY).fit(of_source(data, source))
-    yield "texts, nothing inherited", replace(model, behaviour=0.0).fit(data)
-    texts = model.fit(data)
-    yield TEXTS, texts
-    ease = Ease(100.0, decay=DECAY)
-    weight = summed(ease.fit(chooses.train), model.fit(chooses.train), chooses.cases)
-    base = ease.fit(data)
-    yield "ease", base
-    yield f"ease + {weight:g} texts", _sum(base, texts, weight)
-
-
-def summed(base: Scorer, texts: Scorer, cases: Cases) -> float:
-    """The weight of texts beside EASE that ranks all validation targets best."""
-    few = cases.first(5000)
-    tried = {
-        weight: metrics_at(ranks(_sum(base, texts, weight), few)[0], few.owners, len(few), K).ndcg for weight in WEIGHTS
-    }
-    print("validation, ease + w texts: " + "  ".join(f"{w:g} {n:.4f}" for w, n in tried.items()), flush=True)
-    return max(tried, key=lambda weight: tried[weight])
-
-
 def _sum(base: Scorer, texts: Scorer, weight: float) -> Scorer:
     return WeightedSumScorer(((1.0, base), (weight, texts)))
 
@@ -175,12 +228,11 @@ def ranks(scorer: Scorer, cases: Cases, hidden: Bools | None = None) -> tuple[In
 
 
 class Asked:
-    """The ranks of one scorer."""
+    """The ranks of one scorer, by user."""
 
-    def __init__(self, scorer: Scorer, cut: Cut) -> None:
-        known = np.isin(np.arange(len(cut.train.items)), cut.train.histories.items)
+    def __init__(self, every: Ints, among: Ints, cut: Cut) -> None:
+        self.every, self.among = every, among
         self.cases, self.parts = cut.cases, slices(cut.train, cut.cases)
-        self.every, self.among = ranks(scorer, cut.cases, ~known)
 
     def users(self, part: str, found: Ints) -> dict[str, np.ndarray]:
         belongs = self.parts[part]
@@ -205,6 +257,20 @@ class Asked:
             found = paired_bootstrap(*({m: side[m] for m in FIGURES} for side in sides))
             told |= {f"{m} {name}": {"mean": i.mean, "low": i.low, "high": i.high} for m, i in found.items()}
         return told
+
+
+def told(rows: Mapping[str, Asked]) -> dict[str, Any]:
+    """Prints the table and the differences, and returns them."""
+    for name, row in rows.items():
+        cells = (f"{part} R {means['recall']:.4f} N {means['ndcg']:.4f}" for part, means in row.told().items())
+        print(f"{name:26s} @{K}  " + "  ".join(cells), flush=True)
+    sizes = ", ".join(f"{means['cases']:,} {part}" for part, means in rows[TEXTS].told().items())
+    print(f"cases: {sizes}\n\n{TEXTS} less the others on cold items, 95 % of the resamples:")
+    differences = {name: rows[TEXTS].less(rows[name]) for name in rows if name != TEXTS}
+    for name, found in differences.items():
+        cells = (f"{what} {i['mean']:+.4f} [{i['low']:+.4f}, {i['high']:+.4f}]" for what, i in found.items())
+        print(f"{name:26s}  " + "  ".join(cells))
+    return {"models": {name: row.told() for name, row in rows.items()}, f"{TEXTS} less": differences}
 
 
 if __name__ == "__main__":

@@ -84,9 +84,9 @@ def test_ranks_of_other_data_are_not_mixed_in(ask, tmp_path):
 
 
 def test_texts_rank_what_no_one_took(ask, tmp_path):
-    out = tmp_path / "cold.json"
-    told = ask("cold_items", "--out", out)
-    found = json.loads(out.read_text("utf-8"))
+    assert "the time is over" in ask("cold_items", "--out", tmp_path, "--minutes", 0)
+    told = ask("cold_items", "--out", tmp_path)
+    found = json.loads((tmp_path / "report.json").read_text("utf-8"))
     models = found["models"]
     cold = {name: row["cold among all"]["recall"] for name, row in models.items()}
     assert cold["texts"] > cold["popularity"] == 0
