@@ -36,6 +36,19 @@ def hiding(cut: Cut, share: float, seed: int) -> Cut:
     return Cut(cut.train.with_histories(train.keep(known[train.items])), replace(cases, histories=kept))
 
 
+def thinned(cut: Cut, warm: int | None) -> Cut:
+    """The cut with at most so many users whose target training knows, spread evenly; the others are asked all."""
+    if warm is None:
+        return cut
+    known = np.isin(cut.cases.targets, cut.train.histories.items)
+    rows = np.unique(cut.cases.owners[known])
+    few = rows[np.linspace(0, len(rows) - 1, min(warm, len(rows))).astype(np.int64)]
+    kept = ~known | np.isin(cut.cases.owners, few)
+    owners, place = np.unique(cut.cases.owners[kept], return_inverse=True)
+    histories = cut.cases.histories.take(owners)
+    return Cut(cut.train, replace(cut.cases, histories=histories, owners=place, targets=cut.cases.targets[kept]))
+
+
 def of_source(data: Dataset, source: str) -> Dataset:
     """The dataset with the relations of one of ``SOURCES`` only."""
     wanted = {

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cold_cuts import cuts, of_source
+from cold_cuts import cuts, of_source, thinned
 from protocols import item_texts
 
 from recommender.arrays import Bools, Floats, Ints
@@ -79,11 +79,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="a folder for figures, ranks and the report")
     parser.add_argument("--encoder", help="a transformer whose vectors join the n-grams")
     parser.add_argument("--vectors", type=Path, help="an .npy file that keeps its vectors")
+    parser.add_argument("--warm", type=int, help="at most so many users whose target training knows")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin nothing new after so long")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     texts = item_texts(options.data / "items.parquet")
     chooses, asks = (Cut(cut.train.with_texts(texts), cut.cases) for cut in cuts(options.data))
+    asks = thinned(asks, options.warm)
     if options.encoder:
         vectors = encoded(asks.train, options.encoder, options.vectors)
         chooses, asks = (Cut(cut.train.with_text_vectors(vectors), cut.cases) for cut in (chooses, asks))
@@ -156,7 +158,7 @@ class Bench:
 
     def weight(self) -> float:
         """Of texts beside EASE: what ranks all validation targets best."""
-        few, model = self.chooses.cases.first(5000), self.texts()
+        few, model = self.chooses.cases.first(3000), self.texts()
 
         def summed(weight: float) -> Scorer:
             return _sum(self._fitted("chooses", EASE), self._fitted("chooses", model), weight)

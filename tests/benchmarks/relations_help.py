@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cold_cuts import SOURCES, cuts, of_source
+from cold_cuts import SOURCES, cuts, of_source, thinned
 
 from recommender.arrays import Bools, Doubles, Ints
 from recommender.comparing import SHUFFLED, WITH, WITHOUT, paired_bootstrap
@@ -79,10 +79,12 @@ def main() -> None:
     parser.add_argument("--sources", nargs="*", choices=SOURCES, default=SOURCES)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=60, help="of the network, at most")
+    parser.add_argument("--warm", type=int, help="at most so many users whose target training knows")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin nothing new after so long")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    bench = Bench(*cuts(options.data), options.out, options.epochs)
+    chooses, asks = cuts(options.data)
+    bench = Bench(chooses, thinned(asks, options.warm), options.out, options.epochs)
     until = time.monotonic() + 60 * options.minutes
     for question in questions(options.models, options.sources, options.seeds):
         if not (options.out / question.file).exists():
@@ -146,7 +148,7 @@ class Bench:
             return asked
         base = self._eases()
         tried = term.fit(variant(self.chooses.train, question))
-        cases = self.chooses.cases.first(5000)
+        cases = self.chooses.cases.first(3000)
         figures = {w: measure(_sum(base[0], tried, w), cases, K).ndcg for w in WEIGHTS}
         weight = max(figures, key=lambda w: figures[w])
         print(f"  weight {weight:g} of {question.learns}: validation N@{K} {figures[weight]:.4f}", flush=True)
