@@ -23,7 +23,7 @@ from api.workspace import Workspace
 from kg import ids
 from kg.events import EventLog
 from kg.store import GraphReader
-from kg.types import Entity, Fact, Timestamp
+from kg.types import Document, Entity, Fact, Timestamp
 from mining.behavior.miner import mine_behavior
 from mining.bots import bots
 from recommender import artifact, choosing
@@ -74,6 +74,9 @@ class GraphAt:
 
     def entities(self, *, type: str | None = None) -> Iterator[Entity]:
         return self._reader.entities(type=type)
+
+    def documents(self, *, about: str | None = None) -> Iterator[Document]:
+        return self._reader.documents(about=about)
 
     def facts(
         self,

@@ -27,6 +27,7 @@ MODULES = {
     "Sasrec": "sasrec",
     "Slist": "slist",
     "Spectral": "spectral",
+    "Texts": "texts",
 }
 """Class → its module in ``models``, imported when it is asked for: some bring torch along."""
 _NUMBERS = {"inf": math.inf, "nan": math.nan}

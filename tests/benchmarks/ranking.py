@@ -5,10 +5,11 @@
         [--validation-only]
 
 Files are Parquet with the columns user, item (and timestamp, pos, action, split_loo, split_pgpr, neg_items where the
-protocol has them); relations head, relation, tail; items item, brand, categories. Everything is chosen on a cut of the
-training rows, refitted on all of them and ranked once: also whether what a user only looked at is shown again, where a
-log tells looking from taking. ``--out`` gets the lists: user, item, rank from 1, model; what would be served is called
-``served``. ``--validation-only`` ends after the choice, before a test row is asked about.
+protocol has them); relations head, relation, tail; items item, brand, categories, and title or description, which let
+texts compete. Everything is chosen on a cut of the training rows, refitted on all of them and ranked once: also whether
+what a user only looked at is shown again, where a log tells looking from taking. ``--out`` gets the lists: user, item,
+rank from 1, model; what would be served is called ``served``. ``--validation-only`` ends after the choice, before a test
+row is asked about.
 
 Slices count only the targets that belong to them. What is served is compared with each baseline by a paired bootstrap
 over users.
@@ -44,6 +45,7 @@ from recommender.models.lae import Lae
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
 from recommender.models.slist import Slist
+from recommender.models.texts import Texts
 from recommender.splits import taken
 
 DEEP = 20
@@ -65,6 +67,7 @@ def candidates(data: Dataset, *, ordered: bool, networks: Sequence[str]) -> list
         found += [Ease(10.0)] if few_users else []
     if n_items <= LARGEST_DENSE:
         found += [Slist(100.0)] if ordered else []
+        found += [Texts()] if any(data.texts) else []
     if any(map(len, data.links.values())):
         found += [Coupling(), Lae(facts=1.0), Lae(facts=4.0)]
         found += [Ease(100.0, facts=4.0)] if n_items <= LARGEST_DENSE else []

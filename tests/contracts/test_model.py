@@ -30,6 +30,7 @@ from recommender.models.relations import Relations
 from recommender.models.sasrec import Sasrec
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
+from recommender.models.texts import Texts
 from recommender.retrieval import top_k
 
 MODELS = [
@@ -48,6 +49,7 @@ MODELS = [
     Lae(dimensions=4, regularisation=1.0, low_pass=0.0, decay=0.8),
     Als(dimensions=4, regularisation=0.1, alpha=1.0),
     Relations(),
+    Texts(),
     Mixture(((1.0, Ease(1.0)), (0.3, Relations()))),
     LightGCN(dimensions=8, epochs=25, learning_rate=0.02),
     LightGCN(dimensions=8, epochs=40, learning_rate=0.05, loss="bpr"),
@@ -65,6 +67,8 @@ each_personal = pytest.mark.parametrize("model", PERSONAL, ids=repr)
 
 SIDE = 12  # users and items of the board: user u takes item i where u + i is even, but for the diagonal of its colour
 
+TEXTS = {f"i{i:02d}": f"{('black', 'white')[i % 2]} piece" for i in range(SIDE)}
+
 
 def checkerboard(until: int | None = None) -> Dataset:
     """Every user takes all items of one colour but one. The missing one is the only right answer."""
@@ -76,6 +80,7 @@ def checkerboard(until: int | None = None) -> Dataset:
     return Dataset.build(
         table,
         entities=Ids(("black", "white")),
+        texts=TEXTS,
         links=links,
         attributes=colours,
         until=until,
@@ -212,9 +217,8 @@ def test_the_future_never_reaches_training(model):
         Dataset.build(events(planted), until=500)
     cut = events(planted).filter(np.array([row[2] < 500 for row in planted]))
     same = checkerboard(until=500)
-    data = Dataset.build(
-        cut, entities=same.entities, links=same.links, attributes=same.attributes, until=500, allow_undated=True
-    )
+    told = {"entities": same.entities, "links": same.links, "attributes": same.attributes, "texts": TEXTS}
+    data = Dataset.build(cut, **told, until=500, allow_undated=True)
     scores, expected = (model.fit(d).scores_batch(same.histories) for d in (data, same))
     np.testing.assert_array_equal(scores, expected)
 
