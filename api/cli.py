@@ -41,6 +41,7 @@ from api.settings import Settings
 from api.workspace import Workspace
 from kg.schema import SHOP
 from mining.schema.files import read_schema
+from recommender.thresholds import Thresholds
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -319,13 +320,17 @@ def recommend(
         str | None, typer.Option("--user", help="A user of the log; an unknown one gets the fallback.")
     ] = None,
     k: Annotated[int, typer.Option(help="How many.")] = 10,
+    min_score: Annotated[float | None, typer.Option(help="Leave out what scores lower.")] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(help="Leave out what no fact of this confidence joins to the history.")
+    ] = None,
     workspace: WorkspaceFlag = None,
     store: StoreFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
     """What to show a user, best first."""
     with shop(settings(workspace, store)) as opened:
-        answer = answering.recommend(opened, user=user, k=k)
+        answer = answering.recommend(opened, user=user, k=k, thresholds=Thresholds(min_score, min_confidence))
     told(answer, as_json, telling.recommendations(answer, reasons=0))
 
 

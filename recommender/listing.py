@@ -1,7 +1,7 @@
 """From scores to the list that is shown: who speaks for which product, and in which order.
 
-Flow: what may be shown → each scorer of the chain in turn, boosted → what only the catalogue has → diversity → chance →
-pins.
+Flow: what may be shown → each scorer of the chain in turn, boosted, as far as scores reach their bars → what only the
+catalogue has → diversity → chance → pins.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from functools import reduce
 
 import numpy as np
 
-from recommender.arrays import Bools
+from recommender.arrays import Bools, Doubles
 from recommender.diversity import NO_DIVERSITY, POOL, Diversity, level_for, traits_of
 from recommender.exploring import MOVED, Draw
 from recommender.filters import Shelf
@@ -46,11 +46,20 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One condition, what kind it is (``filter`` or ``rule``), and which items pass it, (n_items,)."""
+    """One condition, what kind it is (``filter``, ``rule`` or ``threshold``), and which items pass it, (n_items,)."""
 
     kind: str
     name: str
     passes: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A score that must be reached: ``name`` is ``min_score`` or that of a rule, ``least`` (n_items,) is −inf for items
+    that it is not about."""
+
+    name: str
+    least: Doubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,7 @@ class Wish:
     histories: Histories
     shelf: Shelf
     gates: tuple[Gate, ...] = ()
+    bars: tuple[Bar, ...] = ()
     rules: tuple[Rule, ...] = ()
     diversity: Diversity = NO_DIVERSITY
     draw: Draw | None = None
@@ -69,13 +79,26 @@ class Wish:
     @property
     def allowed(self) -> Bools:
         """Which items pass every gate, (n_items,)."""
-        return reduce(np.logical_and, (gate.passes for gate in self.gates), np.ones(len(self.shelf.items), bool))
+        return self._passing(self.gates)
+
+    @property
+    def pinnable(self) -> Bools:
+        """Which items pass all but the thresholds: a pin stands whatever a model says, (n_items,)."""
+        return self._passing([gate for gate in self.gates if gate.kind != "threshold"])
+
+    @property
+    def floor(self) -> Doubles:
+        """The score that each item must reach, (n_items,)."""
+        return reduce(np.maximum, (bar.least for bar in self.bars), np.full(len(self.shelf.items), -np.inf))
+
+    def _passing(self, gates: Sequence[Gate]) -> Bools:
+        return reduce(np.logical_and, (gate.passes for gate in gates), np.ones(len(self.shelf.items), bool))
 
 
 def listed(chain: Chain, wish: Wish, k: int) -> list[Place]:
     """At most k products as they are shown; the list for k heads the list for k + 1."""
-    allowed = wish.allowed
-    pinned = [(rank, rule, item) for rank, rule, item in pins(wish.rules, wish.shelf) if allowed[item]]
+    allowed, pinnable = wish.allowed, wish.pinnable
+    pinned = [(rank, rule, item) for rank, rule, item in pins(wish.rules, wish.shelf) if pinnable[item]]
     apart = np.zeros(len(allowed), bool)
     apart[[item for _, _, item in pinned]] = True
     deep = max(k, POOL if wish.diversity else 0, wish.draw.exploration.reach if wish.draw else 0)
@@ -86,14 +109,15 @@ def listed(chain: Chain, wish: Wish, k: int) -> list[Place]:
         natural = _explored(natural, wish.draw)
     if not pinned:
         return natural[:k]
-    spoken = {place.item: place for place in ranked(chain, wish, len(pinned), apart)}
+    spoken = {place.item: place for place in ranked(chain, replace(wish, bars=()), len(pinned), apart)}
     placed = [(rank, replace(spoken[item], moved_by=(rule.label,))) for rank, rule, item in pinned]
     return merged(natural, placed, k)
 
 
 def ranked(chain: Chain, wish: Wish, k: int, allowed: Bools) -> Iterator[Place]:
-    """Each scorer that knows something fills what the ones before it left open, and the catalogue the rest."""
-    left, still = k, allowed.copy()
+    """Each scorer that knows something fills what the ones before it left open, and the catalogue the rest. Who speaks
+    first for a product decides whether it reaches its bar: it gets no second chance by another measure."""
+    left, still, floor = k, allowed.copy(), wish.floor
     boosting = boosts(wish.rules, wish.shelf)
     for origin, scorer in chain:
         if left == 0:
@@ -102,13 +126,14 @@ def ranked(chain: Chain, wish: Wish, k: int, allowed: Bools) -> Iterator[Place]:
             continue
         scores = scorer.scores_batch(wish.histories)[0]
         keys = boosted(scores, boosting)
-        for item in top_k(keys, left, still & (scores != 0)).tolist():
-            still[item] = False
+        spoken = still & (scores != 0)
+        still &= ~spoken
+        for item in top_k(keys, left, spoken & (scores >= floor)).tolist():
             left -= 1
             moved_by = tuple(rule.label for rule, theirs in boosting if theirs[item])
             told = origin if wish.known is None or item < wish.known else NEWCOMER
             yield Place(told, scorer, item, float(scores[item]), float(keys[item]), moved_by, tier=origin)
-    for item in np.flatnonzero(still)[:left].tolist():
+    for item in np.flatnonzero(still & (floor <= 0))[:left].tolist():
         yield Place(CATALOGUE, None, item, 0.0, 0.0)
 
 

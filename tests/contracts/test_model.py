@@ -23,6 +23,7 @@ from recommender.models.itemknn import ItemKNN
 from recommender.models.lightgcn import LightGCN
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
+from recommender.models.randomwalk import RandomWalk
 from recommender.models.relational import Relational
 from recommender.models.relations import Relations
 from recommender.models.sasrec import Sasrec
@@ -37,6 +38,8 @@ MODELS = [
     Popularity(half_life_days=30.0),
     ItemKNN(),
     ItemKNN(neighbours=3, shrink=1.0, decay=0.8),
+    RandomWalk(),
+    RandomWalk(alpha=0.8, beta=0.3, neighbours=3),
     Ease(1.0),
     Spectral(dimensions=2),
     Als(dimensions=4, regularisation=0.1, alpha=1.0),
