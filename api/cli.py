@@ -163,6 +163,9 @@ def train(
     tolerance: Annotated[
         float, typer.Option("--tolerance", help="With --gate: share of the NDCG in service that may be lost.")
     ] = 0.05,
+    ranker: Annotated[
+        bool, typer.Option("--ranker/--no-ranker", help="Whether a ranker may order the best of the choice anew.")
+    ] = True,
     seed: SeedFlag = 0,
     as_json: JsonFlag = False,
 ) -> None:
@@ -171,7 +174,7 @@ def train(
 
     when, lose = stages.moment(until), tolerance if gate else None
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
-        report = stages.train(opened, bars, until=when, device=device, seed=seed, tolerance=lose)
+        report = stages.train(opened, bars, until=when, device=device, seed=seed, tolerance=lose, ranker=ranker)
     told(report, as_json, telling.summary("train", report))
     if gate and not report["gate"]["passed"]:
         raise typer.Exit(3)

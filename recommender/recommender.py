@@ -1,8 +1,8 @@
 """Retrieve, rank, explain: an artifact, the graph and the live event log answer for a user, a session or a history.
 
 Flow: history → what may be shown → the first scorer of the chain that knows something → its best k → what is missing
-from the next scorer, and in the end from the catalogue → diversity, chance and rules → reasons. Every recommendation
-names in ``origin`` who spoke; scores fall within one origin among those that nothing moved.
+from the next scorer, and in the end from the catalogue → ranker, diversity, chance and rules → reasons. Every
+recommendation names in ``origin`` who spoke; scores fall within one origin among those that nothing moved.
 """
 
 import threading
@@ -138,9 +138,9 @@ class Recommender:
         learned from later events. The answer for k is a prefix of the answer for k + 1. Someone without any history
         gets the last fallback; products that nobody in the chain knows anything about come last, so a list is shorter
         than k only where no more products pass the filters and ``thresholds``. Diversity gives the best ``POOL`` other
-        ranks and never another score; whom it moved says so. ``rules`` are those that hold now: what one hides is not shown, what one
-        pins stands at its rank if it passes the filters, what one boosts is ranked by its score times a factor; the
-        score stays. Raises FilterError.
+        ranks and never another score; whom it moved says so. ``rules`` are those that hold now: what one hides is not
+        shown, what one pins stands at its rank if it passes the filters, what one boosts is ranked by its score times a
+        factor; the score stays. Raises FilterError.
         """
         return self.answer(
             user_id, session_id=session_id, history=history, k=k, exclude_seen=exclude_seen, filters=filters,
@@ -302,7 +302,9 @@ class Recommender:
         if thresholds.min_confidence is not None:
             gates.append(Gate("threshold", MIN_CONFIDENCE, led_to(chain, histories, thresholds.min_confidence)))
         limits = bars(thresholds, rules, shelf)
-        return Wish(histories, shelf, tuple(gates), limits, tuple(rules), diversity, known=wide.known), chain
+        ranker = self.artifact.ranker
+        wish = Wish(histories, shelf, tuple(gates), limits, tuple(rules), diversity, known=wide.known, ranker=ranker)
+        return wish, chain
 
     def _now(self, *, wait: bool = False) -> _Now:
         """What holds for the graph as it is now; while someone else reads it and we need not ``wait``, what held

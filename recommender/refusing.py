@@ -13,7 +13,8 @@ import numpy as np
 from recommender.diversity import NO_DIVERSITY
 from recommender.explanation import contributions, relation_terms
 from recommender.histories import UserState
-from recommender.listing import Chain, Place, Wish, listed, ranked
+from recommender.listing import Chain, Place, Wish, arranged, listed
+from recommender.ranking.ranker import RANKER
 
 Cause: TypeAlias = Literal["filter", "rule", "threshold", "diversity", "path"]
 
@@ -58,7 +59,7 @@ def standing(chain: Chain, wish: Wish, user: UserState, item: int, *, k: int) ->
     name = wish.shelf.items[item]
     among = wish.allowed
     among[item] = True
-    everything = list(ranked(chain, _excused(wish, item), len(among), among))
+    everything = arranged(chain, _excused(wish, item), len(among), among)
     rank, place = next((rank, place) for rank, place in enumerate(everything, start=1) if place.item == item)
     shown_at = next((at for at, shown in enumerate(listed(chain, wish, k), start=1) if shown.item == item), 0)
     against: list[Against] = []
@@ -106,6 +107,7 @@ def _outranked(chain: Chain, wish: Wish, everything: list[Place], rank: int, k: 
     if rank > k > 0:
         last = everything[k - 1]
         said = f"ranked by {place.key:.6g}, it is number {rank}"
+        said += " where the ranker put it" if RANKER in place.moved_by else ""
         if place.tier == last.tier:
             yield Against("threshold", f"rank {k}", f"{said}; number {k} has {last.key:.6g}")
         else:

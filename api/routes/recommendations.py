@@ -29,8 +29,8 @@ def recommendations(
     services: ServicesDep, asked: Annotated[RecommendationsAsked, Query()]
 ) -> schemas.RecommendationsAnswer:
     """Filters are exact: an answer has fewer than `k` items only where no more products pass them and reach the score
-    and confidence asked for. `origin` names who spoke for each: the model, a fallback, or `catalogue` for products about
-    which none of them says anything."""
+    and confidence asked for. `origin` names who spoke for each: the model, a fallback, or `catalogue` for products
+    about which none of them says anything."""
     served = services.served()
     stamp = services.stamp(served)
     rules = services.rules.holding()
