@@ -34,6 +34,7 @@ from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
 from recommender.models.lightgcn import LightGCN
 from recommender.models.popularity import Popularity
+from recommender.models.randomwalk import RandomWalk
 from recommender.models.relational import Relational
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
@@ -97,7 +98,7 @@ class GraphAt:
 
 def candidates(data: Dataset, *, device: Device, seed: int, checkpoints: Path | None = None) -> list[Model]:
     """What competes to be served, baselines first."""
-    closed: list[Model] = [Popularity(half_life_days=30.0), ItemKNN(), Spectral()]
+    closed: list[Model] = [Popularity(half_life_days=30.0), ItemKNN(), RandomWalk(), Spectral()]
     if len(data.items) <= LARGEST_DENSE:
         closed += [Ease(), Slist()]
 

@@ -7,6 +7,7 @@ It asks what the model says, so a pin, which stands whatever a model says, needs
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def led_to(chain: Chain, histories: Histories, least: float) -> Bools:
 def _sure(term: RelationScorer, least: float) -> RelationScorer:
     """The term with ones for facts that are sure enough and nothing for the others: it counts the ways to a product.
     Counts are whole numbers, so that a way from an item back to itself takes itself away exactly."""
-    parts = {
+    parts: dict[str, Any] = {
         "links": {name: _at_least(matrix, least) for name, matrix in term.links.items()},
         "attributes": {name: _at_least(matrix, least) for name, matrix in term.attributes.items()},
         "rarity": {name: _ones(rarity) for name, rarity in term.rarity.items()},

@@ -29,8 +29,8 @@ class RandomWalk:
     W (n_items, n_items) sparse.
     """
 
-    alpha: float = 1.0
-    beta: float = 0.5
+    alpha: float = 0.4
+    beta: float = 0.2
     neighbours: int | None = None
     decay: float = 1.0
 
@@ -45,8 +45,8 @@ class RandomWalk:
         if x.nnz == 0:
             raise ModelFitError("a random walk needs at least one interaction; the training set holds none")
         of_users, of_items = (np.asarray(x.sum(axis=axis), np.float32).ravel() for axis in (1, 0))
-        back = _powered(x * _inverse(of_items)[None, :], self.alpha)
-        onward = _powered(x * _inverse(of_users)[:, None], self.alpha)
+        back = _powered((x * _inverse(of_items)[None, :]).tocsr(), self.alpha)
+        onward = _powered((x * _inverse(of_users)[:, None]).tocsr(), self.alpha)
         onward = (onward * (_inverse(of_items) ** np.float32(self.beta))[None, :]).tocsr()
         walks = (back.T @ onward).tocoo()
         rows, columns = walks.coords
@@ -59,7 +59,7 @@ class RandomWalk:
 
 
 def _powered(matrix: Sparse, exponent: float) -> Sparse:
-    powered: Sparse = matrix.tocsr().copy()
+    powered = matrix.copy()
     powered.data **= np.float32(exponent)
     return powered
 

@@ -119,7 +119,8 @@ class _Learner:
     def _loss(self, rows: Ints) -> Tensor:
         told = self._found.part(rows)
         near, alone = scaled(told.beside, self._near), scaled(told.alone, self._alone)
-        chances = self.module(*map(self._tensor, (near, told.past, alone, told.shown)))
+        given = (self._tensor(array) for array in (near, told.past, alone, told.shown))
+        chances = self.module(*given)
         labels = self._tensor(self._found.labels[rows].astype(np.float32))
         counts = labels.sum(1)
         right = -(labels * chances).sum(1) / counts.clamp(min=1)
@@ -127,7 +128,8 @@ class _Learner:
         losses = (right * asked).sum(0) / asked.sum(0).clamp(min=1)
         there = (asked.sum(0) > 0).float()
         uncertainty = self.module.uncertainty
-        return ((torch.exp(-uncertainty) * losses + uncertainty) * there).sum()
+        loss: Tensor = ((torch.exp(-uncertainty) * losses + uncertainty) * there).sum()
+        return loss
 
     def _tensor(self, array: Floats | Bools) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)

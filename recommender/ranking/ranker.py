@@ -57,9 +57,8 @@ class Network:
         gates = _softmax(np.einsum("npx,txe->npte", x, self.gates, optimize=True))
         mixed = np.einsum("npte,npem->nptm", gates, hidden, optimize=True)
         logits = np.einsum("nptm,tm->npt", mixed, self.towers) + alone @ self.direct.T
-        return _softmax(np.where(told.shown[:, :, None], logits, -np.inf).astype(np.float64).swapaxes(1, 2)).swapaxes(
-            1, 2
-        )
+        among = np.where(told.shown[:, :, None], logits, -np.inf).astype(np.float64).swapaxes(1, 2)
+        return _softmax(among).swapaxes(1, 2)
 
     def scaled(self, told: Told) -> tuple[Floats, Floats]:
         near = np.clip((told.beside - self.near_mean) / self.near_scale, -MOST, MOST)
@@ -73,7 +72,8 @@ class Network:
         weights = np.exp(logits - top)
         weights /= weights.sum(axis=2, keepdims=True) + np.exp(-top)
         heads = inner.reshape(n, p, most, weights.shape[3], -1)
-        return np.einsum("nplh,nplhw->nphw", weights, heads).reshape(n, p, width)
+        attended: Floats = np.einsum("nplh,nplhw->nphw", weights, heads).reshape(n, p, width)
+        return attended
 
 
 @dataclass(frozen=True)
@@ -152,4 +152,5 @@ def _softmax(logits: Doubles) -> Doubles:
     """Over the last axis; −∞ gets 0, and a row of nothing else stays 0."""
     top = logits.max(axis=-1, keepdims=True)
     weights = np.exp(logits - np.where(np.isfinite(top), top, 0))
-    return weights / np.maximum(weights.sum(axis=-1, keepdims=True), 1e-300)
+    shares: Doubles = weights / np.maximum(weights.sum(axis=-1, keepdims=True), 1e-300)
+    return shares

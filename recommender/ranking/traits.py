@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from kg import ids
 from kg.types import Entity, Fact, Timestamp
-from recommender.arrays import Doubles, Floats, Sparse, sparse
+from recommender.arrays import Doubles, Sparse, sparse
 from recommender.histories import Ids
 
 IDEOGRAPHS = 0x2E80
@@ -100,11 +100,10 @@ def words(titles: Sequence[str]) -> Sparse:
     cells = [(row, places[w], n) for row, found in enumerate(counted) for w, n in found.items() if w in places]
     rows, columns, counts = (np.array([cell[part] for cell in cells], np.int64) for part in range(3))
     rarity = np.log(len(titles) / np.maximum([titles_with[word] for word in kept], 1)) if kept else np.zeros(0)
-    matrix = sparse(rows, columns, (counts * rarity[columns]).astype(np.float32), (len(titles), max(1, len(kept))))
-    lengths: Floats = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1), np.float32)).ravel()
-    scaled: Sparse = (matrix * (1 / np.maximum(lengths, np.float32(1e-6)))[:, None]).tocsr()
-    scaled.sort_indices()
-    return scaled
+    values = counts * rarity[columns]
+    lengths = np.sqrt(np.bincount(rows, weights=values**2, minlength=len(titles)))
+    unit = (values / np.maximum(lengths[rows], 1e-9)).astype(np.float32)
+    return sparse(rows, columns, unit, (len(titles), max(1, len(kept))))
 
 
 def _words(title: str) -> Iterator[str]:

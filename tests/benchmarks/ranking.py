@@ -39,6 +39,7 @@ from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
+from recommender.models.randomwalk import RandomWalk
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
 from recommender.scorers import WeightedSumScorer
@@ -56,7 +57,7 @@ def candidates(data: Dataset, *, ordered: bool, networks: Sequence[str]) -> list
     """Settings that compete. Models of order need histories that have one."""
     n_users, n_items = len(data.users), len(data.items)
     few_users = 2 * n_users < n_items
-    found: list[Model] = [Popularity(), ItemKNN(), Als(128), Als(128, alpha=40.0)]
+    found: list[Model] = [Popularity(), ItemKNN(), RandomWalk(), Als(128), Als(128, alpha=40.0)]
     if n_items * (n_users if few_users else n_items) <= MOST_CELLS:
         found += [Ease(50.0), Ease(200.0)]
         found += [Ease(10.0)] if few_users else []

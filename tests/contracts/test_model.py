@@ -39,7 +39,7 @@ MODELS = [
     ItemKNN(),
     ItemKNN(neighbours=3, shrink=1.0, decay=0.8),
     RandomWalk(),
-    RandomWalk(alpha=0.8, beta=0.3, neighbours=3),
+    RandomWalk(alpha=1.0, beta=0.5, neighbours=3),
     Ease(1.0),
     Spectral(dimensions=2),
     Als(dimensions=4, regularisation=0.1, alpha=1.0),

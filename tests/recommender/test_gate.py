@@ -14,6 +14,7 @@ from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
+from recommender.models.randomwalk import RandomWalk
 from recommender.models.relations import Relations
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
@@ -85,6 +86,7 @@ MODELS = [
     ItemKNN(),
     Ease(decay=0.8),
     Slist(),
+    RandomWalk(beta=0.1),
     Spectral(8),
     Als(4),
     Chebyshev(),
