@@ -37,7 +37,7 @@ from recommender.models.slist import Slist
 from recommender.ranking.learning import Settings
 from recommender.ranking.lessons import held_out
 from recommender.ranking.proving import Proof, prove
-from recommender.ranking.ranker import Reranked
+from recommender.ranking.ranker import TASKS, Reranked
 from recommender.ranking.traits import Traits
 from recommender.ranking.view import View
 from recommender.splits import Cut
@@ -188,9 +188,8 @@ def _sample_shop() -> None:
 
 
 def _about_training(told: str) -> Iterator[str]:
-    yield from (
-        line.strip() for line in told.splitlines() if "NDCG@10" in line or "ranker:" in line or "serves:" in line
-    )
+    wanted = ("NDCG@10", "ranker:", "serves:")
+    yield from (line.strip() for line in told.splitlines() if any(word in line for word in wanted))
 
 
 if __name__ == "__main__":
