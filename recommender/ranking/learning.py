@@ -6,7 +6,7 @@ Kendall, Gal, Cipolla: "Multi-task learning using uncertainty to weigh losses fo
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from recommender.arrays import Bools, Floats, Ints
 from recommender.errors import ModelFitError
 from recommender.model import Scorer
-from recommender.ranking.lessons import Lessons, means_and_scales
+from recommender.ranking.lessons import TASK_OF, Lessons, means_and_scales
 from recommender.ranking.ranker import MOST, TASKS, Network, Ranker, Reranked
 from recommender.ranking.view import View
 from recommender.training import HERE, Run, Schedule, checked, generator, train
@@ -24,7 +24,8 @@ from recommender.training import HERE, Run, Schedule, checked, generator, train
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is learned and how. ``values`` say what one click, cart, purchase and good rating is worth in an order.
+    """What is learned and how. ``values`` say what one click, cart, purchase and good rating is worth in an order; what
+    takes no product where others do (``Cases.taking``) is worth nothing there, and only teaches the shared experts.
 
     Shapes as in ``Network``: ``width`` of what is read from the history, in ``heads``; ``experts`` of width ``hidden``.
     At the beginning towers are 0 and only the score speaks, so that an untrained ranker leaves the order as it is.
@@ -138,11 +139,22 @@ class _Learner:
         learned = {name: value.detach().cpu().numpy().copy() for name, value in self.module.state_dict().items()}
         learned.pop("uncertainty")
         network = Network(*self._near, *self._alone, **learned)
-        settings = self._settings
+        settings, taking = self._settings, self._found.outcomes.taking
+        taught = self._found.labels[self._rows].any(axis=(0, 1))
+        values = worth(settings.values, taking, taught)
         ranker = Ranker(
-            self._view, network, self._view.links, self._view.attributes, settings.values, settings.pool, settings.most
+            self._view, network, self._view.links, self._view.attributes, values, settings.pool, settings.most
         )
-        return Reranked(self._base, ranker, self._found.outcomes.taking)
+        return Reranked(self._base, ranker, taking)
+
+
+def worth(values: Sequence[float], taking: Collection[str], taught: Bools) -> tuple[float, ...]:
+    """The values of the tasks that take a product and that something has ``taught`` (t,); 0 for the others. Where none
+    is left, what was taught at all."""
+    takes = {TASK_OF[action] for action in taking}
+    known = zip(TASKS, values, taught, strict=True)
+    found = tuple(value if task in takes and seen else 0.0 for task, value, seen in known)
+    return found if any(found) else tuple(v if t else 0.0 for v, t in zip(values, taught, strict=True))
 
 
 def _scales(found: Lessons, rows: Ints) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:

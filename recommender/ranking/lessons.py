@@ -21,7 +21,7 @@ from recommender.splits import Cases
 
 LIKED = 4.0
 """Stars from which on a rating is one that the ranker should bring about; one without stars counts too."""
-_TASK_OF = {"view": "click", "click": "click", "cart": "cart", "purchase": "purchase", "rating": "rating"}
+TASK_OF = {"view": "click", "click": "click", "cart": "cart", "purchase": "purchase", "rating": "rating"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ def outcomes(train: Dataset, cases: Cases, later: pa.Table) -> Outcomes:
         owner = train.users.get(user if user is not None else f"session:{session}")
         item = train.items.get(product)
         well = action != "rating" or value is None or value >= LIKED
-        if owner >= 0 and item >= 0 and action in _TASK_OF and well:
-            found.append((owner, item, TASKS.index(_TASK_OF[action])))
+        if owner >= 0 and item >= 0 and action in TASK_OF and well:
+            found.append((owner, item, TASKS.index(TASK_OF[action])))
     events = np.unique(np.array(found, np.int64).reshape(-1, 3), axis=0)
     asked = cases.histories.users
     users = np.union1d(events[:, 0], asked)
@@ -92,7 +92,7 @@ def held_out(cases: Cases, whole: Histories | None = None) -> Outcomes:
         rows = whole.take(cases.histories.users)
         most = int(max(rows.items.max(initial=0), items.max(initial=0))) + 1
         theirs = np.isin(rows.owners * most + rows.items, owners * most + items)
-        names = {ACTION_CODES[action]: TASKS.index(task) for action, task in _TASK_OF.items()}
+        names = {ACTION_CODES[action]: TASKS.index(task) for action, task in TASK_OF.items()}
         done = np.array([names[int(code)] for code in rows.actions[theirs]], np.int64)
         owners, items = np.append(owners, rows.owners[theirs]), np.append(items, rows.items[theirs])
         tasks = np.append(tasks, done)

@@ -133,7 +133,8 @@ def _without(part: str, view: View, settings: Settings, asked):  # type: ignore[
     elif part == "history":
         settings = replace(settings, most=1)
     elif part == "tasks":
-        settings = replace(settings, values=(0.0, 0.0, 1.0, 0.0))
+        kept = asked.tasks >= TASKS.index("purchase")
+        asked = replace(asked, owners=asked.owners[kept], items=asked.items[kept], tasks=asked.tasks[kept])
     return view, asked, settings
 
 

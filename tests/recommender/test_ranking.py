@@ -30,7 +30,7 @@ from recommender.thresholds import Thresholds
 
 torch = pytest.importorskip("torch")
 
-from recommender.ranking.learning import Settings, _Learner, learn  # noqa: E402
+from recommender.ranking.learning import Settings, _Learner, learn, worth  # noqa: E402
 from recommender.ranking.proving import prove  # noqa: E402
 from recommender.training import Run  # noqa: E402
 
@@ -190,6 +190,22 @@ def test_what_is_saved_ranks_as_before(proof, tmp_path):
     manifest.write_text(manifest.read_text(encoding="utf-8").replace('"touched"', '"felt"'), encoding="utf-8")
     with pytest.raises(ArtifactError, match="other features"):
         load(folder)
+
+
+EVERY = ("view", "click", "cart", "purchase", "rating")
+
+
+@pytest.mark.parametrize(
+    ("taking", "taught", "expected"),
+    [
+        (("purchase", "rating"), (1, 1, 1, 1), (0, 0, 1, 1)),
+        (("purchase", "rating"), (1, 1, 1, 0), (0, 0, 1, 0)),
+        (("purchase", "rating"), (1, 1, 0, 0), (0.2, 0.5, 0, 0)),
+        (EVERY, (1, 1, 1, 1), (0.2, 0.5, 1, 1)),
+    ],
+)
+def test_an_order_is_worth_what_takes_a_product_and_was_taught(taking, taught, expected):
+    assert worth(SMALL.values, taking, np.array(taught, bool)) == expected
 
 
 def test_labels_are_what_came_after():
