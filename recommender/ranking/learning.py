@@ -27,12 +27,15 @@ class Settings:
     """What is learned and how. ``values`` say what one click, cart, purchase and good rating is worth in an order; what
     takes no product where others do (``Cases.taking``) is worth nothing there, and only teaches the shared experts.
 
+    A list is ``pool`` long, of which each epoch draws ``drawn`` anew, what came true always among them.
+
     Shapes as in ``Network``: ``width`` of what is read from the history, in ``heads``; ``experts`` of width ``hidden``.
     At the beginning towers are 0 and only the score speaks, so that an untrained ranker leaves the order as it is.
     """
 
     pool: int = 100
     most: int = 12
+    drawn: int = 50
     width: int = 24
     heads: int = 4
     experts: int = 4
@@ -115,14 +118,17 @@ class _Learner:
     def losses(self, random: np.random.Generator) -> Iterator[Tensor]:
         order = random.permutation(self._rows)
         for start in range(0, len(order), self._settings.batch):
-            yield self._loss(order[start : start + self._settings.batch])
+            yield self._loss(order[start : start + self._settings.batch], random)
 
-    def _loss(self, rows: Ints) -> Tensor:
-        told = self._found.part(rows)
+    def _loss(self, rows: Ints, random: np.random.Generator) -> Tensor:
+        found = self._found.labels[rows]
+        lot = random.random(found.shape[:2]) - found.any(axis=2) + 2 * ~self._found.told.shown[rows]
+        columns = np.argsort(lot, axis=1)[:, : self._settings.drawn]
+        told = self._found.part(rows, columns)
         near, alone = scaled(told.beside, self._near), scaled(told.alone, self._alone)
         given = (self._tensor(array) for array in (near, told.past, alone, told.shown))
         chances = self.module(*given)
-        labels = self._tensor(self._found.labels[rows].astype(np.float32))
+        labels = self._tensor(np.take_along_axis(found, columns[:, :, None], axis=1).astype(np.float32))
         counts = labels.sum(1)
         right = -(labels * chances).sum(1) / counts.clamp(min=1)
         asked = (counts > 0).float()

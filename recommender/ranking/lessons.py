@@ -120,10 +120,12 @@ class Lessons:
         found = pools[owners] == items[:, None]
         return np.where(found.any(axis=1), found.argmax(axis=1) + 1, np.iinfo(np.int64).max)
 
-    def part(self, rows: Ints) -> Told:
+    def part(self, rows: Ints, columns: Ints | None = None) -> Told:
+        """What is told of some rows; of some of their candidates, (len(rows), c)."""
         told = self.told
+        at = (rows,) if columns is None else (rows[:, None], columns)
         return Told(
-            told.beside[rows].astype(np.float32), told.past[rows], told.alone[rows].astype(np.float32), told.shown[rows]
+            told.beside[at].astype(np.float32), told.past[rows], told.alone[at].astype(np.float32), told.shown[at]
         )
 
 
