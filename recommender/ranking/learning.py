@@ -146,7 +146,7 @@ class _Learner:
         learned.pop("uncertainty")
         network = Network(*self._near, *self._alone, **learned)
         settings, taking = self._settings, self._found.outcomes.taking
-        taught = self._found.labels[self._rows].any(axis=(0, 1))
+        taught: Bools = np.any(self._found.labels[self._rows], axis=(0, 1))
         values = worth(settings.values, taking, taught)
         ranker = Ranker(
             self._view, network, self._view.links, self._view.attributes, values, settings.pool, settings.most

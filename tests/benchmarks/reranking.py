@@ -1,6 +1,7 @@
 """What the ranker adds to a sum of closed forms, where relations are known and where they are not.
 
     python tests/benchmarks/reranking.py --data ../shared/data/beauty --protocol loo [--relations] [--test]
+            [--models itemknn randomwalk als ease slist] [--without relations text …]
     python tests/benchmarks/reranking.py --data ../shared/data/retailrocket --protocol retailrocket [--test]
     python tests/benchmarks/reranking.py --shop                      (the sample shop, in a folder of its own)
 
@@ -12,7 +13,7 @@ fits the sum on everything, lets the ranker of the validation cut order its list
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,6 +43,14 @@ from recommender.ranking.traits import Traits
 from recommender.ranking.view import View
 from recommender.splits import Cut
 
+MODELS: Mapping[str, Model] = {
+    "itemknn": ItemKNN(),
+    "randomwalk": RandomWalk(),
+    "als": Als(128, alpha=40.0),
+    "ease": Ease(100.0),
+    "slist": Slist(100.0),
+}
+LARGEST_DENSE = 20_000
 PARTS = ("relations", "text", "price", "reviews", "popularity", "history", "tasks")
 
 
@@ -52,6 +61,9 @@ def main() -> None:
     parser.add_argument("--relations", action="store_true", help="facts are known, to the sum and to the ranker")
     parser.add_argument("--shop", action="store_true", help="the sample shop instead of files")
     parser.add_argument("--without", nargs="*", choices=PARTS, default=(), help="leave these out, one after the other")
+    parser.add_argument(
+        "--models", nargs="+", choices=tuple(MODELS), default=tuple(MODELS), help="what a sum is made of"
+    )
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--test", action="store_true", help="rank the test items, once")
     options = parser.parse_args()
@@ -61,7 +73,7 @@ def main() -> None:
     task = _task(options.data, options.protocol, relations=options.relations)
     traits = _traits(options.data / "items.parquet", task)
     chooses = task.chooses
-    model = _chosen(task, ordered=options.protocol == "loo")
+    model = _chosen(task, options.models)
     base, view = model.fit(chooses.train), _view(chooses.train, traits)
     asked = held_out(chooses.cases, task.asks.train.histories if options.protocol == "retailrocket" else None)
     settings = Settings()
@@ -99,10 +111,11 @@ def _traits(path: Path, task: Task) -> Traits:
     return replace(traits, titles=tuple(titles), prices=prices)
 
 
-def _chosen(task: Task, *, ordered: bool) -> Model:
-    models: list[Model] = [ItemKNN(), RandomWalk()]
-    models += [Ease(200.0), Slist(100.0)] if ordered else [Als(128, alpha=40.0), Ease(10.0)]
-    choice = choose(models, task.chooses, k=10)
+def _chosen(task: Task, names: Sequence[str]) -> Model:
+    """The sum of these that the validation cut grows; a dense item-by-item model only where it fits."""
+    items, users = len(task.chooses.train.items), len(task.chooses.train.users)
+    fitting = {"ease": min(items, users) <= LARGEST_DENSE, "slist": items <= LARGEST_DENSE}
+    choice = choose([MODELS[name] for name in names if fitting.get(name, True)], task.chooses, k=10)
     for step in choice.steps:
         print(f"sum: {step.name}  {step.ndcg:.4f}")
     print(f"{choice.model!r}", flush=True)
