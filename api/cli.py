@@ -45,6 +45,7 @@ from api.reading import Reading
 from api.settings import Settings
 from api.workspace import Workspace
 from mining.schema.files import read_schema
+from recommender.thresholds import Thresholds
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -170,6 +171,9 @@ def train(
     tolerance: Annotated[
         float, typer.Option("--tolerance", help="With --gate: share of the NDCG in service that may be lost.")
     ] = 0.05,
+    ranker: Annotated[
+        bool, typer.Option("--ranker/--no-ranker", help="Whether a ranker may order the best of the choice anew.")
+    ] = True,
     seed: SeedFlag = 0,
     as_json: JsonFlag = False,
 ) -> None:
@@ -178,7 +182,7 @@ def train(
 
     when, lose = stages.moment(until), tolerance if gate else None
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
-        report = stages.train(opened, bars, until=when, device=device, seed=seed, tolerance=lose)
+        report = stages.train(opened, bars, until=when, device=device, seed=seed, tolerance=lose, ranker=ranker)
     told(report, as_json, telling.summary("train", report))
     if gate and not report["gate"]["passed"]:
         raise typer.Exit(3)
@@ -396,13 +400,17 @@ def recommend(
         str | None, typer.Option("--user", help="A user of the log; an unknown one gets the fallback.")
     ] = None,
     k: Annotated[int, typer.Option(help="How many.")] = 10,
+    min_score: Annotated[float | None, typer.Option(help="Leave out what scores lower.")] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(help="Leave out what no fact of this confidence joins to the history.")
+    ] = None,
     workspace: WorkspaceFlag = None,
     store: StoreFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
     """What to show a user, best first."""
     with shop(settings(workspace, store)) as opened:
-        answer = answering.recommend(opened, user=user, k=k)
+        answer = answering.recommend(opened, user=user, k=k, thresholds=Thresholds(min_score, min_confidence))
     told(answer, as_json, telling.recommendations(answer, reasons=0))
 
 

@@ -109,7 +109,14 @@ def mine(opened: Shop, bars: Bars, how: Reading, *, until: int | None) -> dict[s
 
 
 def train(
-    opened: Shop, bars: Bars, *, until: int | None, device: Device, seed: int, tolerance: float | None = None
+    opened: Shop,
+    bars: Bars,
+    *,
+    until: int | None,
+    device: Device,
+    seed: int,
+    tolerance: float | None = None,
+    ranker: bool = True,
 ) -> dict[str, Any]:
     """Needs the extra ``train`` for the graph neural networks. With a ``tolerance``, only what passes the gate is put
     into service; the report's ``gate`` says what it found."""
@@ -119,7 +126,7 @@ def train(
 
     report = training.train(
         opened.store, opened.log, opened.workspace, bars, until=until, device=device, seed=seed,
-        gate=None if tolerance is None else Promotion(tolerance),
+        gate=None if tolerance is None else Promotion(tolerance), ranker=ranker,
     )  # fmt: skip
     return _keep(opened, "train", report)
 

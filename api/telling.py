@@ -68,11 +68,24 @@ def _train(report: Report) -> list[str]:
     told = " → ".join(
         f"{'+ ' if place else ''}{step['adds']} {step['ndcg@10']:.4f}" for place, step in enumerate(steps)
     )
-    found = report.get("gate")
+    found, lines = report.get("gate"), [*lines, *_ranker(report.get("ranker"))]
     if found is not None and not found["passed"]:
         return [*lines, f"chose: {told}  ({report['model']})", *_gate(found, report["model"])]
     served = f"serves: {told}  ({report['model']})"
     return [*lines, served, *(_gate(found, report["model"]) if found is not None else ())]
+
+
+def _ranker(found: Report | None) -> list[str]:
+    if found is None:
+        return []
+    if "difference" not in found:
+        return [f"ranker: none, {found['failed']}"]
+    k = "ndcg@10"
+    verdict = "served" if found["served"] else "not served: it is not shown to help"
+    return [
+        f"ranker: {found[k]:.4f} → {found[k + ' ranked']:.4f}, {_interval(found['difference'])} on {found['users']:,} "
+        f"users out of fold; {verdict}"
+    ]
 
 
 def _gate(found: Report, model: str) -> list[str]:

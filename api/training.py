@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from api.progress import Bars
 from api.promoting import Promotion
+from api.reordering import Parted, proven, ranked
 from api.serving import current_model
 from api.workspace import Workspace
 from kg import ids
@@ -33,11 +34,12 @@ from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
 from recommender.models.lightgcn import LightGCN
 from recommender.models.popularity import Popularity
+from recommender.models.randomwalk import RandomWalk
 from recommender.models.relational import Relational
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
 from recommender.reading import read_dataset
-from recommender.splits import Cut, time_cut, validation_time
+from recommender.splits import Cut, validation_time
 from recommender.training import Device, Run
 
 BEHAVIOUR = ("BOUGHT_WITH", "VIEWED_WITH", "BOUGHT_AFTER", "SUBSTITUTE_FOR", "COMPLEMENTS")
@@ -99,7 +101,7 @@ class GraphAt:
 
 def candidates(data: Dataset, *, device: Device, seed: int, checkpoints: Path | None = None) -> list[Model]:
     """What competes to be served, baselines first."""
-    closed: list[Model] = [Popularity(half_life_days=30.0), ItemKNN(), Spectral()]
+    closed: list[Model] = [Popularity(half_life_days=30.0), ItemKNN(), RandomWalk(), Spectral()]
     if len(data.items) <= LARGEST_DENSE:
         closed += [Ease(), Slist()]
 
@@ -114,11 +116,15 @@ def candidates(data: Dataset, *, device: Device, seed: int, checkpoints: Path | 
 
 def newest_cut(reader: GraphReader, events: pa.Table) -> Cut:
     """What was known before the newest tenth of the purchases, and those who bought in it."""
+    return _newest(reader, events).cut
+
+
+def _newest(reader: GraphReader, events: pa.Table) -> Parted:
+    """The shop where the newest tenth of the purchases begins."""
     when = validation_time(events)
-    past = GraphAt(reader, events, when)
-    early = events.filter(pc.less(events["at"], when))
-    train = read_dataset(cast(GraphReader, past), early, until=when, allow_undated=True)
-    return time_cut(train, events.filter(pc.greater_equal(events["at"], when)))
+    newer = pc.greater_equal(events["at"], when)
+    past = cast(GraphReader, GraphAt(reader, events, when))
+    return Parted(when, past, events.filter(pc.invert(newer)), events.filter(newer))
 
 
 def human(events: pa.Table) -> pa.Table:
@@ -137,8 +143,11 @@ def train(
     device: Device,
     seed: int,
     gate: Promotion | None = None,
+    ranker: bool = True,
 ) -> dict[str, Any]:
     """Choose on the validation cut, refit on everything before ``until``, put the result into service.
+
+    With ``ranker`` one is trained beside the choice, and served where the same cut shows that it helps.
 
     With a ``gate`` only what passes it; what it refuses stays on disk. The report's ``model`` is the id of what was
     trained, ``chose`` what it consists of, ``serves`` the id of what is in service now.
@@ -150,10 +159,17 @@ def train(
     verdict = (
         None if gate is None else gate.verdict(newest_cut(reader, events), choice.model, workspace, bars, device=device)
     )
+    proof = None
+    if ranker:
+        proof = proven(_newest(reader, events), choice.model, workspace, bars, device=device, seed=seed)
+        _give_back()
     bars.start("training: fitting the choice")
     whole = read_dataset(reader, events, until=until, allow_undated=True)
     about = {"seed": seed, "device": device, "validation": _validation(choice)}
+    about |= {} if proof is None else {"ranker": proof.as_dict()}
     built = choosing.build(choice.model, whole, about)
+    if proof is not None and proof.helps:
+        built = ranked(built, proof, whole, reader, events, until)
     folder = artifact.save(built, workspace.models)
     if verdict is None or verdict["passed"]:
         artifact.promote(folder)

@@ -22,6 +22,7 @@ MODULES = {
     "LightGCN": "lightgcn",
     "Mixture": "mixture",
     "Popularity": "popularity",
+    "RandomWalk": "randomwalk",
     "Relational": "relational",
     "Relations": "relations",
     "Sasrec": "sasrec",

@@ -8,8 +8,8 @@ Files are Parquet with the columns user, item (and timestamp, pos, action, split
 protocol has them); relations head, relation, tail; items item, brand, categories, and title or description, which let
 texts compete. Everything is chosen on a cut of the training rows, refitted on all of them and ranked once: also whether
 what a user only looked at is shown again, where a log tells looking from taking. ``--out`` gets the lists: user, item,
-rank from 1, model; what would be served is called ``served``. ``--validation-only`` ends after the choice, before a test
-row is asked about.
+rank from 1, model; what would be served is called ``served``. ``--validation-only`` ends after the choice, before any
+test row is asked about.
 
 Slices count only the targets that belong to them. What is served is compared with each baseline by a paired bootstrap
 over users.
@@ -44,6 +44,7 @@ from recommender.models.itemknn import ItemKNN
 from recommender.models.lae import Lae
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
+from recommender.models.randomwalk import RandomWalk
 from recommender.models.slist import Slist
 from recommender.models.texts import Texts
 from recommender.splits import taken
@@ -60,7 +61,7 @@ def candidates(data: Dataset, *, ordered: bool, networks: Sequence[str]) -> list
     """Settings that compete. Models of order need histories that have one."""
     n_users, n_items = len(data.users), len(data.items)
     few_users = 2 * n_users < n_items
-    found: list[Model] = [Popularity(), ItemKNN(), Als(128), Als(128, alpha=40.0)]
+    found: list[Model] = [Popularity(), ItemKNN(), RandomWalk(), Als(128), Als(128, alpha=40.0)]
     found += [Lae(), Lae(regularisation=0.1), Lae(user_degrees=0.5, item_degrees=0.5, degrees=0.5)]
     if n_items * (n_users if few_users else n_items) <= MOST_CELLS:
         found += [Ease(50.0), Ease(200.0)]

@@ -25,6 +25,7 @@ from recommender.models.lae import Lae
 from recommender.models.lightgcn import LightGCN
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
+from recommender.models.randomwalk import RandomWalk
 from recommender.models.relational import Relational
 from recommender.models.relations import Relations
 from recommender.models.sasrec import Sasrec
@@ -41,6 +42,8 @@ MODELS = [
     Popularity(half_life_days=30.0),
     ItemKNN(),
     ItemKNN(neighbours=3, shrink=1.0, decay=0.8),
+    RandomWalk(),
+    RandomWalk(alpha=1.0, beta=0.5, neighbours=3),
     Ease(1.0),
     Ease(1.0, facts=0.5),
     Spectral(dimensions=2),

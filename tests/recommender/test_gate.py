@@ -16,6 +16,7 @@ from recommender.models.itemknn import ItemKNN
 from recommender.models.lae import Lae
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
+from recommender.models.randomwalk import RandomWalk
 from recommender.models.relations import Relations
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
@@ -87,6 +88,7 @@ MODELS = [
     ItemKNN(),
     Ease(decay=0.8),
     Slist(),
+    RandomWalk(beta=0.1),
     Spectral(8),
     Als(4),
     Chebyshev(),
