@@ -72,7 +72,17 @@ def _train(report: Report) -> list[str]:
     if found is not None and not found["passed"]:
         return [*lines, f"chose: {told}  ({report['model']})", *_gate(found, report["model"])]
     served = f"serves: {told}  ({report['model']})"
-    return [*lines, served, *(_gate(found, report["model"]) if found is not None else ())]
+    return [*lines, served, *(_gate(found, report["model"]) if found is not None else ()), *_memory(report)]
+
+
+def _memory(report: Report) -> list[str]:
+    """The peak, where the report knows it."""
+    found = report.get("memory")
+    if found is None:
+        return []
+    each = f"in each of {found['processes']} processes" if found["processes"] > 1 else "in all"
+    on_gpu = f", {found['peak_bytes_cuda'] / 1e9:.2f} GB on the GPU" if "peak_bytes_cuda" in found else ""
+    return [f"memory: at most {found['peak_bytes'] / 1e9:.2f} GB {each}{on_gpu}"]
 
 
 def _gate(found: Report, model: str) -> list[str]:
