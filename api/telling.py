@@ -48,7 +48,7 @@ def _mine(report: Report) -> list[str]:
     behavior = report["behavior"]
     lines.append(
         f"behaviour: {behavior['events']:,} events in {behavior['sessions']:,} sessions and {behavior['baskets']:,} "
-        f"baskets; {report['bots']} bots left out{because(behavior['set_aside'])}"
+        f"baskets; {report['bots']} bots left out{because(behavior['set_aside'])}{_made_up(behavior)}"
     )
     for relation, methods in report["health"]["facts"].items():
         told = ", ".join(f"{sum(buckets.values())} {method}" for method, buckets in methods.items())
@@ -56,6 +56,12 @@ def _mine(report: Report) -> list[str]:
     graph = report["graph"]
     lines.append(f"graph: {graph['entities']:,} entities, {graph['facts']:,} facts, {graph['components']} components")
     return lines
+
+
+def _made_up(behavior: Report) -> str:
+    """Pairs that a crowd of empty accounts made; nothing where there are none."""
+    made = ", ".join(f"{count} {relation}" for relation, count in behavior.get("suspect_pairs", {}).items())
+    return f"; pairs made by bursts of empty accounts, counted again without them: {made}" if made else ""
 
 
 def _train(report: Report) -> list[str]:

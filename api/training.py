@@ -24,7 +24,8 @@ from kg import ids
 from kg.events import EventLog
 from kg.store import GraphReader
 from kg.types import Entity, Fact, Timestamp
-from mining.behavior.miner import mine_behavior
+from mining.behavior.miner import made_up, mine_behavior
+from mining.behavior.selection import without
 from mining.bots import bots
 from recommender import artifact, choosing, distributed
 from recommender.dataset import Dataset
@@ -120,9 +121,10 @@ def newest_cut(reader: GraphReader, events: pa.Table) -> Cut:
 
 
 def human(events: pa.Table) -> pa.Table:
-    """The events of those who behave as people do."""
+    """The events of those who behave as people do: without bots, and without crowds of empty accounts."""
     flagged = pa.array(sorted(bots(events)), pa.string())
-    return events.filter(pc.invert(pc.is_in(events["user"], value_set=flagged)))
+    people = events.filter(pc.invert(pc.is_in(events["user"], value_set=flagged)))
+    return without(people, made_up(people))
 
 
 def train(
