@@ -42,7 +42,7 @@ from api.flags import (
 from api.model_commands import AssumedFlag, CoreHourFlag, PlanFlag, PlotsFlag, PriceFlag, RouteFlag
 from api.progress import Bars
 from api.reading import Reading
-from api.settings import Settings
+from api.settings import Settings, Torchrun
 from api.workspace import Workspace
 from mining.schema.files import read_schema
 from recommender.thresholds import Thresholds
@@ -177,12 +177,18 @@ def train(
     seed: SeedFlag = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train the models, let the validation cut choose, and put the choice into service."""
+    """Train the models, let the validation cut choose, and put the choice into service.
+
+    Several processes share the networks' batches: torchrun --nproc-per-node 2 --no-python shopgraph train
+    """
     from api import stages
 
-    when, lose = stages.moment(until), tolerance if gate else None
-    with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
-        report = stages.train(opened, bars, until=when, device=device, seed=seed, tolerance=lose, ranker=ranker)
+    when, lose, torchrun = stages.moment(until), tolerance if gate else None, Torchrun()
+    first = torchrun.rank == 0
+    with shop(settings(workspace, store), write=first) as opened, Bars(quiet=not first) as bars:
+        report = stages.train(opened, bars, until=when, device=device, seed=seed, tolerance=lose, ranker=ranker, torchrun=torchrun)
+    if not first:
+        return
     told(report, as_json, telling.summary("train", report))
     if gate and not report["gate"]["passed"]:
         raise typer.Exit(3)

@@ -25,9 +25,10 @@ from kg import ids
 from kg.events import EventLog
 from kg.store import GraphReader
 from kg.types import Document, Entity, Fact, Timestamp
-from mining.behavior.miner import mine_behavior
+from mining.behavior.miner import made_up, mine_behavior
+from mining.behavior.selection import without
 from mining.bots import bots
-from recommender import artifact, choosing
+from recommender import artifact, choosing, distributed
 from recommender.dataset import Dataset
 from recommender.model import Model
 from recommender.models.ease import Ease
@@ -40,10 +41,11 @@ from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
 from recommender.reading import read_dataset
 from recommender.splits import Cut, validation_time
-from recommender.training import Device, Run
+from recommender.training import Device, Run, peak_memory
 
 BEHAVIOUR = ("BOUGHT_WITH", "VIEWED_WITH", "BOUGHT_AFTER", "SUBSTITUTE_FOR", "COMPLEMENTS")
 MANY_EVENTS = 100_000  # from here on LightGCN gets larger batches and less time: it costs the most and adds the least
+MOST_STEPS = 200  # an epoch of LightGCN: each step costs what the graph is large, so more of them would cost the square
 LARGEST_DENSE = 20_000  # products; beyond it a dense item-by-item matrix (EASE) no longer fits in 4 GB
 
 
@@ -108,10 +110,10 @@ def candidates(data: Dataset, *, device: Device, seed: int, checkpoints: Path | 
     def run(name: str) -> Run:
         return Run(device=device, checkpoint=None if checkpoints is None else checkpoints / f"{name}.npz")
 
-    light = LightGCN(seed=seed, run=run("lightgcn"))
+    light = LightGCN(most_steps=MOST_STEPS, seed=seed, run=run("lightgcn"))
     if len(data.histories.items) > MANY_EVENTS:
         light = replace(light, batch=4096, epochs=25, patience=2)
-    return [*closed, light, Relational(seed=seed, run=run("relational"))]
+    return [*closed, light, Relational(most_steps=MOST_STEPS // 2, seed=seed, run=run("relational"))]
 
 
 def newest_cut(reader: GraphReader, events: pa.Table) -> Cut:
@@ -128,9 +130,10 @@ def _newest(reader: GraphReader, events: pa.Table) -> Parted:
 
 
 def human(events: pa.Table) -> pa.Table:
-    """The events of those who behave as people do."""
+    """The events of those who behave as people do: without bots, and without crowds of empty accounts."""
     flagged = pa.array(sorted(bots(events)), pa.string())
-    return events.filter(pc.invert(pc.is_in(events["user"], value_set=flagged)))
+    people = events.filter(pc.invert(pc.is_in(events["user"], value_set=flagged)))
+    return without(people, made_up(people))
 
 
 def train(
@@ -150,7 +153,9 @@ def train(
     With ``ranker`` one is trained beside the choice, and served where the same cut shows that it helps.
 
     With a ``gate`` only what passes it; what it refuses stays on disk. The report's ``model`` is the id of what was
-    trained, ``chose`` what it consists of, ``serves`` the id of what is in service now.
+    trained, ``chose`` what it consists of, ``serves`` the id of what is in service now, ``memory`` the most bytes that
+    each of its processes held. Inside ``distributed.joined`` every process reads and learns the same, the networks its
+    part of each batch; the first one alone writes, and the others' report is empty.
     """
     events = human(log.table(until=until))
     _give_back()
@@ -170,11 +175,16 @@ def train(
     built = choosing.build(choice.model, whole, about)
     if proof is not None and proof.helps:
         built = ranked(built, proof, whole, reader, events, until)
+    memory = {"processes": distributed.count(), "peak_bytes": distributed.largest(peak_memory("cpu"))}
+    if device == "cuda":
+        memory["peak_bytes_cuda"] = distributed.largest(peak_memory(device))
+    if distributed.rank():
+        return {}
     folder = artifact.save(built, workspace.models)
     if verdict is None or verdict["passed"]:
         artifact.promote(folder)
     bars.finish()
-    told = {**built.about, "validation": _validation(choice, clock=True)}
+    told = {**built.about, "validation": _validation(choice, clock=True), "memory": memory}
     if verdict is not None:
         told["gate"] = dict(verdict)
     in_service = current_model(workspace.models)
@@ -195,7 +205,7 @@ def _choice(
     bars.start("training: reading")
     cut = newest_cut(reader, events)
     bars.finish()
-    checkpoints, scratch = workspace.checkpoints, workspace.cache / "choosing"
+    checkpoints, scratch = workspace.checkpoints, workspace.cache / f"choosing-{distributed.rank()}"
     shutil.rmtree(scratch, ignore_errors=True)  # what a killed run left
     for folder in (checkpoints, scratch):
         folder.mkdir(parents=True, exist_ok=True)

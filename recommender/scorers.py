@@ -221,8 +221,7 @@ class RelationScorer(Scorer):
     def said(self, name: str, histories: Histories, targets: Ints, others: Ints) -> tuple[Floats, Floats]:
         """x · R_r of one relation, without its strength: for each row's target (n,), and for ``others`` (n, m)."""
         x = self._scaled(histories)
-        near, place = np.unique(targets, return_inverse=True)
-        own = self._carried(name, x, near)[np.arange(len(targets)), place]
+        own = self._carried_each(name, x, targets)
         return own * self.scale[targets], self._carried(name, x, others) * self.scale[others]
 
     def _scaled(self, histories: Histories) -> Sparse:
@@ -234,11 +233,24 @@ class RelationScorer(Scorer):
         """x · S_r in some columns, dense; a relation may join items with each other and with entities."""
         total = np.zeros((x.shape[0], len(self.items) if columns is None else len(columns)), np.float32)
         if name in self.links:
-            total += _dense(x @ _columns(self.links[name], columns) + x @ _columns(self.turned[name], columns))
+            links, turned = self.links[name], self.turned[name]
+            total += _dense(x @ _columns_of(links, turned, columns) + x @ _columns_of(turned, links, columns))
         if name in self.attributes:
-            through = ((x @ self.attributes[name]) * self.rarity[name][None, :]) @ _columns(self._back[name], columns)
+            matrix, turned = self.attributes[name], self._back[name]
+            through = ((x @ matrix) * self.rarity[name][None, :]) @ _columns_of(turned, matrix, columns)
             back = self._returns[name] if columns is None else self._returns[name][columns]
-            total += _dense(through - _columns(x, columns) * back[None, :])
+            total += _dense(through - (x if columns is None else x[:, columns]) * back[None, :])
+        return total
+
+    def _carried_each(self, name: str, x: Sparse, targets: Ints) -> Floats:
+        """x · S_r of each row at a column of its own, (n,): S_r is symmetric, so that it is a product with a row."""
+        total = np.zeros(len(targets), np.float32)
+        if name in self.links:
+            total += _row_products(x, self.links[name][targets]) + _row_products(x, self.turned[name][targets])
+        if name in self.attributes:
+            through = (x @ self.attributes[name]) * self.rarity[name][None, :]
+            total += _row_products(through, self.attributes[name][targets])
+            total -= np.asarray(x[np.arange(len(targets)), targets], np.float32) * self._returns[name][targets]
         return total
 
     @cached_property
@@ -294,11 +306,17 @@ class WeightedSumScorer(Scorer):
         return spoken
 
 
-def _columns(matrix: Sparse, columns: Ints | None) -> Sparse:
+def _columns_of(matrix: Sparse, turned: Sparse, columns: Ints | None) -> Sparse:
+    """Some columns of a matrix, taken from the rows of its transpose: that does not read the whole of it."""
     if columns is None:
         return matrix
-    chosen: Sparse = matrix[:, columns]
+    chosen: Sparse = turned[columns].T.tocsr()
     return chosen
+
+
+def _row_products(one: Sparse, other: Sparse) -> Floats:
+    """Σ_j one_ij other_ij, (n,)."""
+    return np.asarray(one.multiply(other).sum(axis=1), np.float32).ravel()
 
 
 def _dense(product: object) -> Floats:

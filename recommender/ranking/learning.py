@@ -96,6 +96,20 @@ def _empty(*shape: int) -> nn.Parameter:
     return nn.Parameter(torch.empty(*shape))
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Rows of the lessons (n,), what is drawn of their lists (n, drawn), its labels (n, drawn, t), and in how many of
+    the lists each task came true (t,)."""
+
+    rows: Ints
+    columns: Ints
+    labels: Floats
+    lists: Floats
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
 class _Learner:
     """One training on some rows of the lessons."""
 
@@ -115,27 +129,27 @@ class _Learner:
         content.update(found.told.alone[self._rows].tobytes())
         self.fingerprint = f"{replace(settings, epochs=0)!r} {near} {alone} {content.hexdigest()[:16]}"
 
-    def losses(self, random: np.random.Generator) -> Iterator[Tensor]:
+    def batches(self, random: np.random.Generator) -> Iterator[_Batch]:
         order = random.permutation(self._rows)
         for start in range(0, len(order), self._settings.batch):
-            yield self._loss(order[start : start + self._settings.batch], random)
+            rows = order[start : start + self._settings.batch]
+            found = self._found.labels[rows]
+            lot = random.random(found.shape[:2]) - found.any(axis=2) + 2 * ~self._found.told.shown[rows]
+            columns = np.argsort(lot, axis=1)[:, : self._settings.drawn]
+            drawn = np.take_along_axis(found, columns[:, :, None], axis=1)
+            yield _Batch(rows, columns, drawn.astype(np.float32), drawn.any(axis=1).sum(axis=0).astype(np.float32))
 
-    def _loss(self, rows: Ints, random: np.random.Generator) -> Tensor:
-        found = self._found.labels[rows]
-        lot = random.random(found.shape[:2]) - found.any(axis=2) + 2 * ~self._found.told.shown[rows]
-        columns = np.argsort(lot, axis=1)[:, : self._settings.drawn]
-        told = self._found.part(rows, columns)
+    def loss(self, batch: _Batch, rows: slice) -> Tensor:
+        told = self._found.part(batch.rows[rows], batch.columns[rows])
         near, alone = scaled(told.beside, self._near), scaled(told.alone, self._alone)
-        given = (self._tensor(array) for array in (near, told.past, alone, told.shown))
-        chances = self.module(*given)
-        labels = self._tensor(np.take_along_axis(found, columns[:, :, None], axis=1).astype(np.float32))
+        chances = self.module(*(self._tensor(array) for array in (near, told.past, alone, told.shown)))
+        labels, lists = self._tensor(batch.labels[rows]), self._tensor(batch.lists)
         counts = labels.sum(1)
         right = -(labels * chances).sum(1) / counts.clamp(min=1)
-        asked = (counts > 0).float()
-        losses = (right * asked).sum(0) / asked.sum(0).clamp(min=1)
-        there = (asked.sum(0) > 0).float()
+        losses = (right * (counts > 0)).sum(0) / lists.clamp(min=1)
+        share = len(batch.rows[rows]) / len(batch)
         uncertainty = self.module.uncertainty
-        loss: Tensor = ((torch.exp(-uncertainty) * losses + uncertainty) * there).sum()
+        loss: Tensor = ((torch.exp(-uncertainty) * losses + share * uncertainty) * (lists > 0)).sum()
         return loss
 
     def _tensor(self, array: Floats | Bools) -> Tensor:
