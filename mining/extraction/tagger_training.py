@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from mining.extraction.calibration import Calibration, calibrate
 from mining.extraction.encoders import load_encoder
 from mining.extraction.examples import Example, Span, overlap_share
 from mining.extraction.lexicon import Lexicon
-from mining.extraction.tagger import Tagger, device_of
+from mining.extraction.tagger import Found, Tagger, device_of
 from mining.extraction.tagger_batches import Reader, Vocabulary, bucketed
 from mining.extraction.tagger_network import Shape, TaggerNetwork
 
@@ -60,6 +60,7 @@ class Options:
     once: bool = True
     exclusive: bool | None = False
     members: int = 1
+    hidden: int = 160
     seed: int = 0
     device: str = "cpu"
 
@@ -80,6 +81,10 @@ class Epoch:
         )
 
 
+Part: TypeAlias = tuple[Sequence[Example], Sequence[Example]]
+"""(texts to learn from, texts held back to choose and calibrate on)."""
+
+
 def train(
     examples: Sequence[Example],
     dev: Sequence[Example],
@@ -89,13 +94,31 @@ def train(
     checkpoint: Path | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> Tagger:
-    """The model of the best epoch on ``dev``, calibrated on it; its lexicon then counts ``dev`` too.
+    """The model of ``options.members`` networks that all learn from ``examples`` and are calibrated on ``dev``.
 
-    ``options.members`` networks learn alike from other seeds, one after the other. ``contexts``: the labels of each
-    context. ``checkpoint``: a folder from which a killed run goes on.
+    ``contexts``: the labels of each context. ``checkpoint``: a folder from which a killed run goes on.
     """
-    networks = []
-    for member in range(options.members):
+    return train_parts(
+        [(examples, dev)] * options.members, contexts, options, checkpoint=checkpoint, on_epoch=on_epoch
+    )[0]
+
+
+def train_parts(
+    parts: Sequence[Part],
+    contexts: Mapping[str, Sequence[str]],
+    options: Options,
+    *,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> tuple[Tagger, list[list[Found]]]:
+    """A network a part, each from its own seed, and what is found in the held-back texts, one part after the other.
+
+    A held-back text is read by the networks that have not learned from it, and those findings make the calibration.
+    The lexicon then counts all texts.
+    """
+    networks: list[TaggerNetwork] = []
+    held: list[tuple[Sequence[Example], list[TaggerNetwork], Reader]] = []
+    for member, (examples, dev) in enumerate(parts):
         run = _Run(examples, dev, contexts, replace(options, seed=options.seed + member))
         folder = checkpoint / f"member{member}" if checkpoint else None
         run.resume(folder)
@@ -103,7 +126,26 @@ def train(
             on_epoch(run.step())
             run.keep(folder)
         networks.append(run.best_network())
-    return run.finish(networks)
+        same = next((readers for texts, readers, _ in held if texts is dev), None)
+        if same is None:
+            held.append((dev, [networks[-1]], run.reader))
+        else:
+            same.append(networks[-1])
+    reader = run.reader
+    found: list[list[Found]] = []
+    for dev, readers, own in held:
+        found += Tagger(readers, own, once=options.once, calibration=Calibration()).find(dev)
+    texts = [example for dev, _, _ in held for example in dev]
+    calibration = calibrate(
+        [
+            (one.odds, one.label, _right(one.label, one.start, one.end, example))
+            for example, row in zip(texts, found, strict=True)
+            for one in row
+        ]
+    )
+    reader.lexicon = Lexicon.of({id(one): one for part in parts for side in part for one in side}.values())
+    tagger = Tagger(networks, reader, once=options.once, calibration=calibration)
+    return tagger, [[replace(one, confidence=calibration.confidence(one.odds, one.label)) for one in row] for row in found]
 
 
 class _Run:
@@ -121,14 +163,15 @@ class _Run:
         vocabulary = Vocabulary.of(contexts)
         encoder = load_encoder(options.encoder, folder=options.encoders)
         exclusive = options.exclusive if options.exclusive is not None else overlap_share(examples) < RIVALS
-        shape = Shape(len(vocabulary.labels), len(vocabulary.contextual), exclusive)
+        shape = Shape(len(vocabulary.labels), len(vocabulary.contextual), exclusive, hidden=options.hidden)
         self.network = TaggerNetwork(encoder, shape).to(device_of(options.device))
         if options.freeze_embeddings:
             encoder.model.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
         self.reader = Reader(encoder, vocabulary, Lexicon.of(examples), options.max_tokens)
         self.tagger = Tagger([self.network], self.reader, once=options.once, calibration=Calibration())
         self.read_dev = self.tagger.read(dev)
-        self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=options.decay)
+        self.network.half = half_is_native(options.device)
+        self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=options.decay, fused=True)
         steps = -(-len(examples) // (options.batch * options.accumulate)) * options.epochs
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, _slope(steps, options.warmup))
         self.trained = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
@@ -176,8 +219,7 @@ class _Run:
         done = self.schedule.last_epoch
         keep = min(self.options.smooth, (1 + done) / (10 + done))  # young averages forget their start
         with torch.no_grad():
-            for name, parameter in self.trained.items():
-                self.average[name].lerp_(parameter, 1 - keep)
+            torch._foreach_lerp_(list(self.average.values()), list(self.trained.values()), 1 - keep)
 
     def _measure(self, loss: float) -> Epoch:
         live = {name: parameter.detach().clone() for name, parameter in self.trained.items()}
@@ -195,19 +237,6 @@ class _Run:
     def best_network(self) -> TaggerNetwork:
         _put(self.trained, self.best or self.average)
         return self.network
-
-    def finish(self, networks: Sequence[TaggerNetwork]) -> Tagger:
-        tagger = Tagger(networks, self.reader, once=self.options.once, calibration=Calibration())
-        found = tagger.find_in(self.read_dev)
-        tagger.calibration = calibrate(
-            [
-                (one.odds, one.label, _right(one.label, one.start, one.end, example))
-                for example, row in zip(self.dev, found, strict=True)
-                for one in row
-            ]
-        )
-        self.reader.lexicon = Lexicon.of([*self.examples, *self.dev])
-        return tagger
 
     def keep(self, folder: Path | None) -> None:
         if folder is None:
@@ -327,3 +356,10 @@ def _slope(steps: int, warmup: float) -> Callable[[int], float]:
 
 def _prf(score: Score) -> tuple[float, float, float]:
     return score.precision, score.recall, score.f1
+
+
+def half_is_native(device: str) -> bool:
+    """Whether bfloat16 is faster than float32 there; where it is emulated it is several times slower."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
