@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,9 +17,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mining.evaluation import Score
+from mining.extraction.augmentation import swap_values, values_of
 from mining.extraction.calibration import Calibration, calibrate
 from mining.extraction.encoders import load_encoder
-from mining.extraction.examples import Example, Span, overlap_share
+from mining.extraction.examples import Example, overlap_share
 from mining.extraction.lexicon import Lexicon
 from mining.extraction.tagger import Found, Tagger, device_of
 from mining.extraction.tagger_batches import Reader, Vocabulary, bucketed
@@ -36,9 +36,11 @@ class Options:
     """How to train. ``encoder`` as ``load_encoder`` takes it, ``encoders`` the folder it looks in.
 
     ``swap``: share of texts whose values are exchanged for others of their label; ``forget``: share of texts that see
-    no lexicon; ``smooth``: how much of the averaged weights a step keeps; ``patience``: epochs without a better dev F1;
+    no lexicon; ``mask``: share of tokens that are hidden; ``smooth``: how much of the averaged weights a step keeps;
+    ``patience``: epochs without a better dev F1; ``hidden``: features of the BiLSTM each way, 0 for none;
     ``exclusive``: labels are rivals for a word; None where those of the training texts hardly overlap; ``members``:
-    networks whose probabilities are averaged, as many times dearer.
+    networks that learn from the same first weights in another order; ``soup``: their weights are averaged into one
+    network, else their probabilities, at as many times the price of reading.
     """
 
     encoder: str = "all-MiniLM-L6-v2"
@@ -54,12 +56,14 @@ class Options:
     smooth: float = 0.99
     swap: float = 0.2
     forget: float = 0.15
+    mask: float = 0.0
     patience: int = 5
     max_tokens: int = 160
     freeze_embeddings: bool = True
     once: bool = True
     exclusive: bool | None = False
     members: int = 1
+    soup: bool = True
     hidden: int = 160
     seed: int = 0
     device: str = "cpu"
@@ -111,31 +115,21 @@ def train_parts(
     checkpoint: Path | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> tuple[Tagger, list[list[Found]]]:
-    """A network a part, each from its own seed, and what is found in the held-back texts, one part after the other.
+    """A network a part, from the same weights but in an order of its own, and what is found in the held-back texts, one part after the other.
 
     A held-back text is read by the networks that have not learned from it, and those findings make the calibration.
     The lexicon then counts all texts.
     """
-    networks: list[TaggerNetwork] = []
-    held: list[tuple[Sequence[Example], list[TaggerNetwork], Reader]] = []
-    for member, (examples, dev) in enumerate(parts):
-        run = _Run(examples, dev, contexts, replace(options, seed=options.seed + member))
+    trained: list[tuple[Part, TaggerNetwork, Reader]] = []
+    for member, part in enumerate(parts):
+        run = _Run(*part, contexts, options, member)
         folder = checkpoint / f"member{member}" if checkpoint else None
         run.resume(folder)
         while run.epoch < options.epochs and run.epoch - run.best_epoch < options.patience:
             on_epoch(run.step())
             run.keep(folder)
-        networks.append(run.best_network())
-        same = next((readers for texts, readers, _ in held if texts is dev), None)
-        if same is None:
-            held.append((dev, [networks[-1]], run.reader))
-        else:
-            same.append(networks[-1])
-    reader = run.reader
-    found: list[list[Found]] = []
-    for dev, readers, own in held:
-        found += Tagger(readers, own, once=options.once, calibration=Calibration()).find(dev)
-    texts = [example for dev, _, _ in held for example in dev]
+        trained.append((part, run.best_network(), run.reader))
+    texts, found = _held_back(trained, options.once)
     calibration = calibrate(
         [
             (one.odds, one.label, _right(one.label, one.start, one.end, example))
@@ -143,9 +137,41 @@ def train_parts(
             for one in row
         ]
     )
+    reader = trained[-1][2]
     reader.lexicon = Lexicon.of({id(one): one for part in parts for side in part for one in side}.values())
+    networks = [network for _, network, _ in trained]
+    if options.soup:
+        networks = [blended(networks)]
     tagger = Tagger(networks, reader, once=options.once, calibration=calibration)
-    return tagger, [[replace(one, confidence=calibration.confidence(one.odds, one.label)) for one in row] for row in found]
+    return tagger, [
+        [replace(one, confidence=calibration.confidence(one.odds, one.label)) for one in row] for row in found
+    ]
+
+
+def blended(networks: Sequence[TaggerNetwork]) -> TaggerNetwork:
+    """The first network with the mean of all weights: a model soup (Wortsman et al., 2022).
+
+    Networks that began with the same weights and went not far lie in one basin, so their mean is nearly as good as the
+    mean of their probabilities, at the price of one.
+    """
+    states = [network.state_dict() for network in networks]
+    mean = {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
+    networks[0].load_state_dict(mean)
+    return networks[0]
+
+
+def _held_back(
+    trained: Sequence[tuple[Part, TaggerNetwork, Reader]], once: bool
+) -> tuple[list[Example], list[list[Found]]]:
+    """The held-back texts, those of equal parts once, and what the networks of their parts find in them."""
+    texts: list[Example] = []
+    found: list[list[Found]] = []
+    for held in {id(part[1]): part[1] for part, _, _ in trained}.values():
+        of_part = [(network, reader) for part, network, reader in trained if part[1] is held]
+        networks = [network for network, _ in of_part]
+        texts += held
+        found += Tagger(networks, of_part[0][1], once=once, calibration=Calibration()).find(held)
+    return texts, found
 
 
 class _Run:
@@ -157,9 +183,10 @@ class _Run:
         dev: Sequence[Example],
         contexts: Mapping[str, Sequence[str]],
         options: Options,
+        member: int = 0,
     ) -> None:
         torch.manual_seed(options.seed)
-        self.examples, self.dev, self.options = examples, dev, options
+        self.examples, self.dev, self.options, self.member = examples, dev, options, member
         vocabulary = Vocabulary.of(contexts)
         encoder = load_encoder(options.encoder, folder=options.encoders)
         exclusive = options.exclusive if options.exclusive is not None else overlap_share(examples) < RIVALS
@@ -178,7 +205,7 @@ class _Run:
         self.average = {name: p.detach().clone() for name, p in self.trained.items()}
         self.best: dict[str, torch.Tensor] = {}
         self.epoch, self.best_epoch, self.best_f1 = 0, 0, -1.0
-        self.values = _values(examples)
+        self.values = values_of(examples)
 
     def _groups(self) -> list[dict[str, Any]]:
         encoder = {id(p) for p in self.network.encoder.parameters()}
@@ -191,13 +218,14 @@ class _Run:
     def step(self) -> Epoch:
         """One epoch."""
         options = self.options
-        random = np.random.default_rng([options.seed, self.epoch])
-        torch.manual_seed(options.seed * 100_003 + self.epoch)
+        random = np.random.default_rng([options.seed, self.member, self.epoch])
+        torch.manual_seed((options.seed * 1009 + self.member) * 100_003 + self.epoch)
         items = []
         for example in self.examples:
             swapped = swap_values(example, self.values, random) if random.random() < options.swap else example
             item = self.reader.item(swapped, own=True)
-            items.append(replace(item, lexicon=()) if random.random() < options.forget else item)
+            item = replace(item, lexicon=()) if random.random() < options.forget else item
+            items.append(self.reader.masked(item, options.mask, random))
         self.network.train()
         total, batches = 0.0, list(bucketed([len(item.tokens) for item in items], options.batch, random))
         for number, at in enumerate(batches, 1):
@@ -286,7 +314,7 @@ class _Run:
         """The same for the same options and the same texts."""
         told = {key: str(value) for key, value in asdict(self.options).items() if key not in ("encoders", "device")}
         texts = [asdict(example) for example in (*self.examples, *self.dev)]
-        return blake2b(json.dumps([told, texts]).encode(), digest_size=16).hexdigest()
+        return blake2b(json.dumps([told, self.member, texts]).encode(), digest_size=16).hexdigest()
 
 
 def score_of(tagger: Tagger, examples: Sequence[Example]) -> Score:
@@ -303,36 +331,6 @@ def score_of(tagger: Tagger, examples: Sequence[Example]) -> Score:
         if last_of_equals and Score(right, count, gold).f1 > best.f1:
             best = Score(right, count, gold)
     return best
-
-
-def swap_values(example: Example, values: Mapping[tuple[str, str], Sequence[str]], random: Any) -> Example:
-    """The text with about half its values exchanged for others of the same label, and its labels moved along."""
-    spans = sorted(example.spans, key=lambda span: span.start)
-    if any(b.start < a.end for a, b in pairwise(spans)):
-        return example  # overlapping labels cannot be moved apart
-    text, moved, at, placed = "", [], 0, []
-    for span in spans:
-        text += example.text[at : span.start]
-        choice = values.get((example.context, span.label), ())
-        surface, value = example.text[span.start : span.end], span.value
-        if choice and random.random() < 0.5:
-            surface, value = choice[int(random.integers(len(choice)))], None
-        placed.append((span.start, len(text) - span.start))
-        moved.append(Span(len(text), len(text) + len(surface), span.label, value))
-        text += surface
-        at = span.end
-    text += example.text[at:]
-    if example.unsure:
-        return example
-    return Example(text, example.context, tuple(moved))
-
-
-def _values(examples: Sequence[Example]) -> dict[tuple[str, str], list[str]]:
-    values: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
-    for example in examples:
-        for span in example.spans:
-            values[example.context, span.label][example.text[span.start : span.end]] = None
-    return {key: list(found) for key, found in values.items()}
 
 
 def _right(label: str, start: int, end: int, example: Example) -> bool:
