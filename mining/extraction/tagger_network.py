@@ -71,6 +71,7 @@ class TaggerNetwork(nn.Module):
     def __init__(self, encoder: Encoder, shape: Shape) -> None:
         super().__init__()
         self.encoder = encoder.model
+        self.half = False
         self.shape = shape
         self.segmented = int(getattr(encoder.config, "type_vocab_size", 1) or 1) > 1
         features = 32
@@ -80,8 +81,9 @@ class TaggerNetwork(nn.Module):
         self.lexical = nn.Parameter(torch.randn(shape.labels + 1, PLANES, shape.known) * 0.1)
         width = encoder.width + features + shape.known
         self.dropout = nn.Dropout(shape.dropout)
-        self.lstm = nn.LSTM(width, shape.hidden, batch_first=True, bidirectional=True)
-        out = 2 * shape.hidden + encoder.width
+        if shape.hidden:
+            self.lstm = nn.LSTM(width, shape.hidden, batch_first=True, bidirectional=True)
+        out = 2 * shape.hidden + encoder.width if shape.hidden else width
         self.weights = nn.Parameter(torch.randn(shape.labels + 1, 2, out) * out**-0.5)
         self.bias = nn.Parameter(torch.full((shape.labels + 1, 2), -2.0))
         self.bent = nn.Parameter(torch.zeros(shape.contextual + 1, 2, out))
@@ -92,12 +94,18 @@ class TaggerNetwork(nn.Module):
         given = {"input_ids": batch.tokens, "attention_mask": batch.mask}
         if self.segmented:
             given["token_type_ids"] = batch.segments
-        tokens = self.encoder(**given).last_hidden_state.float()  # a compressed encoder computes in 16 bits
+        with torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=self.half and self.training):
+            tokens = self.encoder(**given).last_hidden_state
+        tokens = tokens.float()  # a compressed encoder computes in 16 bits
         words = (_pick(tokens, batch.first) + _pick(tokens, batch.last)) / 2
         shapes = self.case(batch.shapes[..., 0]) + self.space(batch.shapes[..., 1]) + self.size(batch.shapes[..., 2])
         lexical = torch.einsum("bwlp,blpk->bwk", batch.lexicon, self.lexical[batch.labels])
-        read = self._in_both_directions(self.dropout(torch.cat([words, shapes, lexical], dim=-1)), batch.words)
-        state = self.dropout(torch.cat([read, words], dim=-1))
+        entered = self.dropout(torch.cat([words, shapes, lexical], dim=-1))
+        if self.shape.hidden:
+            read = self._in_both_directions(entered, batch.words)
+            state = self.dropout(torch.cat([read, words], dim=-1))
+        else:
+            state = entered
         weights = self.weights[batch.labels] + self.bent[batch.contextual]
         bias = self.bias[batch.labels] + self.bent_bias[batch.contextual]
         scores = torch.einsum("bwh,blch->bwlc", state, weights) + bias[:, None]
