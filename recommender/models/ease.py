@@ -95,7 +95,7 @@ def gram_of_facts(data: Dataset, name: str) -> Sparse:
     lists = data.baskets()
     if lists.nnz == 0:
         raise ModelFitError(f"{name} needs a relation between items; the training set holds none")
-    found: Sparse = lists.T @ lists
+    found: Sparse = (lists.T @ lists).tocsr()
     return found
 
 
