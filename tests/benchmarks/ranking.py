@@ -137,7 +137,8 @@ def _tell_test(choice: Choice, task: Task, out: Path | None) -> None:
             _progress(f"fit {model.name}")
             begun = time.process_time()
             scorer = model.fit(task.asks.train)
-            name = model.name if model == best[model.name] or not choice.tried else repr(model)
+            first = model.name not in [name for name, *_ in fitted]
+            name = model.name if model == best[model.name] or (first and not choice.tried) else repr(model)
             fitted.append((name, weight, scorer, time.process_time() - begun))
             total += fitted[-1][-1]
         _progress("rank")
