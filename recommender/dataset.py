@@ -12,7 +12,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from kg.types import Timestamp
-from recommender.arrays import Floats, Ints, Sparse, sparse
+from recommender.arrays import Floats, Ints, Sparse, scaled_rows, sparse
 from recommender.errors import DatasetError, LeakageError
 from recommender.histories import ACTION_CODES, DEFAULT_WEIGHTS, NO_IDS, Histories, HistoryWeights, Ids
 
@@ -112,7 +112,8 @@ class Dataset:
         someone had taken them together. Every row has the length 1."""
         n = len(self.items)
         lists = [_list_rows(edges, n) for edges in self.links.values() if len(edges)]
-        return sp.vstack(lists, format="csr") if lists else sp.csr_array((0, n), dtype=np.float32)
+        stacked: Sparse = sp.vstack([_no_rows(n), *lists], format="csr")
+        return stacked
 
     def with_histories(self, histories: Histories) -> "Dataset":
         return replace(self, histories=histories)
@@ -166,14 +167,18 @@ class Dataset:
         return data if allow_undated else replace(data, texts=(), text_vectors=None)
 
 
+def _no_rows(n_columns: int) -> Sparse:
+    nothing = np.zeros(0, np.int64)
+    return sparse(nothing, nothing, np.zeros(0, np.float32), (0, n_columns))
+
+
 def _list_rows(edges: Edges, n_items: int) -> Sparse:
     """The lists of one relation, (n_heads, n_items)."""
     related = edges.matrix((n_items, n_items))
     listing = np.diff(related.indptr) > 0
     lists = (related + sp.eye_array(n_items, format="csr", dtype=np.float32)).tocsr()[listing]
     lengths = np.sqrt(np.asarray(lists.multiply(lists).sum(axis=1))).ravel()
-    found: Sparse = (lists * (1.0 / lengths)[:, None]).tocsr().astype(np.float32)
-    return found
+    return scaled_rows(lists, 1.0 / lengths)
 
 
 def _check_events(events: pa.Table, until: Timestamp | None) -> None:

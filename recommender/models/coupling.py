@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from recommender.arrays import Floats, Sparse
+from recommender.arrays import Floats, Sparse, scaled_rows
 from recommender.dataset import Dataset, Edges
 from recommender.errors import ModelFitError
 from recommender.histories import HistoryWeights
@@ -37,7 +37,7 @@ class Coupling:
             raise ModelFitError("coupling needs a relation between items; the training set holds none")
         lengths = np.sqrt(np.asarray(related.multiply(related).sum(axis=1))).ravel()
         known: Floats = (lengths > 0).astype(np.float32)
-        graph = (related * (known / np.maximum(lengths, 1e-12))[:, None]).astype(np.float32).T.tocsr()
+        graph = scaled_rows(related, known / np.maximum(lengths, 1e-12)).T.tocsr()
         # GᵀG − I as a polynomial of L = I − 2 GᵀG: the diagonal of GᵀG is 1 where there is a relation
         return GraphFilterScorer(
             data.items, graph, (-0.5, -0.5), known, known, HistoryWeights(self.decay, data.weights.actions)

@@ -95,7 +95,7 @@ def gram_of_facts(data: Dataset, name: str) -> Sparse:
     lists = data.baskets()
     if lists.nnz == 0:
         raise ModelFitError(f"{name} needs a relation between items; the training set holds none")
-    found: Sparse = lists.T @ lists
+    found: Sparse = (lists.T @ lists).tocsr()
     return found
 
 
@@ -115,12 +115,19 @@ def _rows_of_regression(triangle: Doubles) -> Iterator[Floats]:
     n = len(triangle)
     diagonal = triangle.diagonal().astype(np.float32)
     for start in range(0, n, _ROWS):
-        stop = min(start + _ROWS, n)
-        rows = np.empty((stop - start, n), np.float32)
-        rows[:, :start] = triangle[start:stop, :start]
-        block = np.tril(triangle[start:stop, start:stop]).astype(np.float32)
-        rows[:, start:stop] = block + np.tril(block, -1).T
-        rows[:, stop:] = triangle[stop:, start:stop].T
+        rows = mirrored_rows(triangle, start, _ROWS)
         rows /= -diagonal
-        rows[np.arange(stop - start), np.arange(start, stop)] = 0.0
+        rows[np.arange(len(rows)), np.arange(start, start + len(rows))] = 0.0
         yield rows
+
+
+def mirrored_rows(triangle: Doubles | Floats, start: int, count: int) -> Floats:
+    """Rows from ``start`` on of the symmetric matrix whose lower triangle this is, in single precision."""
+    n = len(triangle)
+    stop = min(start + count, n)
+    rows = np.empty((stop - start, n), np.float32)
+    rows[:, :start] = triangle[start:stop, :start]
+    block = np.tril(triangle[start:stop, start:stop]).astype(np.float32)
+    rows[:, start:stop] = block + np.tril(block, -1).T
+    rows[:, stop:] = triangle[stop:, start:stop].T
+    return rows

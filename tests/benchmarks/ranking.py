@@ -2,14 +2,15 @@
 
     python tests/benchmarks/ranking.py --train T --test X --protocol lightgcn|loo|pgpr|sampled99|retailrocket
         [--relations R] [--items I] [--networks [lightgcn] [relational] [sasrec]] [--out topk.parquet]
-        [--validation-only]
+        [--validation-only] [--model CHOSEN]
 
 Files are Parquet with the columns user, item (and timestamp, pos, action, split_loo, split_pgpr, neg_items where the
 protocol has them); relations head, relation, tail; items item, brand, categories, and title or description, which let
 texts compete. Everything is chosen on a cut of the training rows, refitted on all of them and ranked once: also whether
 what a user only looked at is shown again, where a log tells looking from taking. ``--out`` gets the lists: user, item,
 rank from 1, model; what would be served is called ``served``. ``--validation-only`` ends after the choice, before any
-test row is asked about.
+test row is asked about; ``--model`` goes on from the last line of such a choice, without choosing again and without
+baselines.
 
 Slices count only the targets that belong to them. What is served is compared with each baseline by a paired bootstrap
 over users.
@@ -32,6 +33,7 @@ from kg.types import ACTIONS
 from recommender.arrays import Bools, Floats, Ints
 from recommender.choosing import DECAYS, Choice, choose
 from recommender.comparing import paired_bootstrap
+from recommender.configuration import read_model
 from recommender.dataset import Dataset
 from recommender.evaluation import blocks, mask, measure, slices
 from recommender.histories import Histories
@@ -101,6 +103,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="*", choices=NETWORKS, default=None, help=told)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--validation-only", action="store_true", help="choose, and rank no test row")
+    parser.add_argument("--model", help="the line of a model that was chosen before: choose nothing, rank its parts")
     options = parser.parse_args()
     task = PROTOCOLS[options.protocol](Files(options.train, options.test, options.relations, options.items))
     cases, data = task.asks.cases, task.asks.train
@@ -109,10 +112,13 @@ def main() -> None:
     ordered = len(np.unique(data.histories.at)) > 1 or options.protocol == "loo"
     networks = () if options.networks is None else options.networks or NETWORKS
     task = _hiding(task)
-    models = candidates(data, ordered=ordered, networks=networks)
-    decays = DECAYS if ordered else (1.0,)
-    choice = choose(models, task.chooses, k=task.choosing_k, decays=decays, on_progress=_progress)
-    _tell_choice(choice, task)
+    if options.model:
+        choice = Choice(read_model(options.model), (), 0, ())  # its parts are told by their names
+    else:
+        models = candidates(data, ordered=ordered, networks=networks)
+        decays = DECAYS if ordered else (1.0,)
+        choice = choose(models, task.chooses, k=task.choosing_k, decays=decays, on_progress=_progress)
+        _tell_choice(choice, task)
     if not options.validation_only:
         _tell_test(choice, task, options.out)
     _tell_cost()
@@ -135,7 +141,8 @@ def _tell_test(choice: Choice, task: Task, out: Path | None) -> None:
             _progress(f"fit {model.name}")
             begun = time.process_time()
             scorer = model.fit(task.asks.train)
-            name = model.name if model == best[model.name] else repr(model)
+            first = model.name not in [name for name, *_ in fitted]
+            name = model.name if model == best[model.name] or (first and not choice.tried) else repr(model)
             fitted.append((name, weight, scorer, time.process_time() - begun))
             total += fitted[-1][-1]
         _progress("rank")
