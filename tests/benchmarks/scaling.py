@@ -6,10 +6,9 @@
 Each model is fitted at each size in a process of its own, one thread: CPU seconds of an epoch (the mean of all but the
 first, which pays for what is made once) or of a whole closed form, the largest resident set before training (the data)
 and after. Edges are pairs of user and item, links, and attributes. The exponent e is the least-squares slope of log
-seconds over log edges: 1 is linear. An epoch has at most ``--steps`` steps (LightGCN; a third of that for the relational
-network, which asks one question a user): the batch grows, not their number. ``equal batches`` is LightGCN as published,
-2,048 pairs a step: three steps are measured, and an epoch of them is extrapolated. EASE is not fitted: it holds n²
-numbers.
+seconds over log edges: 1 is linear. An epoch has at most ``--steps`` steps (a third of that in the relational network,
+which asks one question a user): the batch grows, not their number. ``equal batches`` is LightGCN as published, 2,048
+pairs a step: three steps are measured, and an epoch of them is extrapolated. EASE is not fitted: it holds n² numbers.
 """
 
 import argparse
