@@ -115,7 +115,7 @@ def train_parts(
     checkpoint: Path | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> tuple[Tagger, list[list[Found]]]:
-    """A network a part, from the same weights but in an order of its own, and what is found in the held-back texts, one part after the other.
+    """A network a part, each with an order of its own, and what is found in the held-back texts, part after part.
 
     A held-back text is read by the networks that have not learned from it, and those findings make the calibration.
     The lexicon then counts all texts.
