@@ -4,9 +4,10 @@ Trained by ``triplet_training``; saved as a folder of safetensors and JSON.
 """
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mining.errors import SourceError
+from mining.extraction.calibration import Calibration
 from mining.extraction.encoders import Encoder, new_encoder
 from mining.extraction.examples import Example
 from mining.extraction.lexicon import Lexicon
@@ -76,15 +78,18 @@ class OpinionModel:
         choice: Choice,
         languages: Sequence[Language] = (),
         usual: int = 0,
+        calibration: Calibration | None = None,
     ) -> None:
         self.networks, self.reader, self.choice = tuple(networks), reader, choice
+        self.calibration = calibration or Calibration()
         self.languages, self.usual = tuple(languages), usual
         self.polarities, self.categories = tuple(polarities), tuple(categories)
 
     @property
     def version(self) -> str:
         """Another for other weights or another choice."""
-        state = blake2b(json.dumps(asdict(self.choice)).encode(), digest_size=8)
+        told = json.dumps([asdict(self.choice), asdict(self.calibration)])
+        state = blake2b(told.encode(), digest_size=8)
         for network in self.networks:
             for value in network.state_dict().values():
                 state.update(value.detach().cpu().contiguous().numpy().tobytes())
@@ -95,8 +100,12 @@ class OpinionModel:
         return next(self.networks[0].parameters()).device
 
     def read(self, texts: Sequence[str]) -> list[list[Opinion]]:
-        """The opinions of each text in reading order. What does not fit into the encoder is not read."""
-        return [chosen(found, self.choice) for found in self.candidates(texts)]
+        """The opinions of each text in reading order, with calibrated confidence. What does not fit into the encoder is
+        not read."""
+        return [
+            [replace(one, confidence=self.calibration.confidence(odds(one.confidence), one.polarity)) for one in row]
+            for row in (chosen(found, self.choice) for found in self.candidates(texts))
+        ]
 
     def candidates(self, texts: Sequence[str]) -> list[list[Candidate]]:
         """Everything that may be an opinion, down to the hopeless."""
@@ -156,6 +165,7 @@ class OpinionModel:
             "categories": self.categories,
             "max_tokens": self.reader.max_tokens,
             "choice": asdict(self.choice),
+            "calibration": asdict(self.calibration),
             "languages": self.languages,
             "usual": self.usual,
         }
@@ -171,7 +181,8 @@ class OpinionModel:
             networks, encoder = _networks(folder, manifest, device)
             reader = new_reader(encoder, manifest["max_tokens"])
             choice, told = Choice(**manifest["choice"]), (manifest["polarities"], manifest["categories"])
-            return cls(networks, reader, *told, choice, manifest["languages"], manifest["usual"])
+            calibration = Calibration(**manifest["calibration"])
+            return cls(networks, reader, *told, choice, manifest["languages"], manifest["usual"], calibration)
         except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise SourceError(f"{folder}: holds no finished model of reviews ({error}); train it again") from error
 
@@ -211,6 +222,11 @@ def _probable(pairs: Pairs) -> list[_Read]:
 
 def _place(first: int, last: int, item: Item) -> Place | None:
     return None if first < 0 else (item.kept[first][0], item.kept[last][1])
+
+
+def odds(worth: float) -> float:
+    """Log odds, as ``Calibration`` takes them."""
+    return math.log(max(worth, 1e-6) / max(1 - worth, 1e-6))
 
 
 def chosen(found: Iterable[Candidate], choice: Choice) -> list[Opinion]:

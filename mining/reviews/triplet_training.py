@@ -18,13 +18,14 @@ import torch
 
 from mining.errors import ConfigurationError
 from mining.evaluation import Score
+from mining.extraction.calibration import Calibration, calibrate
 from mining.extraction.encoders import DEFAULT, load_encoder
 from mining.extraction.examples import Example, words_of
 from mining.extraction.fine_tuning import FineTuning, Pace
 from mining.extraction.tagger import device_of
 from mining.extraction.tagger_batches import Item, bucketed
 from mining.language import Language, language_of
-from mining.reviews.triplet_model import Candidate, Choice, OpinionModel, chosen, new_reader, targets_of, words_at
+from mining.reviews.triplet_model import Candidate, Choice, OpinionModel, chosen, new_reader, odds, targets_of, words_at
 from mining.reviews.triplet_network import TripletNetwork, TripletShape
 from mining.reviews.triplets import LabelledReview, exact
 
@@ -123,7 +124,15 @@ def train_opinions(
     choice, _ = best_choice(seen)
     networks = [run.network for run in runs]
     languages, usual = _spoken(reviews)
-    return OpinionModel(networks, first.reader, first.polarities, first.categories, choice, languages, usual)
+    calibration = _calibration(seen, choice.weight)
+    told = (first.polarities, first.categories, choice, languages, usual, calibration)
+    return OpinionModel(networks, first.reader, *told)
+
+
+def _calibration(seen: Sequence[tuple[LabelledReview, list[Candidate]]], weight: float) -> Calibration:
+    """What the worth of held-back opinions was worth."""
+    kept = [(review, chosen(found, Choice(weight, THRESHOLDS[0]))) for review, found in seen]
+    return calibrate([(odds(o.confidence), o.polarity, o in review.opinions) for review, row in kept for o in row])
 
 
 def _spoken(reviews: Sequence[LabelledReview]) -> tuple[list[Language], int]:
