@@ -66,6 +66,8 @@ def plan(
         need("matplotlib", "plots")
     if asking.f1 is not None and not 0 <= asking.f1 <= 1:
         raise FrontDoorError(f"--llm-f1 is a share from 0 to 1; got {asking.f1}")
+    if asking.route_below is not None:
+        routing.checked(asking.route_below)
     rows = read_rows(sample, labels=True)
     if not rows:
         raise FrontDoorError(f"{sample}: has no rows; a plan needs labelled products")
@@ -107,7 +109,8 @@ def answered(
 def asker(
     model: "AttributeModel", folder: Path | None, asking: Asking
 ) -> Iterator[tuple["AttributeAsker", LanguageModel | None]]:
-    """Who is asked about rows: with a budget the language model, else the replies that it gave before."""
+    """Who is asked about rows: with a budget the language model, without one nobody, but what the configured endpoint
+    has replied before is known."""
     from mining.extraction.attribute_routing import AttributeAsker
 
     budget = Budget.parse(asking.budget)
@@ -115,10 +118,11 @@ def asker(
     replies = folder / REPLIES if folder else None
     if replies and budget.limit:
         replies.parent.mkdir(parents=True, exist_ok=True)
+    kept = replies if replies and replies.parent.is_dir() else None
     with ExitStack() as stack:
-        kept = replies if replies and replies.parent.is_dir() else None
         cache = stack.enter_context(ReplyCache(kept))
-        live = stack.enter_context(language_model(asking.settings)) if budget.limit else None
+        replayed = kept is not None and asking.settings.llm_base_url is not None  # its name is part of what was kept
+        live = stack.enter_context(language_model(asking.settings)) if budget.limit or replayed else None
         yield AttributeAsker(live, known, cache=cache, budget=budget if live else None), live
 
 

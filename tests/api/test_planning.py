@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -130,12 +131,16 @@ def test_a_plan_measures_a_language_model_within_a_budget(
     model: Path, sample: Path, tmp_path: Path, calls: list[dict[str, Any]]
 ) -> None:
     out = tmp_path / "plan.json"
+    shutil.rmtree(model / "asked", ignore_errors=True)
     text = plan("--model", model, "--test", sample, "--out", out, "--llm-budget", "4products")
     assert "measured on 4 of 6 products, taken to be alike on the other 2" in text
     assert len(calls) == 4
     told = json.loads(out.read_text("utf-8"))
     assert (told["llm"]["answered"], told["llm"]["f1"]) == (4, {"lenient": 0.0, "strict": 0.0})
     assert told["points"][-1]["strict_f1"] == 0
+    text = plan("--model", model, "--test", sample, "--out", out, "--llm-f1", 0.9)
+    assert "measured on 4 of 6 products, assumed by --llm-f1 on 2 of 6 products" in text
+    assert len(calls) == 4
 
 
 def test_the_picked_threshold_is_obeyed_and_no_call_is_made_twice(
