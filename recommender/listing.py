@@ -16,7 +16,7 @@ from recommender.exploring import MOVED, Draw
 from recommender.filters import Shelf
 from recommender.histories import Histories
 from recommender.model import Scorer
-from recommender.ranking.ranker import RANKER, Ranker
+from recommender.ranking.ranker import RANKER, Ranker, arrangement, carried
 from recommender.retrieval import top_k
 from recommender.rules import Rule, boosted, boosts, merged, pins
 
@@ -128,12 +128,21 @@ def arranged(chain: Chain, wish: Wish, k: int, allowed: Bools) -> list[Place]:
     if len(slots) < 2:
         return places
     pool = [places[slot] for slot in slots]
-    order = np.argsort(-_worth(pool, wish, wish.ranker, known), kind="stable").tolist()
+    order = arrangement(_worth(pool, wish, wish.ranker, known), _carried(pool, wish))
     for new, (slot, old) in enumerate(zip(slots, order, strict=True)):
         if old != new:
             moved_by = (*pool[old].moved_by, RANKER)
             places[slot] = replace(pool[old], key=pool[new].key, moved_by=moved_by)
     return places
+
+
+def _carried(pool: Sequence[Place], wish: Wish) -> Bools:
+    """Which places have a reason, (p,)."""
+    scorer = pool[0].scorer
+    assert scorer is not None
+    items = np.array([place.item for place in pool], np.int64)
+    found: Bools = carried(scorer, wish.histories)[0][items]
+    return found
 
 
 def _worth(pool: Sequence[Place], wish: Wish, ranker: Ranker, known: int) -> Doubles:

@@ -15,7 +15,7 @@ from recommender.dataset import Dataset
 from recommender.evaluation import blocks
 from recommender.histories import ACTION_CODES, Histories
 from recommender.model import Scorer
-from recommender.ranking.ranker import TASKS, candidates
+from recommender.ranking.ranker import TASKS, candidates, carried
 from recommender.ranking.view import Told, View, tell
 from recommender.splits import Cases
 
@@ -102,11 +102,12 @@ def held_out(cases: Cases, whole: Histories | None = None) -> Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """The lists of n rows and their labels: ``pools`` (n, p) items, −1 for none; ``labels`` (n, p, t); what is told of
-    them in half precision, for it is the largest of all."""
+    """The lists of n rows and their labels: ``pools`` (n, p) items, −1 for none; ``labels`` (n, p, t); ``free`` (n, p)
+    whose score facts carry; what is told of them in half precision, for it is the largest of all."""
 
     pools: Ints
     labels: Bools
+    free: Bools
     told: Told
     outcomes: Outcomes
 
@@ -134,17 +135,18 @@ def lessons(
 ) -> Lessons:
     """The lists of ``base``, with everything told of them. Memory: 2 bytes · n · pool · most · features."""
     nobody = Cases(asked.histories, np.zeros(0, np.int64), np.zeros(0, np.int64))
-    pools, parts = [], []
+    pools, free, parts = [], [], []
     for histories, *_ in blocks(nobody, len(base.items)):
         for start in range(0, len(histories), 64):
             some = histories.rows(start, start + 64)
             found, scores = candidates(base.scores_batch(some), some, asked.taking, pool)
             told = tell(view, names, some, found, scores, most)
             pools.append(found)
+            free.append(np.take_along_axis(carried(base, some), np.maximum(found, 0), axis=1))
             parts.append((told.beside.astype(np.float16), told.past, told.alone.astype(np.float16), told.shown))
     whole = Told(*(np.concatenate(part) for part in zip(*parts, strict=True)))
     everyone = np.concatenate(pools)
-    return Lessons(everyone, _labels(everyone, asked), whole, asked)
+    return Lessons(everyone, _labels(everyone, asked), np.concatenate(free), whole, asked)
 
 
 def _labels(pools: Ints, asked: Outcomes) -> Bools:

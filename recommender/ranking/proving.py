@@ -18,7 +18,7 @@ from recommender.metrics import metrics_at, user_metrics
 from recommender.model import Scorer
 from recommender.ranking.learning import Settings, learn
 from recommender.ranking.lessons import Lessons, Outcomes, lessons
-from recommender.ranking.ranker import TASKS, Ranker
+from recommender.ranking.ranker import TASKS, Ranker, arrangement
 from recommender.ranking.view import View
 
 FOLDS = 3
@@ -103,13 +103,14 @@ def prove(
 
 
 def ordered(ranker: Ranker, found: Lessons, rows: Ints) -> Ints:
-    """The places of each list in the order of the ranker, (n, p)."""
+    """The places of each list in the order in which they would be shown, (n, p)."""
     parts = []
     for start in range(0, len(rows), 64):
-        told = found.part(rows[start : start + 64])
-        worth = ranker.network.chances(told) @ np.asarray(ranker.values)
-        parts.append(np.argsort(np.where(told.shown, -worth, np.inf), axis=1, kind="stable"))
-    return np.concatenate(parts)
+        some = rows[start : start + 64]
+        told = found.part(some)
+        worth = np.where(told.shown, ranker.network.chances(told) @ np.asarray(ranker.values), -np.inf)
+        parts += [arrangement(one, free) for one, free in zip(worth, found.free[some], strict=True)]
+    return np.array(parts, np.int64).reshape(-1, found.pools.shape[1])
 
 
 def _proof(found: Lessons, order: Ints, k: int, tasks: tuple[int, ...], ranker: Ranker) -> Proof:

@@ -6,11 +6,13 @@ multi-gate mixture-of-experts" (MMoE), KDD 2018. Unlike DIN, attention sums to 1
 what joins two products (cosines, facts, prices), not their vectors.
 """
 
+import heapq
 from dataclasses import dataclass
 
 import numpy as np
 
 from recommender.arrays import Bools, Doubles, Floats, Ints
+from recommender.explanation import relation_terms
 from recommender.histories import Histories, Ids
 from recommender.model import Scorer
 from recommender.ranking.view import Told, View, tell
@@ -124,13 +126,46 @@ class Reranked(Scorer):
         scores = self.base.scores_batch(histories).copy()
         pools, theirs = candidates(scores, histories, self.taking, self.ranker.pool)
         relevance = np.where(pools >= 0, self.ranker.relevance(histories, pools, theirs), -np.inf)
-        for row, order in enumerate(np.argsort(-relevance, axis=1, kind="stable")):
-            count = int((pools[row] >= 0).sum())
-            scores[row, pools[row, order[:count]]] = theirs[row, :count]
+        free = np.take_along_axis(carried(self.base, histories), np.maximum(pools, 0), axis=1)
+        for row, count in enumerate((pools >= 0).sum(axis=1).tolist()):
+            order = arrangement(relevance[row, :count], free[row, :count])
+            scores[row, pools[row, order]] = theirs[row, :count]
         return scores
 
     def speaks(self, histories: Histories) -> Bools:
         return self.base.speaks(histories)
+
+
+def carried(scorer: Scorer, histories: Histories) -> Bools:
+    """Of which scores facts carry a part, so that there is a reason, (n, n_items)."""
+    told = np.zeros((len(histories), len(scorer.items)), np.float32)
+    for weight, term in relation_terms(scorer):
+        told += np.float32(weight) * term.scores_batch(histories)
+    found: Bools = told > 0
+    return found
+
+
+def arrangement(worth: Doubles, free: Bools) -> list[int]:
+    """The old places (p,) of a list in their new order: by what they are worth, but only who is ``free`` moves up.
+
+    So among the first n, for every n, there are at least as many of the free as before: the ranker never takes a reason
+    out of a list. Where nobody is, there is nothing to keep, and all are. Of equals the one that stood first comes
+    first.
+    """
+    free = free if free.any() else ~free
+    wanted = np.argsort(-worth, kind="stable").tolist()
+    turn = {place: at for at, place in enumerate(wanted)}
+    lifted = [place for place in reversed(wanted) if free[place]]
+    due: list[tuple[int, int]] = []
+    order = list[int]()
+    for place in range(len(wanted)):
+        if not free[place]:
+            heapq.heappush(due, (turn[place], place))
+        if due and (not lifted or due[0][0] < turn[lifted[-1]]):
+            order.append(heapq.heappop(due)[1])
+        else:
+            order.append(lifted.pop())
+    return order
 
 
 def candidates(scores: Floats, histories: Histories, taking: tuple[str, ...], most: int) -> tuple[Ints, Floats]:

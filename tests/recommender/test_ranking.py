@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kg.events import EventLog
 from kg.stores.memory import MemoryStore
@@ -19,12 +21,12 @@ from recommender.histories import Histories, Ids
 from recommender.metrics import metrics_at
 from recommender.models.relations import Relations
 from recommender.ranking.lessons import held_out, lessons, outcomes
-from recommender.ranking.ranker import RANKER, TASKS, Reranked, candidates
+from recommender.ranking.ranker import RANKER, TASKS, Reranked, arrangement, candidates
 from recommender.ranking.traits import Traits, read_traits, words
 from recommender.ranking.view import ALONE, BESIDE, View, tell
 from recommender.recommender import Recommender
 from recommender.rules import Rule
-from recommender.scorers import PopularityScorer
+from recommender.scorers import PopularityScorer, WeightedSumScorer
 from recommender.splits import Cases, time_cut
 from recommender.thresholds import Thresholds
 
@@ -374,6 +376,34 @@ def test_why_not_agrees_with_the_answer(served, wish):
         standing = served[0].why_not(name, "ann", k=5, **wish)
         assert standing.shown_at == shown.get(name, 0)
         assert bool(standing.against) == (name not in shown)
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.5, 0.9]), st.booleans()), max_size=12))
+def test_the_ranker_takes_no_reason_out_of_a_list(rows):
+    worth, free = np.array([w for w, _ in rows]), np.array([f for _, f in rows], bool)
+    order = arrangement(worth, free)
+    assert sorted(order) == list(range(len(rows)))
+    for n in range(len(rows) + 1):
+        assert free[order[:n]].sum() >= free[:n].sum()
+    assert all(free[old] or new >= old for new, old in enumerate(order)) or not free.any()
+    best_first = np.argsort(-worth, kind="stable").tolist()
+    for anyone in (np.ones(len(rows), bool), np.zeros(len(rows), bool)):
+        assert arrangement(worth, anyone) == best_first
+    moved_up = [worth[old] for old in order if free[old]]
+    assert moved_up == sorted(moved_up, reverse=True)
+
+
+def test_there_are_as_many_reasons_as_without_it(served, proof):
+    """The model of the fixture with a part that explains: only what shares a brand with the history has a reason."""
+    plain = served[1]
+    term = plain.artifact.chain[1][1]
+    chain = (("model", WeightedSumScorer(((1.0, base()), (0.01, term)))), *plain.artifact.chain[1:])
+    found = []
+    for ranker in (proof.ranker, None):
+        one = Recommender(Artifact(chain, ranker=ranker), plain._reader, plain._events)
+        found.append([bool(r.reasons) for r in one.recommend("ann", k=40)])
+    assert found[0] != found[1]
+    assert (np.cumsum(found[0]) >= np.cumsum(found[1])).all()
 
 
 def test_a_stranger_is_answered_by_fallbacks_as_before(served):
