@@ -45,7 +45,9 @@ from recommender.training import Device, Run, peak_memory
 
 BEHAVIOUR = ("BOUGHT_WITH", "VIEWED_WITH", "BOUGHT_AFTER", "SUBSTITUTE_FOR", "COMPLEMENTS")
 MANY_EVENTS = 100_000  # from here on LightGCN gets larger batches and less time: it costs the most and adds the least
-MOST_STEPS = 200  # an epoch of LightGCN: each step costs what the graph is large, so more of them would cost the square
+# Of an epoch: each step costs what the graph is large, so that more of them would cost the square. Shops of up to 50,000
+# users, or 400,000 pairs, keep the batches that were measured.
+MOST_STEPS = {"lightgcn": 100, "relational": 25}
 LARGEST_DENSE = 20_000  # products; beyond it a dense item-by-item matrix (EASE) no longer fits in 4 GB
 
 
@@ -110,10 +112,10 @@ def candidates(data: Dataset, *, device: Device, seed: int, checkpoints: Path | 
     def run(name: str) -> Run:
         return Run(device=device, checkpoint=None if checkpoints is None else checkpoints / f"{name}.npz")
 
-    light = LightGCN(most_steps=MOST_STEPS, seed=seed, run=run("lightgcn"))
+    light = LightGCN(most_steps=MOST_STEPS["lightgcn"], seed=seed, run=run("lightgcn"))
     if len(data.histories.items) > MANY_EVENTS:
         light = replace(light, batch=4096, epochs=25, patience=2)
-    return [*closed, light, Relational(most_steps=MOST_STEPS // 2, seed=seed, run=run("relational"))]
+    return [*closed, light, Relational(most_steps=MOST_STEPS["relational"], seed=seed, run=run("relational"))]
 
 
 def newest_cut(reader: GraphReader, events: pa.Table) -> Cut:

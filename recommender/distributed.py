@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 
 from recommender.errors import ConfigurationError
 
@@ -50,8 +51,9 @@ def joined(member: Member, device: Literal["cpu", "cuda"] = "cpu") -> Iterator[N
         _take_device(member)
     where = f"{member.address}:{member.port}"
     try:
-        meeting, *_ = next(dist.rendezvous(f"tcp://{where}", member.rank, member.count, timeout=PATIENCE))
-        store = dist.PrefixStore(f"attempt {member.attempt}", meeting)  # the dead have left their addresses in it
+        meeting, *_ = next(rendezvous(f"tcp://{where}", member.rank, member.count, timeout=PATIENCE))
+        # the dead have left their addresses in it
+        store = dist.PrefixStore(f"attempt {member.attempt}", meeting)  # type: ignore[attr-defined]
         backend = "nccl" if device == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=member.rank, world_size=member.count, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:

@@ -248,7 +248,7 @@ class RelationScorer(Scorer):
         if name in self.links:
             total += _row_products(x, self.links[name][targets]) + _row_products(x, self.turned[name][targets])
         if name in self.attributes:
-            through = (x @ self.attributes[name]) * self.rarity[name][None, :]
+            through = ((x @ self.attributes[name]) * self.rarity[name][None, :]).tocsr()
             total += _row_products(through, self.attributes[name][targets])
             total -= np.asarray(x[np.arange(len(targets)), targets], np.float32) * self._returns[name][targets]
         return total

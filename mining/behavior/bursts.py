@@ -23,7 +23,6 @@ suspects are the flagged people of its window.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,8 +95,8 @@ def judge(votes: Votes, usual: Habits, config: BehaviorConfig) -> Judged:
 def _accounts(flagged: Ints, people: Ints, share: float) -> Doubles:
     from scipy.stats import binom
 
-    tail: Doubles = len(FLAGS) * binom.sf(flagged - 1, people, share)
-    return np.minimum(1.0, tail)
+    tail = np.asarray(binom.sf(flagged - 1, people, share), np.float64)
+    return np.minimum(1.0, len(FLAGS) * tail)
 
 
 def _together(burst: Doubles, accounts: Doubles) -> Doubles:
@@ -145,9 +144,9 @@ def hopeful(
         burst = np.minimum(1.0, count * len(config.burst_windows) * np.exp(-ways))
         together = _together(burst, _accounts(count, people, share))
         least = np.minimum(least, np.where(count > 1, together, 1.0))
-    kept: NDArray[Any] = least <= ODD
+    kept: NDArray[np.bool_] = least <= ODD
     while True:
-        fewer = kept & (least <= config.burst_alarms * kept.sum() / max(tests, 1))
+        fewer: NDArray[np.bool_] = kept & (least <= config.burst_alarms * kept.sum() / max(tests, 1))
         if fewer.sum() == kept.sum():
             return fewer
         kept = fewer

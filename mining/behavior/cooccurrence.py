@@ -63,7 +63,7 @@ def joint(members: ir.Table) -> ir.Table:
     return left.inner_join(right, ["actor", "group", left.a < right.b]).select("a", "b", "actor", "at")
 
 
-def following(members: ir.Table, later: ir.Table, link: ir.Table) -> ir.Table:
+def following(members: ir.Table, link: ir.Table, later: ir.Table) -> ir.Table:
     """(a, b, actor, at), one row a follow-up that holds b of a group with a; the follow-ups are those of ``later``."""
     sources = members.select("actor", "product", earlier_group="group")
     before = link.inner_join(sources, ["actor", "earlier_group"]).select("actor", "group", a="product").distinct()

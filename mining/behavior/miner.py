@@ -7,6 +7,7 @@ import logging
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -215,8 +216,9 @@ class _Counting:
         if sizes["f"]:
             later = cooccurrence.follows(checkouts, link, config=config, last=self.last)
             counted["BOUGHT_AFTER"] = self.scored("later", later, sizes["f"])
+        following = partial(cooccurrence.following, checkouts, link)
         ways = {"VIEWED_WITH": (seen, cooccurrence.joint), "BOUGHT_WITH": (baskets, cooccurrence.joint)}
-        ways["BOUGHT_AFTER"] = (checkouts, lambda some: cooccurrence.following(checkouts, some, link))
+        ways |= {"BOUGHT_AFTER": (checkouts, following)}
         crowd, made = self.crowds({name: crowds.Evidence(pairs, *ways[name]) for name, pairs in counted.items()})
         if crowd:
             return _Counted({}, BehaviorReport(suspect_pairs=made), crowd)

@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,6 +142,23 @@ def test_without_the_gate_the_newest_is_served_whatever_it_is(
         report = json.loads(done.stdout)
         assert "gate" not in report
         assert current_model(workspace.models) == report["model"]
+
+
+@pytest.mark.slow
+def test_processes_of_torchrun_train_one_model_and_one_of_them_writes(workspace: Workspace) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+    shopgraph = [sys.executable, "-c", "from api.cli import main; main()"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    command = [*torchrun, *shopgraph, "train", "--json", "--workspace", str(workspace.root)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)  # one report, not two
+    assert report["memory"]["processes"] == 2
+    assert report["memory"]["peak_bytes"] > 50e6
+    assert current_model(workspace.models) == report["model"]
+    assert {"lightgcn", "relational"} <= {tried["model"] for tried in report["validation"]["tried"]}
+    assert not any(tried["failed"] for tried in report["validation"]["tried"])
+    assert not list(workspace.checkpoints.iterdir())
 
 
 def test_what_has_seen_nothing_of_the_cut_is_asked_as_it_stands(
