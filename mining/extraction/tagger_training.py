@@ -57,7 +57,7 @@ class Options:
     swap: float = 0.2
     forget: float = 0.15
     mask: float = 0.1
-    patience: int = 10
+    patience: int = 100
     max_tokens: int = 160
     freeze_embeddings: bool = True
     once: bool = True
