@@ -13,9 +13,8 @@ from typing import Annotated
 
 import typer
 
-from api import answering, model_commands, telling
+from api import answering, model_commands, schema_commands, telling
 from api.bootstrap import shop
-from api.errors import FrontDoorError
 from api.flags import (
     AskFlag,
     BudgetFlag,
@@ -39,12 +38,10 @@ from api.flags import (
     settings,
     told,
 )
-from api.model_commands import AssumedFlag, CoreHourFlag, PlanFlag, PlotsFlag, PriceFlag, RouteFlag
 from api.progress import Bars
 from api.reading import Reading
-from api.settings import Settings, Torchrun
+from api.settings import Torchrun
 from api.workspace import Workspace
-from mining.schema.files import read_schema
 from recommender.thresholds import Thresholds
 
 app = typer.Typer(
@@ -54,8 +51,7 @@ app = typer.Typer(
     help="A knowledge graph a shop can trust, and recommendations it can explain.",
 )
 
-schemas = typer.Typer(no_args_is_help=True, help="Which attributes products have: propose a schema, or check a file.")
-app.add_typer(schemas, name="schema")
+app.add_typer(schema_commands.schemas, name="schema")
 
 
 class ExportFormat(StrEnum):
@@ -186,7 +182,9 @@ def train(
     when, lose, torchrun = stages.moment(until), tolerance if gate else None, Torchrun()
     first = torchrun.rank == 0
     with shop(settings(workspace, store), write=first) as opened, Bars(quiet=not first) as bars:
-        report = stages.train(opened, bars, until=when, device=device, seed=seed, tolerance=lose, ranker=ranker, torchrun=torchrun)
+        report = stages.train(
+            opened, bars, until=when, device=device, seed=seed, tolerance=lose, ranker=ranker, torchrun=torchrun
+        )
     if not first:
         return
     told(report, as_json, telling.summary("train", report))
@@ -222,86 +220,6 @@ def evaluate(
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
         report = stages.evaluate(opened, bars, seed=seed, seeds=seeds, plots=plots, scalars=board)
     told(report, as_json, telling.summary("evaluate", report))
-
-
-@app.command()
-@refusing
-def extract(
-    test: Annotated[Path, typer.Option("--test", help="Products to read (JSONL); their labels are not looked at.")],
-    out: Annotated[Path, typer.Option("--out", help="File to write: a JSON line a product, in order.")],
-    relations: Annotated[
-        bool, typer.Option("--relations", help="Write the relations that texts (id, text) state; needs no training.")
-    ] = False,
-    train: Annotated[Path | None, typer.Option("--train", help="Labelled products (JSONL) to learn from.")] = None,
-    more: Annotated[
-        Path | None, typer.Option("--more", help="Rows of label --lessons: a model in --model stays unless beaten.")
-    ] = None,
-    dev: Annotated[
-        Path | None, typer.Option("--dev", help="Labelled products to choose on; else cut from train.")
-    ] = None,
-    schema: SchemaFlag = None,
-    wanted: Annotated[Path | None, typer.Option("--normalized", help="Train, with values as you want them.")] = None,
-    model: Annotated[
-        Path | None, typer.Option("--model", help="Folder to keep the model in, or to take it from.")
-    ] = None,
-    encoder: Annotated[str | None, typer.Option("--encoder", help="Name, folder or archive of an encoder.")] = None,
-    encoders: Annotated[Path | None, typer.Option("--encoders", help="Folder to look for named encoders in.")] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many passes over train.")] = None,
-    plan: PlanFlag = False,
-    plots: PlotsFlag = None,
-    route_below: RouteFlag = None,
-    llm_budget: BudgetFlag = "0",
-    llm_f1: AssumedFlag = None,
-    llm_price: PriceFlag = None,
-    core_hour: CoreHourFlag = 0.05,
-    device: DeviceFlag = "cpu",
-    seed: SeedFlag = 0,
-    as_json: JsonFlag = False,
-) -> None:
-    """Train the small model on labelled products and write the attribute values of others; or, with --relations,
-    write what texts say that a product is compatible with, belongs to, is used for and suits; or, with --plan, write
-    what asking a language model about the least sure products would gain and cost."""
-    from api import extracting, planning
-
-    asking = planning.Asking(llm_budget, llm_f1, llm_price, core_hour, route_below, Settings())
-    if plan:
-        if relations or train or more or dev or schema or wanted:
-            raise FrontDoorError("--plan is about a trained model: give --model, --test and --out alone")
-        report = planning.plan(model, test, out, asking, plots=plots, device=device)
-        told(report, as_json, planning.told(report))
-        return
-
-    if relations:
-        if train or more or dev or schema or wanted or model:
-            raise FrontDoorError("--relations reads by rules: give --test and --out, and nothing to learn from")
-        result = extracting.extract_relations(test, out)
-        told(result, as_json, f"{result['labels']} relations of {result['texts']} texts in {result['out']}")
-        return
-    asked = extracting.Extract(
-        test,
-        out,
-        train=train,
-        more=more,
-        dev=dev,
-        schema=schema,
-        wanted=wanted,
-        model=model,
-        encoder=encoder,
-        encoders=encoders or Settings().encoders,
-        epochs=epochs,
-        device=device,
-        seed=seed,
-        asking=asking,
-    )
-    result = extracting.extract(asked, lambda text: print(text, file=sys.stderr))
-    text = f"{result['values']} values of {result['products']} products in {result['out']}"
-    if "routed" in result:
-        text += "; of {asked} products less sure than {route_below:g}, a language model answered {answered}".format(
-            **result["routed"]
-        )
-    told(result, as_json, text + telling.because(result["set_aside"]))
-    if not result.get("compared", {"promoted": True})["promoted"]:
-        raise typer.Exit(3)
 
 
 @app.command()
@@ -343,41 +261,8 @@ def forget(
     told(report, as_json, forgetting.told(report))
 
 
+app.command()(model_commands.extract)
 app.command()(model_commands.compress)
-
-
-@schemas.command()
-@refusing
-def propose(
-    catalog: CatalogFlag,
-    out: Annotated[Path, typer.Option("--out", help="File to write: YAML or JSON by its name.")],
-    workspace: WorkspaceFlag = None,
-    llm_budget: Annotated[
-        str, typer.Option("--llm-budget", help="Limit where SHOPGRAPH_LLM_BASE_URL is set; 0: rules alone.")
-    ] = "200000tokens",
-    preset: PresetFlag = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that says something else.")] = False,
-    as_json: JsonFlag = False,
-) -> None:
-    """Propose the attributes of each category from a catalogue, for a person to accept."""
-    from api import proposing
-
-    with Bars() as bars:
-        result = proposing.propose(
-            settings(workspace), catalog, out, bars, llm_budget=llm_budget, preset=preset, force=force
-        )
-    told(result, as_json, telling.proposed(result))
-
-
-@schemas.command()
-@refusing
-def check(
-    file: Annotated[Path, typer.Argument(help="A schema file: JSON, JSON lines or YAML.")], as_json: JsonFlag = False
-) -> None:
-    """Say whether a schema file can be read, and what it holds."""
-    names = read_schema(file).names()
-    text = "\n".join(f"{category}: {', '.join(attributes)}" for category, attributes in names.items())
-    told({"attributes": {category: list(of) for category, of in names.items()}}, as_json, text)
 
 
 @app.command()

@@ -24,9 +24,7 @@ def entity_options(texts: int) -> Options:
         encoder=DEFAULT["zh"],
         epochs=5,
         rate=1e-4,
-        hidden=0,
         mask=0.15,
-        patience=8,
         members=MEMBERS if texts < FEW else 1,
     )
 

@@ -1,6 +1,7 @@
 """The network of the small model: words of a text in, scores of every label of its context at every word out.
 
-encoder → mean of a word's tokens, with its shape and what the lexicon knows of it → BiLSTM → per label B and I scores.
+encoder → mean of a word's tokens, with its shape and what the lexicon knows of it → per label B and I scores; where
+``Shape.hidden`` asks for one, a BiLSTM reads the words before they are scored.
 A label's weights are shared by all contexts; each context may bend them a little.
 """
 
@@ -60,7 +61,7 @@ class Shape:
     labels: int
     contextual: int
     exclusive: bool
-    hidden: int = 160
+    hidden: int = 0
     known: int = 48
     dropout: float = 0.2
 

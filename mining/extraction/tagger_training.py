@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 
 from mining.evaluation import Score
 from mining.extraction.augmentation import swap_values, values_of
@@ -24,6 +23,7 @@ from mining.extraction.examples import Example, overlap_share
 from mining.extraction.lexicon import Lexicon
 from mining.extraction.tagger import Found, Tagger, device_of
 from mining.extraction.tagger_batches import Reader, Vocabulary, bucketed
+from mining.extraction.tagger_checkpoint import read_checkpoint, write_checkpoint
 from mining.extraction.tagger_network import Shape, TaggerNetwork
 
 _log = logging.getLogger("shopgraph.mining.tagger")
@@ -45,10 +45,10 @@ class Options:
 
     encoder: str = "all-MiniLM-L6-v2"
     encoders: Path | None = None
-    epochs: int = 10
+    epochs: int = 7
     batch: int = 16
     accumulate: int = 1
-    rate: float = 2e-4
+    rate: float = 1.5e-4
     head_rate: float = 2e-3
     decay: float = 0.01
     warmup: float = 0.1
@@ -56,15 +56,15 @@ class Options:
     smooth: float = 0.99
     swap: float = 0.2
     forget: float = 0.15
-    mask: float = 0.0
-    patience: int = 5
+    mask: float = 0.1
+    patience: int = 100
     max_tokens: int = 160
     freeze_embeddings: bool = True
     once: bool = True
     exclusive: bool | None = False
     members: int = 1
     soup: bool = True
-    hidden: int = 160
+    hidden: int = 0
     seed: int = 0
     device: str = "cpu"
 
@@ -269,30 +269,20 @@ class _Run:
     def keep(self, folder: Path | None) -> None:
         if folder is None:
             return
-        folder.mkdir(parents=True, exist_ok=True)
         state = {f"live.{name}": p.detach() for name, p in self.trained.items()}
         state |= {f"average.{name}": value for name, value in self.average.items()}
         state |= {f"best.{name}": value for name, value in self.best.items()}
         for number, moments in self.optimizer.state_dict()["state"].items():
             state |= {f"adam.{number}.{key}": torch.as_tensor(value) for key, value in moments.items()}
-        name = f"epoch{self.epoch}.safetensors"
-        save_file({key: value.cpu().contiguous() for key, value in state.items()}, folder / name)
-        progress = {"weights": name, "epoch": self.epoch, "best_epoch": self.best_epoch, "best_f1": self.best_f1}
-        waiting = folder / "progress.json.new"
-        waiting.write_text(json.dumps({**progress, "run": self._fingerprint()}), "utf-8")
-        waiting.replace(folder / "progress.json")
-        for old in folder.glob("epoch*.safetensors"):
-            if old.name != name:
-                old.unlink()
+        progress = {"epoch": self.epoch, "best_epoch": self.best_epoch, "best_f1": self.best_f1}
+        write_checkpoint(folder, state, {**progress, "run": self._fingerprint()})
 
     def resume(self, folder: Path | None) -> None:
         """Goes on from a checkpoint of the same run; one of another run is left to be overwritten."""
-        if folder is None or not (folder / "progress.json").is_file():
+        kept = read_checkpoint(folder, self._fingerprint(), str(self.tagger.device)) if folder else None
+        if kept is None:
             return
-        progress = json.loads((folder / "progress.json").read_text("utf-8"))
-        if progress["run"] != self._fingerprint():
-            return
-        state = load_file(folder / progress["weights"], device=str(self.tagger.device))
+        progress, state = kept
         _put(self.trained, {name: state[f"live.{name}"] for name in self.trained})
         self.average = {name: state[f"average.{name}"] for name in self.trained}
         self.best = {name: state[f"best.{name}"] for name in self.trained if f"best.{name}" in state}

@@ -185,3 +185,20 @@ def test_a_soup_is_one_network_with_the_mean_of_the_weights(options: Options) ->
     mean = {name: (first[name] + second[name]) / 2 for name in first}
     assert all(torch.allclose(value, mean[name], atol=1e-6) for name, value in one.state_dict().items())
     assert not torch.equal(first["weights"], second["weights"])
+
+
+def test_words_may_be_read_in_both_directions(options: Options) -> None:
+    tagger = train(catalogue(), catalogue()[:4], CONTEXTS, replace(options, epochs=1, hidden=8))
+    (row,) = tagger.find([Example("Nordik blue mug", "Mugs")])
+    assert {one.label for one in row} <= {"Brand", "Color"}
+
+
+def test_hidden_tokens_are_those_of_the_text(trained: Tagger) -> None:
+    import numpy as np
+
+    (item,) = trained.read([Example("zeta green mug", "Mugs")])
+    whole = trained.reader.masked(item, 1.0, np.random.default_rng(0))
+    none = trained.reader.masked(item, 0.0, np.random.default_rng(0))
+    changed = [at for at, (one, two) in enumerate(zip(item.tokens, whole.tokens, strict=True)) if one != two]
+    assert none == item
+    assert changed == list(range(item.first[0], item.last[-1] + 1))
