@@ -43,7 +43,9 @@ class ReadsOpinions(Protocol):
 
     languages: tuple[Language, ...]
     usual: int
-    version: str
+
+    @property
+    def version(self) -> str: ...
 
     def read(self, texts: Sequence[str]) -> list[list[Opinion]]: ...
 

@@ -55,7 +55,7 @@ class Candidate:
     spans: float
 
     def worth(self, weight: float) -> float:
-        return self.pair * self.spans**weight
+        return self.pair * float(self.spans**weight)
 
 
 def new_reader(encoder: Encoder, max_tokens: int) -> Reader:
@@ -190,7 +190,9 @@ class OpinionModel:
 def _networks(folder: Path, manifest: Mapping[str, Any], device: str) -> tuple[list[TripletNetwork], Encoder]:
     tokenizer = (folder / TOKENIZER).read_text("utf-8")
     told = {"name": manifest["encoder"], "lowercase": manifest["lowercase"]}
-    shape = {key: tuple(value) if isinstance(value, list) else value for key, value in manifest["shape"].items()}
+    shape: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in manifest["shape"].items()
+    }
     state = load_file(folder / MODEL)
     networks = []
     for number in range(manifest["members"]):

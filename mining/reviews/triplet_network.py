@@ -85,7 +85,7 @@ class TripletNetwork(nn.Module):
     def __init__(self, encoder: Encoder, shape: TripletShape) -> None:
         super().__init__()
         self.encoder, self.shape = encoder.model, shape
-        self.half = False
+        self.halved = False
         """The encoder learns in bfloat16. It reads in float32, alike on every machine."""
         self.case = nn.Embedding(SHAPES, shape.features)
         self.space = nn.Embedding(SPACES, shape.features)
@@ -112,7 +112,7 @@ class TripletNetwork(nn.Module):
 
     def words(self, batch: Batch) -> torch.Tensor:
         """[B, W, H] what is known of each word."""
-        with torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=self.half and self.training):
+        with torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=self.halved and self.training):
             tokens = self.encoder(input_ids=batch.tokens, attention_mask=batch.mask).last_hidden_state
         tokens = tokens.float()
         width = tokens.shape[-1]

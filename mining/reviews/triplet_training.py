@@ -108,7 +108,7 @@ def train_opinions(
     if not any(review.opinions for review in reviews):
         raise ConfigurationError("there is nothing to train on: no text of the training file has an opinion")
     seen: list[tuple[LabelledReview, list[Candidate]]] = []
-    runs = []
+    models: list[OpinionModel] = []
     for member in range(options.members):
         learned, held = (list(reviews), list(dev)) if dev else cut(reviews, options, member)
         run = _Run(reviews, learned, held, replace(options, seed=options.seed + member), member)
@@ -119,14 +119,19 @@ def train_opinions(
             run.tuning.keep(folder, run.name)
         run.tuning.settle()
         seen += zip(held, run.model.candidates([review.text for review in held]), strict=True)
-        runs.append(run)
-    first = runs[0].model
+        models.append(run.model)  # the run itself, with all that its optimizer holds, may go
     choice, _ = best_choice(seen)
-    networks = [run.network for run in runs]
     languages, usual = _spoken(reviews)
-    calibration = _calibration(seen, choice.weight)
-    told = (first.polarities, first.categories, choice, languages, usual, calibration)
-    return OpinionModel(networks, first.reader, *told)
+    return OpinionModel(
+        [model.networks[0] for model in models],
+        models[0].reader,
+        models[0].polarities,
+        models[0].categories,
+        choice,
+        languages,
+        usual,
+        _calibration(seen, choice.weight),
+    )
 
 
 def _calibration(seen: Sequence[tuple[LabelledReview, list[Candidate]]], weight: float) -> Calibration:
@@ -146,7 +151,7 @@ def _spoken(reviews: Sequence[LabelledReview]) -> tuple[list[Language], int]:
 
 def half_is_fast(device: str) -> bool:
     """Whether bfloat16 has instructions of its own here; emulated it is slower than float32."""
-    told = getattr(torch.cpu, "get_capabilities", dict)()
+    told: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return device == "cuda" or bool(told.get("amx_bf16") or told.get("avx512_bf16"))
 
 
@@ -182,7 +187,7 @@ class _Run:
         self.items = [reader.item(Example(review.text), own=False) for review in learned]
         shape = _shape_of(everything, learned, self.items, len(polarities), len(categories))
         self.network = TripletNetwork(encoder, shape).to(device_of(options.device))
-        self.network.half = half_is_fast(options.device) if options.half is None else options.half
+        self.network.halved = half_is_fast(options.device) if options.half is None else options.half
         if options.freeze_embeddings:
             encoder.model.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
         self.model = OpinionModel([self.network], reader, polarities, categories, Choice())
@@ -216,7 +221,7 @@ class _Run:
         """The same for the same options and the same texts; how many other members there are does not matter."""
         left_out = ("encoders", "device", "members")
         told = {key: str(value) for key, value in asdict(self.options).items() if key not in left_out}
-        told["half"] = str(self.network.half)
+        told["half"] = str(self.network.halved)
         texts = [asdict(review) for review in (*self.learned, *self.held)]
         return blake2b(json.dumps([told, texts]).encode(), digest_size=16).hexdigest()
 
