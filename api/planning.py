@@ -94,7 +94,9 @@ def answered(
     """
     from mining.extraction import attribute_routing as routing
 
-    below = asking.route_below if asking.route_below is not None else folder and routing.route_of(folder)
+    below = asking.route_below
+    if below is None and folder is not None:
+        below = routing.route_of(folder)
     if below is None:
         raise FrontDoorError("whom to ask? Give --route-below T, a threshold that extract --plan shows")
     reads = routing.read(model, rows)

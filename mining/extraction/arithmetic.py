@@ -65,8 +65,9 @@ class Int8Linear(nn.Module):
         scale = max((high - low) / 255, 1e-8)
         zero = round(-low / scale)
         narrow = x.mul(1 / scale).add_(zero + 0.5).clamp_(0, 255).to(torch.uint8)
-        whole = (1.0, 0, torch.float32, "none", [], "")  # the result as it is, nothing after it
+        weight = (self.weight, self.scale, self.zero, self.bias)
+        # After them: the result as it is, in 32 bits, and nothing done to it.
         product: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
-            narrow, scale, zero, self.weight, self.scale, self.zero, self.bias, *whole
+            narrow, scale, zero, *weight, 1.0, 0, torch.float32, "none", [], ""
         )
         return product

@@ -41,16 +41,13 @@ class Bert(nn.Module):
         super().__init__()
         self.config = SimpleNamespace(**{"type_vocab_size": 2, "layer_norm_eps": 1e-12, **config})
         self.embeddings = _Embeddings(self.config)
-        layers = nn.ModuleList(_Layer(self.config) for _ in range(self.config.num_hidden_layers))
-        self.encoder = nn.ModuleDict({"layer": layers})
+        self.encoder = _Layers(self.config)
 
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
     ) -> SimpleNamespace:
         state = self.embeddings(input_ids, token_type_ids)
-        seen = attention_mask.bool()[:, None, None, :]
-        for layer in self.encoder["layer"]:  # type: ignore[union-attr]
-            state = layer(state, seen)
+        state = self.encoder(state, attention_mask.bool()[:, None, None, :])
         return SimpleNamespace(last_hidden_state=state)
 
     def get_input_embeddings(self) -> nn.Module:
@@ -87,6 +84,17 @@ class _Embeddings(nn.Module):
         return embedded
 
 
+class _Layers(nn.Module):
+    def __init__(self, config: SimpleNamespace) -> None:
+        super().__init__()
+        self.layer = nn.ModuleList(_Layer(config) for _ in range(config.num_hidden_layers))
+
+    def forward(self, state: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        for layer in self.layer:
+            state = layer(state, seen)
+        return state
+
+
 class _Layer(nn.Module):
     """Attention to all tokens of the text, then each token by itself; both are added to what came in, and normed."""
 
@@ -110,7 +118,8 @@ class _Layer(nn.Module):
 
     def _by_head(self, state: torch.Tensor) -> torch.Tensor:
         """[B, S, hidden] → [B, heads, S, hidden / heads]."""
-        return state.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        texts, tokens, width = state.shape
+        return state.view(texts, tokens, self.heads, width // self.heads).transpose(1, 2)
 
 
 class _Added(nn.Module):
