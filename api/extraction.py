@@ -7,9 +7,9 @@ from pathlib import Path
 from api.bootstrap import Shop
 from api.settings import Settings
 from kg.schema import SHOP, Schema
-from mining.extraction.judged import JudgedExtractor
 from mining.extraction.llm import LLMExtractor
 from mining.extraction.orders import Guarded
+from mining.extraction.rules import RuleExtractor
 from mining.language_model import Budget, LanguageModel, OpenAIModel, ReplyCache, local_server
 from mining.reviews.extractor import ReviewExtractor
 from mining.samples import sample_shop
@@ -31,8 +31,8 @@ def extractors(opened: Shop, llm_budget: str, schema: Schema = SHOP) -> Iterator
 
 
 def readers(schema: Schema = SHOP) -> list[Extractor]:
-    """The rules for products, with the judge of relations, and those for reviews, deaf to what a text orders instead of stating it."""
-    return [Guarded(JudgedExtractor(schema)), Guarded(ReviewExtractor())]
+    """The rules for products and for reviews, deaf to what a text orders instead of stating it."""
+    return [Guarded(RuleExtractor(schema)), Guarded(ReviewExtractor())]
 
 
 def _shipped() -> tuple[Path, ...]:

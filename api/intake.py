@@ -67,9 +67,9 @@ class Intake:
         if self._made is None:
             need("spacy", "nlp")
             from mining.arrival import Arrivals
-            from mining.extraction.judged import JudgedExtractor
             from mining.extraction.orders import Guarded
+            from mining.extraction.rules import RuleExtractor
 
-            extractors = [Guarded(JudgedExtractor(self._schema))]
+            extractors = [Guarded(RuleExtractor(self._schema))]
             self._made = Arrivals(self._store, extractors, run_dir=self._run_dir, schema=self._schema)
         return self._made

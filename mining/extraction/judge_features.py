@@ -15,13 +15,11 @@ from mining.extraction.kinds import Words, is_model, looks_like_person, modifies
 
 LEFT, RIGHT = 7, 5  # words of the sentence that are looked at on either side
 
-_LISTS = {
-    name: getattr(p, name)
-    for name in (
-        "PLACES PEOPLE SEASONS DEVICES CONSUMABLES SURFACES ACTIVITIES BRANDS VAGUE EFFECTS EFFECT_GERUNDS"
-        " EFFECT_VERBS NOT_GERUNDS ACTS MOOD FURNITURE DEVOTEES ANYBODY OCCASIONS BARE_PLACES GENERIC"
-    ).split()
-}
+_NAMES = """
+    PLACES PEOPLE SEASONS DEVICES CONSUMABLES SURFACES ACTIVITIES BRANDS VAGUE EFFECTS EFFECT_GERUNDS EFFECT_VERBS
+    NOT_GERUNDS ACTS MOOD FURNITURE DEVOTEES ANYBODY OCCASIONS BARE_PLACES GENERIC
+"""
+_LISTS: dict[str, frozenset[str]] = {name: getattr(p, name) for name in _NAMES.split()}
 _VERBS = frozenset([*p.ACT_VERBS, *p.ACTING_VERBS])
 
 Classes = Mapping[str, tuple[int, int]]
@@ -190,7 +188,10 @@ def _inside(sight: Sight, at: int) -> Iterator[str]:
     yield from (f"length={min(last - first, 6)}", f"h.shape={shape(words.text[last - 1])}", f"said={' '.join(inner)}")
     yield f"f.shape={shape(words.text[first])}&{words.in_title[first]}"
     yield from (f"last2={' '.join(inner[-2:])}", f"lead={' '.join(words.lower[chunk.start : first])}")
-    yield from (f"trail={' '.join(words.lower[last : chunk.end])}", f"named={head in sight.title}&{words.in_title[first]}")
+    yield from (
+        f"trail={' '.join(words.lower[last : chunk.end])}",
+        f"named={head in sight.title}&{words.in_title[first]}",
+    )
     yield "shapes=" + "".join(shape(word)[0] for word in words.text[first:last])[:6]
     yield from (f"again={sight.repeated[at]}", f"length&first={min(last - first, 3)}&{begin}")
     yield from (f"kh={kind}" for kind in kinds_of(head))
@@ -244,7 +245,11 @@ def _crossed(sight: Sight, at: int) -> Iterator[str]:
         yield from (f"o&kf={one}&{kind}", f"starts&kf={starts}&{kind}")
     yield from (f"o&f3={one}&{begin[-3:]}", f"o&h3={one}&{head[-3:]}", f"o&first={one}&{begin}", f"o&head={one}&{head}")
     yield f"o&shape={one}&{shape(words.text[last - 1])}&{title}"
-    yield from (f"o&length={one}&{min(last - first, 4)}", f"o&place={one}&{min(chunk.position, 2)}", f"o&t={one}&{title}")
+    yield from (
+        f"o&length={one}&{min(last - first, 4)}",
+        f"o&place={one}&{min(chunk.position, 2)}",
+        f"o&t={one}&{title}",
+    )
     yield f"o&f={one}&{sight.word(chunk.end, words.sentence[chunk.start])}"
     yield f"o&lead={one}&{words.lower[chunk.start] if first > chunk.start else ''}"
     yield from (f"model={model}", f"o&model={one}&{model}")

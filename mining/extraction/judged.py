@@ -58,9 +58,7 @@ def marks_of(doc: Doc) -> list[Mark]:
     return marks
 
 
-def _overruled(
-    doc: Doc, words: Words, foreign: set[int], found: set[int]
-) -> Iterator[tuple[str, int, int, str]]:
+def _overruled(doc: Doc, words: Words, foreign: set[int], found: set[int]) -> Iterator[tuple[str, int, int, str]]:
     """The rules' relations that the judge finds unlikely, as things set aside."""
     for span in doc.spans["shop_relations"]:
         if words.sentence[span.start] not in foreign and found.isdisjoint(range(span.start, span.end)):
