@@ -1,8 +1,8 @@
 """Where a tail of a relation may stand: the pieces of a text between commas, conjunctions, prepositions and verbs.
 
-tokens → ``chunks``: pieces, and which of them follow one another in a list → ``readings``: the spans that a piece may be
-cut to. Rules look where a cue is; this looks everywhere, so that a judge may find what no cue announces. Of the labels
-of 842 texts 98 % overlap with a reading of some chunk by half or more.
+tokens → ``chunks``: pieces, and which of them follow one another in a list → ``readings``: the spans that a piece may
+be cut to. Rules look where a cue is; this looks everywhere, so that a judge may find what no cue announces. Of 589
+labels of the choosing half, 587 lie in a chunk, and 98 % of these overlap with one of its readings by half or more.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,11 @@ from mining.extraction.phrases import HARD_STOPS, JOINS, trimmed
 SEPARATORS = JOINS | {",", "/"}
 LONGEST = 20  # tokens of a chunk; a longer piece names nothing, and is cut
 EXTENDING = frozenset({"of", "in", "with", "on", "for", "using", "like"})  # "3D printers using 1.75 mm filament"
+
+# Verbs that say of a thing that it fits; they are never part of what it fits.
+STATING = frozenset(
+    {"suit", "suits", "fit", "fits", "work", "works", "accept", "accepts", "take", "takes", "require", "requires"}
+)
 
 Span = tuple[int, int]
 
@@ -53,7 +58,13 @@ def chunks(words: Words) -> list[Chunk]:
 
 
 def readings(words: Words, found: Sequence[Chunk], at: int) -> dict[Span, str]:
-    """The spans that chunk ``at`` may be cut to, each with the way it is cut."""
+    """The spans that chunk ``at`` may be cut to, each with the way it is cut; no article before, if that can be."""
+    spans = _cuts_of(words, found, at)
+    kept = {span: way for span, way in spans.items() if words.lower[span[0]] not in STATING | p.DETERMINERS}
+    return kept or spans
+
+
+def _cuts_of(words: Words, found: Sequence[Chunk], at: int) -> dict[Span, str]:
     chunk = found[at]
     first, last = chunk.first, chunk.last
     spans: dict[Span, str] = {(first, last): "full"}
@@ -70,9 +81,10 @@ def readings(words: Words, found: Sequence[Chunk], at: int) -> dict[Span, str]:
     if joint is not None:
         spans.setdefault((first, joint.last), "joint")
     following = found[at + 1] if at + 1 < len(found) else None
-    if following and following.start == chunk.end + 1 and words.lower[chunk.end] in EXTENDING:
-        if words.sentence[chunk.end] == words.sentence[following.start]:
-            spans.setdefault((first, following.last), f"extended {words.lower[chunk.end]}")
+    if following and following.start == chunk.end + 1 and not _parts(words, chunk.end, following.start):
+        word = words.lower[chunk.end]
+        if word in EXTENDING:
+            spans.setdefault((first, following.last), f"extended {word}")
     return spans
 
 
@@ -99,9 +111,9 @@ def _cuts(words: Words, at: int, start: int) -> bool:
     word = words.lower[at]
     if start >= 0 and word in ('"', "”") and words.text[at - 1][-1:].isdigit():
         return False  # 2" tubes
-    if start >= 0 and word == "&" and at + 1 < len(words.text):
-        if words.text[at - 1][:1].isupper() and words.text[at + 1][:1].isupper():
-            return False  # Moln & Aske
+    beside = words.text[max(0, at - 1) : at + 2 : 2]
+    if start >= 0 and word == "&" and len(beside) == 2 and all(one[:1].isupper() for one in beside):
+        return False  # Moln & Aske
     return word in HARD_STOPS or word in SEPARATORS or word in p.ENDS or not word.strip()
 
 

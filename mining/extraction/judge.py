@@ -1,8 +1,8 @@
 """A small model that judges where relations are stated: linear, a quarter of a megabyte, no text of anybody in it.
 
-chunks of a text → hashed features → a softmax over no relation and the four (``first``) → a second softmax that sees what
-the first says of the chunk, of its list and of its neighbours (``second``: stacked generalisation, Wolpert 1992) → the
-likeliest cut of those that pass the threshold. Trained by ``mining.extraction.judge_training``.
+chunks of a text → hashed features → a softmax over no relation and the four (``first``) → a second softmax that sees
+what the first says of the chunk, of its list and of its neighbours (``second``: stacked generalisation, Wolpert 1992)
+→ the likeliest cut of those that pass the threshold. Trained by ``mining.extraction.judge_training``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeAlias
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -59,9 +60,9 @@ class Judge:
         try:
             with np.load(path, allow_pickle=False) as kept:
                 arrays = {name: kept[name] for name in NAMES}
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError) as error:
             raise SourceError(f"{path}: not the weights of a judge ({error}); train one again") from error
-        words = bytes(arrays["words"]).decode("utf-8").split("\n")
+        words = bytes(arrays["words"]).decode("utf-8").split()
         classes = dict(zip(words, zip(arrays["coarse"].tolist(), arrays["fine"].tolist(), strict=True), strict=True))
         return cls(
             _table(arrays["first"], arrays["first_steps"], arrays["first_scale"], FIRST_BITS),
@@ -132,7 +133,7 @@ def softmax(logits: Floats) -> Floats:
 
 
 def agreement(chunks: Sequence[Chunk], words: Words, first: Floats) -> Floats:
-    """``[chunks, 39]``: the first opinion of each chunk, of its list, of the chunk that its list hangs on, of neighbours.
+    """``[chunks, 39]``: the first opinion of each chunk, of its list, of what its list hangs on, of neighbours.
 
     Members of a list are neighbours, so that each list is a slice. Linear in the chunks.
     """

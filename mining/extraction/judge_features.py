@@ -15,32 +15,11 @@ from mining.extraction.kinds import Words, is_model, looks_like_person, modifies
 
 LEFT, RIGHT = 7, 5  # words of the sentence that are looked at on either side
 
-_LISTS = {
-    name: getattr(p, name)
-    for name in [
-        "PLACES",
-        "PEOPLE",
-        "SEASONS",
-        "DEVICES",
-        "CONSUMABLES",
-        "SURFACES",
-        "ACTIVITIES",
-        "BRANDS",
-        "VAGUE",
-        "EFFECTS",
-        "EFFECT_GERUNDS",
-        "EFFECT_VERBS",
-        "NOT_GERUNDS",
-        "ACTS",
-        "MOOD",
-        "FURNITURE",
-        "DEVOTEES",
-        "ANYBODY",
-        "OCCASIONS",
-        "BARE_PLACES",
-        "GENERIC",
-    ]
-}
+_NAMES = """
+    PLACES PEOPLE SEASONS DEVICES CONSUMABLES SURFACES ACTIVITIES BRANDS VAGUE EFFECTS EFFECT_GERUNDS EFFECT_VERBS
+    NOT_GERUNDS ACTS MOOD FURNITURE DEVOTEES ANYBODY OCCASIONS BARE_PLACES GENERIC
+"""
+_LISTS: dict[str, frozenset[str]] = {name: getattr(p, name) for name in _NAMES.split()}
 _VERBS = frozenset([*p.ACT_VERBS, *p.ACTING_VERBS])
 
 Classes = Mapping[str, tuple[int, int]]

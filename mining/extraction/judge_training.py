@@ -46,7 +46,7 @@ class Options:
     first: float = 3.0
     second: float = 1.0
     reading: float = 1.0
-    threshold: float = 0.6
+    threshold: float = 0.64
     rounds: int = 50
 
 
@@ -82,10 +82,12 @@ def examples(texts: Sequence[str], labels: Sequence[Iterable[Label]], classes: C
 
 
 def train(given: Sequence[Example], classes: Classes, options: Options | None = None) -> Judge:
-    """A judge of these examples."""
+    """A judge of these examples. Raises ValueError where they are too few different texts to learn from."""
     options = options or Options()
-    first, bias = _first(given, options)
     folds = [zlib.crc32(" ".join(one.words.lower).encode()) % FOLDS for one in given]
+    if len(set(folds)) < FOLDS or not any(one.chunks for one in given):
+        raise ValueError(f"{len(given)} texts are too few, or too much alike, to train a judge: give some dozens")
+    first, bias = _first(given, options)
     opinions: list[Floats] = [np.zeros((0, len(RELATIONS) + 1), np.float32)] * len(given)
     for fold in range(FOLDS):
         unseen = _first([one for one, its in zip(given, folds, strict=True) if its != fold], options)
@@ -131,7 +133,7 @@ def _small(table: Floats, kept: int) -> tuple[Any, Any, Floats]:
     places = np.sort(np.argsort(-np.abs(table).max(1), kind="stable")[:kept])
     places = places[np.abs(table[places]).max(1) > 0]
     scale = np.maximum(np.abs(table).max(0), 1e-6) / 127
-    steps = np.diff(places, prepend=0).astype(np.uint16)  # tables of 2**18 rows: no gap is wider where many are kept
+    steps = np.diff(places, prepend=0).astype(np.uint32)  # small numbers, which pack well
     return np.round(table[places] / scale).astype(np.int8), steps, scale.astype(np.float32)
 
 
