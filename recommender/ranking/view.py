@@ -171,11 +171,13 @@ def _listed(scores: Floats, shown: Bools, touched: Floats, lately: Floats, event
     counts = np.maximum(shown.sum(axis=1, keepdims=True), 1)
     values = np.where(shown, scores, 0).astype(np.float64)
     mean = values.sum(axis=1, keepdims=True) / counts
-    spread = np.sqrt((np.where(shown, values - mean, 0) ** 2).sum(axis=1, keepdims=True) / counts)
+    apart = np.where(shown, values - mean, 0)
+    spread = np.sqrt((apart**2).sum(axis=1, keepdims=True) / counts)
     best = np.maximum(np.abs(values).max(axis=1, keepdims=True), 1e-12)
+    apart = np.divide(apart, spread, out=np.zeros_like(apart), where=spread > 1e-6 * best)  # equals differ by rounding
     ranks = np.broadcast_to(np.log2(np.arange(scores.shape[1]) + 2), scores.shape)
     long = np.broadcast_to(np.log1p(events)[:, None], scores.shape)
-    parts = [(values - mean) / np.maximum(spread, 1e-12), values / best, ranks, touched, lately, long]
+    parts = [apart, values / best, ranks, touched, lately, long]
     told: Floats = np.stack(parts, axis=2).astype(np.float32)
     return told
 

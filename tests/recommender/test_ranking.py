@@ -275,6 +275,17 @@ def test_features_are_what_they_say():
     assert told.alone.shape[2] == 6 + len(ALONE) + 3 * told.beside.shape[3]
 
 
+@pytest.mark.parametrize("scores", [[5.0, 5.0, 5.0, 0.0], [3.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+def test_short_lists_and_equal_scores_are_told_in_numbers_that_half_precision_holds(scores):
+    data, _ = shop()
+    view = views(data)
+    history = data.histories.rows(0, 1)
+    pools = np.where(np.array([scores]) > 0, np.arange(4), -1)
+    told = tell(view, ((), view.attributes), history, pools, np.array([scores], np.float32), 3)
+    assert np.abs(told.alone).max() < 100
+    assert told.alone[0, :, 0].tolist() == [0, 0, 0, 0]
+
+
 def test_titles_are_compared_by_words_that_tell_apart():
     found = words(["Red Kettle 1L", "red kettle 2l", "Blue Lamp", "blue lamp!", "手冲咖啡壶", "咖啡壶 大", "", "x"])
     likeness = (found @ found.T).toarray()
