@@ -9,6 +9,7 @@ trains the small model and scores it beside a dictionary of the training values:
 import argparse
 import gzip
 import json
+import resource
 import sys
 import time
 from collections import Counter
@@ -311,7 +312,9 @@ class Spent:
     def __exit__(self, *error: object) -> None:
         wall, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
         speed = f", {self.count / wall:.0f} titles/s" if self.count and wall else ""
-        print(f"  {self.what}: {wall:.0f} s by the clock, {cpu:.0f} CPU seconds{speed}; money 0", flush=True)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux tells kilobytes
+        used = f"{wall:.0f} s by the clock, {cpu:.0f} CPU seconds{speed}, {peak:.1f} GB at most"
+        print(f"  {self.what}: {used}; money 0", flush=True)
 
 
 def _options(asked: argparse.Namespace, usual: "Options") -> "Options":
