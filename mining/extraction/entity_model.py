@@ -10,23 +10,15 @@ from mining.extraction.encoders import DEFAULT
 from mining.extraction.examples import Example, Span
 from mining.extraction.tagged_text import exact_entities, types_of
 from mining.extraction.tagger import Found, Tagger
-from mining.extraction.tagger_training import Epoch, Options, Part, train_parts
+from mining.extraction.tagger_training import Epoch, Options, Part, members_for, train_parts
 
 DEV_SHARE = 0.1
-FEW = 2000  # training texts under which single networks differ more by their seed than by what they learned
-MEMBERS = 3  # networks that are then averaged
 THRESHOLDS = tuple(round(0.1 + 0.025 * step, 3) for step in range(29))
 
 
 def entity_options(texts: int) -> Options:
     """How to train on so many texts: chosen on the dev files of EC-Yang2018 and Ding2019."""
-    return Options(
-        encoder=DEFAULT["zh"],
-        epochs=5,
-        rate=1e-4,
-        mask=0.15,
-        members=MEMBERS if texts < FEW else 1,
-    )
+    return Options(encoder=DEFAULT["zh"], epochs=5, rate=1e-4, mask=0.15, members=members_for(texts))
 
 
 class EntityModel:

@@ -28,6 +28,8 @@ from mining.extraction.tagger_network import Shape, TaggerNetwork
 
 _log = logging.getLogger("shopgraph.mining.tagger")
 NOISE = 0.01  # of F1 on dev, within which the later epoch is taken
+FEW = 2000  # training texts under which networks differ more by their order than by what they learned
+MEMBERS = 3  # networks that are then blended
 RIVALS = 0.02  # share of spans that overlap another's, from which labels are no rivals
 
 
@@ -83,6 +85,11 @@ class Epoch:
         return (
             f"epoch {self.number}: loss {self.loss:.3f}, dev precision {precision:.3f} recall {recall:.3f} F1 {f1:.3f}"
         )
+
+
+def members_for(texts: int) -> int:
+    """How many networks so many training texts are worth: a few texts cost little to learn several times."""
+    return MEMBERS if texts < FEW else 1
 
 
 Part: TypeAlias = tuple[Sequence[Example], Sequence[Example]]

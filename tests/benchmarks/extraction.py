@@ -9,6 +9,7 @@ trains the small model and scores it beside a dictionary of the training values:
 import argparse
 import gzip
 import json
+import resource
 import sys
 import time
 from collections import Counter
@@ -233,7 +234,7 @@ def print_set(asked: argparse.Namespace) -> bool:
 
 def _print_attributes(asked: argparse.Namespace) -> None:
     from mining.extraction.attribute_model import fit  # PyTorch: seconds that the fixtures need not wait for
-    from mining.extraction.tagger_training import Options
+    from mining.extraction.tagger_training import Options, members_for
 
     raw, wanted = beside(asked.train, None)
     rows, tests = read_rows(raw, labels=True), read_rows(asked.test, labels=True)
@@ -248,7 +249,7 @@ def _print_attributes(asked: argparse.Namespace) -> None:
     with Spent("training"):
         model = fit(
             rows,
-            _options(asked, replace(Options(), encoder=encoder_for(rows))),
+            _options(asked, Options(encoder=encoder_for(rows), members=members_for(len(rows)))),
             schema=schema,
             dev=read_rows(asked.dev, labels=True) if asked.dev else (),
             wanted=read_rows(wanted, labels=True) if wanted else (),
@@ -315,7 +316,9 @@ class Spent:
     def __exit__(self, *error: object) -> None:
         wall, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
         speed = f", {self.count / wall:.0f} titles/s" if self.count and wall else ""
-        print(f"  {self.what}: {wall:.0f} s by the clock, {cpu:.0f} CPU seconds{speed}; money 0", flush=True)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux tells kilobytes
+        used = f"{wall:.0f} s by the clock, {cpu:.0f} CPU seconds{speed}, {peak:.1f} GB at most"
+        print(f"  {self.what}: {used}; money 0", flush=True)
 
 
 def _options(asked: argparse.Namespace, usual: "Options") -> "Options":
