@@ -162,10 +162,17 @@ def test_it_finds_what_no_cue_announces_and_drops_what_rules_read_too_freely() -
     text = "Desk Tray\nStores letters, files and folders. Great for classrooms, offices and homes."
     (judged,) = labels_of(JudgedExtractor(), [Text(0, text)])
     assert {("SUITS", "classrooms"), ("SUITS", "offices"), ("SUITS", "homes"), ("USED_FOR", "files")} <= judged
-    never = replace(shipped(), threshold=1.1)
+    never = replace(shipped(), second_bias=shipped().second_bias - 50)
     (found,) = JudgedExtractor(judge=never).extract([Document("d", "p", "product", text)])
     assert [fact for fact in found.facts if fact.relation in ("SUITS", "USED_FOR")] == []
     assert {aside.quote for aside in found.set_aside if aside.reason == REASON} >= {"classrooms", "offices", "homes"}
+
+
+def test_where_rules_read_a_name_they_are_trusted_unless_it_is_very_unlikely() -> None:
+    text = "Case, Black\nFits the Zephra V7. Works with Alexa."
+    doubting = replace(shipped(), threshold=1.1)
+    (judged,) = labels_of(JudgedExtractor(judge=doubting), [Text(0, text)])
+    assert judged == {("COMPATIBLE_WITH", "Zephra V7"), ("COMPATIBLE_WITH", "Alexa")}
 
 
 def test_chinese_sentences_are_left_to_the_rules() -> None:
@@ -182,8 +189,8 @@ def test_the_command_trains_a_judge_that_can_be_loaded(
     command = runpy.run_path(str(BENCHMARKS / "relation_judge.py"), run_name="benchmark")
     monkeypatch.setitem(command["classes_of"].__globals__, "CATALOGUES", {})
     monkeypatch.setitem(command["classes_of"].__globals__, "word_classes", lambda texts: dict.fromkeys(texts, (0, 0)))
-    labels = [{"relation": "USED_FOR", "start": 14, "end": 19}]
-    rows = [{"id": f"own:{n}", "text": f"Pen {n}\nFor zum paper only.", "labels": labels} for n in range(9)]
+    labels = [{"relation": "USED_FOR", "start": 15, "end": 20}]
+    rows = [{"id": f"own:{n}", "text": f"Pen {n:02}\nFor zum paper only.", "labels": labels} for n in range(40)]
     (tmp_path / "l.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     given = ["--train", str(tmp_path / "l.jsonl"), "--data", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", ["relation_judge.py"])
@@ -191,4 +198,4 @@ def test_the_command_trains_a_judge_that_can_be_loaded(
     assert main([*given, "--out", str(tmp_path / "judge.npz")]) == 0
     assert Judge.load(tmp_path / "judge.npz").threshold == pytest.approx(Options().threshold)
     assert main([*given, "--folds", "3"]) == 0
-    assert "9 texts, 9 labels" in capsys.readouterr().out
+    assert "40 texts, 40 labels" in capsys.readouterr().out
