@@ -45,8 +45,8 @@ from recommender.training import Device, Run, peak_memory
 
 BEHAVIOUR = ("BOUGHT_WITH", "VIEWED_WITH", "BOUGHT_AFTER", "SUBSTITUTE_FOR", "COMPLEMENTS")
 MANY_EVENTS = 100_000  # from here on LightGCN gets larger batches and less time: it costs the most and adds the least
-# Of an epoch: each step costs what the graph is large, so that more of them would cost the square. Shops of up to 50,000
-# users, or 400,000 pairs, keep the batches that were measured.
+# Of an epoch: each step costs what the graph is large, so that more of them would cost the square. With up to 50,000
+# users, or 400,000 pairs, the batches are those that were measured.
 MOST_STEPS = {"lightgcn": 100, "relational": 25}
 LARGEST_DENSE = 20_000  # products; beyond it a dense item-by-item matrix (EASE) no longer fits in 4 GB
 
