@@ -68,7 +68,8 @@ def _counts(texts: Sequence[str]) -> tuple[Ints, Ints, Ints]:
 def unit(matrix: Sparse) -> Sparse:
     """Rows of length 1; a row of 0 stays one."""
     lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1), np.float32)).ravel()
-    scaled: Sparse = (matrix * (1 / np.maximum(lengths, np.float32(1e-12)))[:, None]).tocsr()
+    inverse = np.asarray(1 / np.maximum(lengths, 1e-12), np.float32)
+    scaled: Sparse = (matrix * inverse[:, None]).tocsr()
     return scaled
 
 

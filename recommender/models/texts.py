@@ -78,8 +78,9 @@ class Texts:
         from_acted: Sparse = (near * acted.astype(np.float32)[:, None]).tocsr()
         from_acted.eliminate_zeros()
         shares = keep_largest(from_acted, self.inherits).power(2)
-        sums = np.asarray(shares.sum(axis=0), np.float32).ravel()
-        shares = (shares * (1 / np.maximum(sums, np.float32(1e-12)))[None, :]).tocsr()
+        sums: Floats = np.asarray(shares.sum(axis=0), np.float32).ravel()
+        inverse = np.asarray(1 / np.maximum(sums, 1e-12), np.float32)
+        shares = (shares * inverse[None, :]).tocsr()
         behaviour = ItemKNN().fit(data).matrix
         inherited: Sparse = sp.csr_array(behaviour @ shares)
         inherited.setdiag(0)
