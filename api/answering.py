@@ -13,9 +13,12 @@ from api.errors import NotTrained
 from api.extras import has, need
 from api.settings import Settings
 from kg import analysis, snapshot
+from recommender.thresholds import NO_THRESHOLDS, Thresholds
 
 
-def recommend(opened: Shop, *, user: str | None, k: int, product: str | None = None) -> dict[str, Any]:
+def recommend(
+    opened: Shop, *, user: str | None, k: int, product: str | None = None, thresholds: Thresholds = NO_THRESHOLDS
+) -> dict[str, Any]:
     """Recommendations, or the one for ``product``, as the service would answer."""
     from api.routes.recommendations import told
 
@@ -26,7 +29,7 @@ def recommend(opened: Shop, *, user: str | None, k: int, product: str | None = N
     if product is not None:
         found = [served.recommender.explain(product, user)]
     else:
-        found = served.recommender.recommend(user, k=k, rules=services.rules.holding())
+        found = served.recommender.recommend(user, k=k, rules=services.rules.holding(), thresholds=thresholds)
     items = [item.model_dump() for item in told(services, found)]
     return {**services.stamp(), "user_id": user, "items": items}
 

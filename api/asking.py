@@ -15,6 +15,7 @@ from mining.catalog import CATEGORY_SEPARATOR
 from recommender.diversity import Diversity, Kind, Level
 from recommender.errors import FilterError
 from recommender.filters import Filters
+from recommender.thresholds import Thresholds
 
 MOST_CONDITIONS = 100  # attributes, or products left out, of one request
 
@@ -73,6 +74,19 @@ class Asked(BaseModel):
         default=[], max_length=MOST_CONDITIONS, examples=[["cof-03"]], description="products that are blocked"
     )
 
+    min_score: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        default=None,
+        examples=[0.05],
+        description="leave out what scores lower, so that an answer may have fewer than `k` items; scores of one "
+        "`origin` are no measure for another",
+    )
+    min_confidence: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None,
+        examples=[0.8],
+        description="leave out what no fact of at least this confidence joins to the history; the model's facts, as "
+        "they were when it was trained",
+    )
+
     diversity_level: Annotated[Level, BeforeValidator(_level)] = Field(
         default="no-diversity",
         examples=["medium-diversity"],
@@ -88,6 +102,10 @@ class Asked(BaseModel):
     @property
     def diversity(self) -> Diversity:
         return Diversity(self.diversity_level, self.diversity_type)
+
+    @property
+    def thresholds(self) -> Thresholds:
+        return Thresholds(self.min_score, self.min_confidence)
 
     def filters(self, reader: GraphReader) -> Filters:
         """Raises UnknownEntity for a category or brand that there is not, FilterError for what no product can meet."""

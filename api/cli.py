@@ -13,9 +13,8 @@ from typing import Annotated
 
 import typer
 
-from api import answering, model_commands, telling
+from api import answering, model_commands, schema_commands, telling
 from api.bootstrap import shop
-from api.errors import FrontDoorError
 from api.flags import (
     AskFlag,
     BudgetFlag,
@@ -27,6 +26,7 @@ from api.flags import (
     PresetFlag,
     RelationsFlag,
     ReviewsFlag,
+    ReviewsModelFlag,
     SchemaFlag,
     SeedFlag,
     SmallModelFlag,
@@ -38,12 +38,11 @@ from api.flags import (
     settings,
     told,
 )
-from api.model_commands import AssumedFlag, CoreHourFlag, PlanFlag, PlotsFlag, PriceFlag, RouteFlag
 from api.progress import Bars
 from api.reading import Reading
-from api.settings import Settings
+from api.settings import Torchrun
 from api.workspace import Workspace
-from mining.schema.files import read_schema
+from recommender.thresholds import Thresholds
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -52,8 +51,7 @@ app = typer.Typer(
     help="A knowledge graph a shop can trust, and recommendations it can explain.",
 )
 
-schemas = typer.Typer(no_args_is_help=True, help="Which attributes products have: propose a schema, or check a file.")
-app.add_typer(schemas, name="schema")
+app.add_typer(schema_commands.schemas, name="schema")
 
 
 class ExportFormat(StrEnum):
@@ -98,6 +96,7 @@ def run(
     until: UntilFlag = None,
     schema: SchemaFlag = None,
     model: SmallModelFlag = None,
+    reviews_model: ReviewsModelFlag = None,
     ask: AskFlag = "doubtful",
     device: DeviceFlag = "cpu",
     seed: SeedFlag = 0,
@@ -106,7 +105,7 @@ def run(
     from api import stages
 
     files = stages.Files.of(catalog, events, reviews, relations, preset=preset, columns=map or [], strict=strict)
-    how = Reading.of(llm_budget, schema, model, ask, device)
+    how = Reading.of(llm_budget, schema, model, reviews_model, ask, device)
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
         print(stages.run(opened, files, bars, how, until=stages.moment(until), device=device, seed=seed))
 
@@ -143,6 +142,7 @@ def mine(
     until: UntilFlag = None,
     schema: SchemaFlag = None,
     model: SmallModelFlag = None,
+    reviews_model: ReviewsModelFlag = None,
     ask: AskFlag = "doubtful",
     device: DeviceFlag = "cpu",
     as_json: JsonFlag = False,
@@ -150,7 +150,7 @@ def mine(
     """Extract facts from texts and statistics from behaviour."""
     from api import stages
 
-    how = Reading.of(llm_budget, schema, model, ask, device)
+    how = Reading.of(llm_budget, schema, model, reviews_model, ask, device)
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
         report = stages.mine(opened, bars, how, until=stages.moment(until))
     told(report, as_json, telling.summary("mine", report))
@@ -167,15 +167,26 @@ def train(
     tolerance: Annotated[
         float, typer.Option("--tolerance", help="With --gate: share of the NDCG in service that may be lost.")
     ] = 0.05,
+    ranker: Annotated[
+        bool, typer.Option("--ranker/--no-ranker", help="Whether a ranker may order the best of the choice anew.")
+    ] = True,
     seed: SeedFlag = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train the models, let the validation cut choose, and put the choice into service."""
+    """Train the models, let the validation cut choose, and put the choice into service.
+
+    Several processes share the networks' batches: torchrun --nproc-per-node 2 --no-python shopgraph train
+    """
     from api import stages
 
-    when, lose = stages.moment(until), tolerance if gate else None
-    with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
-        report = stages.train(opened, bars, until=when, device=device, seed=seed, tolerance=lose)
+    when, lose, torchrun = stages.moment(until), tolerance if gate else None, Torchrun()
+    first = torchrun.rank == 0
+    with shop(settings(workspace, store), write=first) as opened, Bars(quiet=not first) as bars:
+        report = stages.train(
+            opened, bars, until=when, device=device, seed=seed, tolerance=lose, ranker=ranker, torchrun=torchrun
+        )
+    if not first:
+        return
     told(report, as_json, telling.summary("train", report))
     if gate and not report["gate"]["passed"]:
         raise typer.Exit(3)
@@ -213,86 +224,6 @@ def evaluate(
 
 @app.command()
 @refusing
-def extract(
-    test: Annotated[Path, typer.Option("--test", help="Products to read (JSONL); their labels are not looked at.")],
-    out: Annotated[Path, typer.Option("--out", help="File to write: a JSON line a product, in order.")],
-    relations: Annotated[
-        bool, typer.Option("--relations", help="Write the relations that texts (id, text) state; needs no training.")
-    ] = False,
-    train: Annotated[Path | None, typer.Option("--train", help="Labelled products (JSONL) to learn from.")] = None,
-    more: Annotated[
-        Path | None, typer.Option("--more", help="Rows of label --lessons: a model in --model stays unless beaten.")
-    ] = None,
-    dev: Annotated[
-        Path | None, typer.Option("--dev", help="Labelled products to choose on; else cut from train.")
-    ] = None,
-    schema: SchemaFlag = None,
-    wanted: Annotated[Path | None, typer.Option("--normalized", help="Train, with values as you want them.")] = None,
-    model: Annotated[
-        Path | None, typer.Option("--model", help="Folder to keep the model in, or to take it from.")
-    ] = None,
-    encoder: Annotated[str | None, typer.Option("--encoder", help="Name, folder or archive of an encoder.")] = None,
-    encoders: Annotated[Path | None, typer.Option("--encoders", help="Folder to look for named encoders in.")] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many passes over train.")] = None,
-    plan: PlanFlag = False,
-    plots: PlotsFlag = None,
-    route_below: RouteFlag = None,
-    llm_budget: BudgetFlag = "0",
-    llm_f1: AssumedFlag = None,
-    llm_price: PriceFlag = None,
-    core_hour: CoreHourFlag = 0.05,
-    device: DeviceFlag = "cpu",
-    seed: SeedFlag = 0,
-    as_json: JsonFlag = False,
-) -> None:
-    """Train the small model on labelled products and write the attribute values of others; or, with --relations,
-    write what texts say that a product is compatible with, belongs to, is used for and suits; or, with --plan, write
-    what asking a language model about the least sure products would gain and cost."""
-    from api import extracting, planning
-
-    asking = planning.Asking(llm_budget, llm_f1, llm_price, core_hour, route_below, Settings())
-    if plan:
-        if relations or train or more or dev or schema or wanted:
-            raise FrontDoorError("--plan is about a trained model: give --model, --test and --out alone")
-        report = planning.plan(model, test, out, asking, plots=plots, device=device)
-        told(report, as_json, planning.told(report))
-        return
-
-    if relations:
-        if train or more or dev or schema or wanted or model:
-            raise FrontDoorError("--relations reads by rules: give --test and --out, and nothing to learn from")
-        result = extracting.extract_relations(test, out)
-        told(result, as_json, f"{result['labels']} relations of {result['texts']} texts in {result['out']}")
-        return
-    asked = extracting.Extract(
-        test,
-        out,
-        train=train,
-        more=more,
-        dev=dev,
-        schema=schema,
-        wanted=wanted,
-        model=model,
-        encoder=encoder,
-        encoders=encoders or Settings().encoders,
-        epochs=epochs,
-        device=device,
-        seed=seed,
-        asking=asking,
-    )
-    result = extracting.extract(asked, lambda text: print(text, file=sys.stderr))
-    text = f"{result['values']} values of {result['products']} products in {result['out']}"
-    if "routed" in result:
-        text += "; of {asked} products less sure than {route_below:g}, a language model answered {answered}".format(
-            **result["routed"]
-        )
-    told(result, as_json, text + telling.because(result["set_aside"]))
-    if not result.get("compared", {"promoted": True})["promoted"]:
-        raise typer.Exit(3)
-
-
-@app.command()
-@refusing
 def label(
     who: Annotated[str, typer.Option("--who", help="Who decides: a name that stands beside each decision.")],
     lessons: Annotated[
@@ -314,41 +245,24 @@ def label(
     told(result, as_json, text + (f", {result['gone']} are gone" if result["gone"] else ""))
 
 
-app.command()(model_commands.compress)
-
-
-@schemas.command()
+@app.command()
 @refusing
-def propose(
-    catalog: CatalogFlag,
-    out: Annotated[Path, typer.Option("--out", help="File to write: YAML or JSON by its name.")],
+def forget(
+    user: Annotated[str, typer.Argument(help="The user's id in the log.")],
     workspace: WorkspaceFlag = None,
-    llm_budget: Annotated[
-        str, typer.Option("--llm-budget", help="Limit where SHOPGRAPH_LLM_BASE_URL is set; 0: rules alone.")
-    ] = "200000tokens",
-    preset: PresetFlag = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that says something else.")] = False,
+    store: StoreFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Propose the attributes of each category from a catalogue, for a person to accept."""
-    from api import proposing
+    """Erase a person: their events and the answers they were shown; says which models still know them."""
+    from api import forgetting
 
-    with Bars() as bars:
-        result = proposing.propose(
-            settings(workspace), catalog, out, bars, llm_budget=llm_budget, preset=preset, force=force
-        )
-    told(result, as_json, telling.proposed(result))
+    with shop(settings(workspace, store), write=True) as opened:
+        report = forgetting.forget(opened, user)
+    told(report, as_json, forgetting.told(report))
 
 
-@schemas.command()
-@refusing
-def check(
-    file: Annotated[Path, typer.Argument(help="A schema file: JSON, JSON lines or YAML.")], as_json: JsonFlag = False
-) -> None:
-    """Say whether a schema file can be read, and what it holds."""
-    names = read_schema(file).names()
-    text = "\n".join(f"{category}: {', '.join(attributes)}" for category, attributes in names.items())
-    told({"attributes": {category: list(of) for category, of in names.items()}}, as_json, text)
+app.command()(model_commands.extract)
+app.command()(model_commands.compress)
 
 
 @app.command()
@@ -377,13 +291,17 @@ def recommend(
         str | None, typer.Option("--user", help="A user of the log; an unknown one gets the fallback.")
     ] = None,
     k: Annotated[int, typer.Option(help="How many.")] = 10,
+    min_score: Annotated[float | None, typer.Option(help="Leave out what scores lower.")] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(help="Leave out what no fact of this confidence joins to the history.")
+    ] = None,
     workspace: WorkspaceFlag = None,
     store: StoreFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
     """What to show a user, best first."""
     with shop(settings(workspace, store)) as opened:
-        answer = answering.recommend(opened, user=user, k=k)
+        answer = answering.recommend(opened, user=user, k=k, thresholds=Thresholds(min_score, min_confidence))
     told(answer, as_json, telling.recommendations(answer, reasons=0))
 
 

@@ -74,16 +74,17 @@ def extract(asked: Extract, tell: Callable[[str], None]) -> dict[str, Any]:
 
 
 def extract_relations(test: Path, out: Path) -> dict[str, Any]:
-    """Writes the relations that each text states, by rules, and returns counts for the user.
+    """Writes the relations that each text states, by rules and a judge, and returns counts for the user.
 
     Raises SourceError that names the line that is none of ``{"id", "text"}``; then nothing is written.
     """
+    from mining.extraction.judged import JudgedExtractor
     from mining.extraction.orders import Guarded
     from mining.extraction.relation_texts import line_of, read_texts, stated
-    from mining.extraction.rules import RuleExtractor
 
     texts = read_texts(test)
-    lines = [line_of(text, labels) for text, labels in zip(texts, stated(Guarded(RuleExtractor()), texts), strict=True)]
+    found = stated(Guarded(JudgedExtractor()), texts)
+    lines = [line_of(text, labels) for text, labels in zip(texts, found, strict=True)]
     json_lines.write(out, lines)
     return {"texts": len(texts), "labels": sum(len(one["labels"]) for one in lines), "out": str(out)}
 
@@ -96,7 +97,7 @@ def trained(
     Raises FrontDoorError where there is neither.
     """
     from mining.extraction.attribute_model import AttributeModel, cut, fit
-    from mining.extraction.tagger_training import Options
+    from mining.extraction.tagger_training import Options, members_for
 
     if asked.train is None:
         if asked.model is None:
@@ -113,6 +114,7 @@ def trained(
         encoder=asked.encoder or encoder_for(rows),
         encoders=asked.encoders,
         epochs=asked.epochs or Options().epochs,
+        members=members_for(len(rows)),
         device=asked.device,
         seed=asked.seed,
     )

@@ -35,7 +35,7 @@ def extractors(opened: Shop, how: Reading) -> Iterator[tuple[list[Extractor], Sc
     replies, shipped = opened.workspace.cache / "replies.db", _shipped()
     small = _small_model(how) if how.model else None
     schema = small.schema if small else how.schema or SHOP
-    chosen = readers(schema)
+    chosen = readers(schema, how.reviews_model)
     if small:
         chosen.append(Guarded(small))
     with ExitStack() as stack:
@@ -58,9 +58,17 @@ def _small_model(how: Reading) -> "AttributeExtractor":
     return AttributeExtractor.load(how.model, schema=how.schema, device=how.device)
 
 
-def readers(schema: Schema = SHOP) -> list[Extractor]:
+def readers(schema: Schema = SHOP, reviews_model: Path | None = None) -> list[Extractor]:
     """The rules for products and for reviews, deaf to what a text orders instead of stating it."""
-    return [Guarded(RuleExtractor(schema)), Guarded(ReviewExtractor())]
+    rules = Guarded(RuleExtractor(schema))
+    if reviews_model is None:
+        return [rules, Guarded(ReviewExtractor())]
+    need("torch", "train")
+    from mining.reviews.opinion_extractor import OpinionExtractor
+    from mining.reviews.triplet_model import OpinionModel
+
+    model = OpinionModel.load(reviews_model)
+    return [rules, Guarded(ReviewExtractor(unless=model.languages)), Guarded(OpinionExtractor(model))]
 
 
 def _shipped() -> tuple[Path, ...]:

@@ -48,6 +48,10 @@ StrictFlag = Annotated[bool, typer.Option("--strict", help="Stop at the first ro
 SchemaFlag = Annotated[
     Path | None, typer.Option("--schema", help="Attributes of each category: JSON, JSON lines or YAML.")
 ]
+ReviewsModelFlag = Annotated[
+    Path | None,
+    typer.Option("--reviews-model", help="Folder of a trained model of reviews; without one, a lexicon reads them."),
+]
 DeviceFlag = Annotated[Literal["cpu", "cuda"], typer.Option("--device", help="cpu or cuda.")]
 SeedFlag = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
 

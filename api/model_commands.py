@@ -1,11 +1,14 @@
-"""Commands and flags about a small model that was trained: ``shopgraph compress``, and the plan of ``extract``."""
+"""Commands about the small model: ``shopgraph extract`` and ``shopgraph compress``."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from api.flags import DeviceFlag, JsonFlag, refusing, told
+from api import telling
+from api.errors import FrontDoorError
+from api.flags import BudgetFlag, DeviceFlag, JsonFlag, SchemaFlag, SeedFlag, refusing, told
+from api.settings import Settings
 
 PlanFlag = Annotated[
     bool,
@@ -24,6 +27,85 @@ PriceFlag = Annotated[
     typer.Option("--llm-price", help="With --plan: USD a million input and output tokens; default 2.5,10 (GPT-4o)."),
 ]
 CoreHourFlag = Annotated[float, typer.Option("--core-hour", help="With --plan: USD an hour of one processor core.")]
+
+
+@refusing
+def extract(
+    test: Annotated[Path, typer.Option("--test", help="Products to read (JSONL); their labels are not looked at.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write: a JSON line a product, in order.")],
+    relations: Annotated[
+        bool, typer.Option("--relations", help="Write the relations that texts (id, text) state; needs no training.")
+    ] = False,
+    train: Annotated[Path | None, typer.Option("--train", help="Labelled products (JSONL) to learn from.")] = None,
+    more: Annotated[
+        Path | None, typer.Option("--more", help="Rows of label --lessons: a model in --model stays unless beaten.")
+    ] = None,
+    dev: Annotated[
+        Path | None, typer.Option("--dev", help="Labelled products to choose on; else cut from train.")
+    ] = None,
+    schema: SchemaFlag = None,
+    wanted: Annotated[Path | None, typer.Option("--normalized", help="Train, with values as you want them.")] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="Folder to keep the model in, or to take it from.")
+    ] = None,
+    encoder: Annotated[str | None, typer.Option("--encoder", help="Name, folder or archive of an encoder.")] = None,
+    encoders: Annotated[Path | None, typer.Option("--encoders", help="Folder to look for named encoders in.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many passes over train.")] = None,
+    plan: PlanFlag = False,
+    plots: PlotsFlag = None,
+    route_below: RouteFlag = None,
+    llm_budget: BudgetFlag = "0",
+    llm_f1: AssumedFlag = None,
+    llm_price: PriceFlag = None,
+    core_hour: CoreHourFlag = 0.05,
+    device: DeviceFlag = "cpu",
+    seed: SeedFlag = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train the small model on labelled products and write the attribute values of others; or, with --relations,
+    write what texts say that a product is compatible with, belongs to, is used for and suits; or, with --plan, write
+    what asking a language model about the least sure products would gain and cost."""
+    from api import extracting, planning
+
+    asking = planning.Asking(llm_budget, llm_f1, llm_price, core_hour, route_below, Settings())
+    if plan:
+        if relations or train or more or dev or schema or wanted:
+            raise FrontDoorError("--plan is about a trained model: give --model, --test and --out alone")
+        report = planning.plan(model, test, out, asking, plots=plots, device=device)
+        told(report, as_json, planning.told(report))
+        return
+
+    if relations:
+        if train or more or dev or schema or wanted or model:
+            raise FrontDoorError("--relations reads by rules: give --test and --out, and nothing to learn from")
+        result = extracting.extract_relations(test, out)
+        told(result, as_json, f"{result['labels']} relations of {result['texts']} texts in {result['out']}")
+        return
+    asked = extracting.Extract(
+        test,
+        out,
+        train=train,
+        more=more,
+        dev=dev,
+        schema=schema,
+        wanted=wanted,
+        model=model,
+        encoder=encoder,
+        encoders=encoders or Settings().encoders,
+        epochs=epochs,
+        device=device,
+        seed=seed,
+        asking=asking,
+    )
+    result = extracting.extract(asked, lambda text: typer.echo(text, err=True))
+    text = f"{result['values']} values of {result['products']} products in {result['out']}"
+    if "routed" in result:
+        text += "; of {asked} products less sure than {route_below:g}, a language model answered {answered}".format(
+            **result["routed"]
+        )
+    told(result, as_json, text + telling.because(result["set_aside"]))
+    if not result.get("compared", {"promoted": True})["promoted"]:
+        raise typer.Exit(3)
 
 
 @refusing

@@ -8,10 +8,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 
 class Bars:
-    """One bar a stage. Where no terminal watches, one line a finished stage instead."""
+    """One bar a stage. Where no terminal watches, one line a finished stage instead; nothing at all if ``quiet``."""
 
-    def __init__(self) -> None:
-        self._console = Console(file=sys.stderr)
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = Console(file=sys.stderr, quiet=quiet)
         self._bars = Progress(
             TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             console=self._console, disable=not self._console.is_terminal,

@@ -32,7 +32,8 @@ class RecommendationOut(BaseModel):
     explained: bool = Field(description="false where no path of facts carries this score, or none was asked for")
     moved_by: list[str] = Field(
         default=[],
-        description="what gave it another rank than its score would: a level of diversity, a rule, exploration",
+        description="what gave it another rank than its score would: the ranker, a level of diversity, a rule, "
+        "exploration",
     )
     explored: bool = Field(default=False, description="whether chance gave it another rank than it has by itself")
     propensity: float = Field(

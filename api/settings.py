@@ -7,6 +7,19 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+class Torchrun(BaseSettings):
+    """What torchrun tells each process that it starts: one process alone where it started none."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    rank: int = Field(default=0, validation_alias="RANK", ge=0)
+    count: int = Field(default=1, validation_alias="WORLD_SIZE", ge=1)
+    local: int = Field(default=0, validation_alias="LOCAL_RANK", ge=0)
+    address: str = Field(default="127.0.0.1", validation_alias="MASTER_ADDR")
+    port: int = Field(default=29500, validation_alias="MASTER_PORT")
+    attempt: int = Field(default=0, validation_alias="TORCHELASTIC_RESTART_COUNT", ge=0)
+
+
 class Settings(BaseSettings):
     """Read once, at the composition root. A command-line flag of the same name wins over the environment."""
 

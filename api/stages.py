@@ -16,6 +16,7 @@ from api.extraction import extractors
 from api.extras import need
 from api.progress import Bars
 from api.reading import Reading
+from api.settings import Torchrun
 from api.workspace import write_json
 from kg import analysis, quality
 from mining import loading, pipeline, samples
@@ -109,19 +110,30 @@ def mine(opened: Shop, bars: Bars, how: Reading, *, until: int | None) -> dict[s
 
 
 def train(
-    opened: Shop, bars: Bars, *, until: int | None, device: Device, seed: int, tolerance: float | None = None
+    opened: Shop,
+    bars: Bars,
+    *,
+    until: int | None,
+    device: Device,
+    seed: int,
+    tolerance: float | None = None,
+    ranker: bool = True,
+    torchrun: Torchrun | None = None,
 ) -> dict[str, Any]:
     """Needs the extra ``train`` for the graph neural networks. With a ``tolerance``, only what passes the gate is put
-    into service; the report's ``gate`` says what it found."""
+    into service; the report's ``gate`` says what it found. Of several processes the first one alone writes."""
     need("torch", "train")
     from api import training
     from api.promoting import Promotion
+    from recommender.distributed import Member, joined
 
-    report = training.train(
-        opened.store, opened.log, opened.workspace, bars, until=until, device=device, seed=seed,
-        gate=None if tolerance is None else Promotion(tolerance),
-    )  # fmt: skip
-    return _keep(opened, "train", report)
+    member = Member() if torchrun is None else Member(**torchrun.model_dump())
+    with joined(member, device):
+        report = training.train(
+            opened.store, opened.log, opened.workspace, bars, until=until, device=device, seed=seed,
+            gate=None if tolerance is None else Promotion(tolerance), ranker=ranker,
+        )  # fmt: skip
+    return report if member.rank else _keep(opened, "train", report)
 
 
 def evaluate(

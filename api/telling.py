@@ -48,7 +48,7 @@ def _mine(report: Report) -> list[str]:
     behavior = report["behavior"]
     lines.append(
         f"behaviour: {behavior['events']:,} events in {behavior['sessions']:,} sessions and {behavior['baskets']:,} "
-        f"baskets; {report['bots']} bots left out{because(behavior['set_aside'])}"
+        f"baskets; {report['bots']} bots left out{because(behavior['set_aside'])}{_made_up(behavior)}"
     )
     for relation, methods in report["health"]["facts"].items():
         told = ", ".join(f"{sum(buckets.values())} {method}" for method, buckets in methods.items())
@@ -56,6 +56,12 @@ def _mine(report: Report) -> list[str]:
     graph = report["graph"]
     lines.append(f"graph: {graph['entities']:,} entities, {graph['facts']:,} facts, {graph['components']} components")
     return lines
+
+
+def _made_up(behavior: Report) -> str:
+    """Pairs that a crowd of empty accounts made; nothing where there are none."""
+    made = ", ".join(f"{count} {relation}" for relation, count in behavior.get("suspect_pairs", {}).items())
+    return f"; pairs made by bursts of empty accounts, counted again without them: {made}" if made else ""
 
 
 def _train(report: Report) -> list[str]:
@@ -68,11 +74,34 @@ def _train(report: Report) -> list[str]:
     told = " → ".join(
         f"{'+ ' if place else ''}{step['adds']} {step['ndcg@10']:.4f}" for place, step in enumerate(steps)
     )
-    found = report.get("gate")
+    found, lines = report.get("gate"), [*lines, *_ranker(report.get("ranker"))]
     if found is not None and not found["passed"]:
         return [*lines, f"chose: {told}  ({report['model']})", *_gate(found, report["model"])]
     served = f"serves: {told}  ({report['model']})"
-    return [*lines, served, *(_gate(found, report["model"]) if found is not None else ())]
+    return [*lines, served, *(_gate(found, report["model"]) if found is not None else ()), *_memory(report)]
+
+
+def _memory(report: Report) -> list[str]:
+    """The peak, where the report knows it."""
+    found = report.get("memory")
+    if found is None:
+        return []
+    each = f"in each of {found['processes']} processes" if found["processes"] > 1 else "in all"
+    on_gpu = f", {found['peak_bytes_cuda'] / 1e9:.2f} GB on the GPU" if "peak_bytes_cuda" in found else ""
+    return [f"memory: at most {found['peak_bytes'] / 1e9:.2f} GB {each}{on_gpu}"]
+
+
+def _ranker(found: Report | None) -> list[str]:
+    if found is None:
+        return []
+    if "difference" not in found:
+        return [f"ranker: none, {found['failed']}"]
+    k = "ndcg@10"
+    verdict = "served" if found["served"] else "not served: it is not shown to help"
+    return [
+        f"ranker: {found[k]:.4f} → {found[k + ' ranked']:.4f}, {_interval(found['difference'])} on {found['users']:,} "
+        f"users out of fold; {verdict}"
+    ]
 
 
 def _gate(found: Report, model: str) -> list[str]:

@@ -18,30 +18,36 @@ import pyarrow.compute as pc
 
 from api.progress import Bars
 from api.promoting import Promotion
+from api.reordering import Parted, proven, ranked
 from api.serving import current_model
 from api.workspace import Workspace
 from kg import ids
 from kg.events import EventLog
 from kg.store import GraphReader
-from kg.types import Entity, Fact, Timestamp
-from mining.behavior.miner import mine_behavior
+from kg.types import Document, Entity, Fact, Timestamp
+from mining.behavior.miner import made_up, mine_behavior
+from mining.behavior.selection import without
 from mining.bots import bots
-from recommender import artifact, choosing
+from recommender import artifact, choosing, distributed
 from recommender.dataset import Dataset
 from recommender.model import Model
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
 from recommender.models.lightgcn import LightGCN
 from recommender.models.popularity import Popularity
+from recommender.models.randomwalk import RandomWalk
 from recommender.models.relational import Relational
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
 from recommender.reading import read_dataset
-from recommender.splits import Cut, time_cut, validation_time
-from recommender.training import Device, Run
+from recommender.splits import Cut, validation_time
+from recommender.training import Device, Run, peak_memory
 
 BEHAVIOUR = ("BOUGHT_WITH", "VIEWED_WITH", "BOUGHT_AFTER", "SUBSTITUTE_FOR", "COMPLEMENTS")
 MANY_EVENTS = 100_000  # from here on LightGCN gets larger batches and less time: it costs the most and adds the least
+# Of an epoch: each step costs what the graph is large, so that more of them would cost the square. With up to 50,000
+# users, or 400,000 pairs, the batches are those that were measured.
+MOST_STEPS = {"lightgcn": 100, "relational": 25}
 LARGEST_DENSE = 20_000  # products; beyond it a dense item-by-item matrix (EASE) no longer fits in 4 GB
 
 
@@ -75,6 +81,9 @@ class GraphAt:
     def entities(self, *, type: str | None = None) -> Iterator[Entity]:
         return self._reader.entities(type=type)
 
+    def documents(self, *, about: str | None = None) -> Iterator[Document]:
+        return self._reader.documents(about=about)
+
     def facts(
         self,
         *,
@@ -96,32 +105,37 @@ class GraphAt:
 
 def candidates(data: Dataset, *, device: Device, seed: int, checkpoints: Path | None = None) -> list[Model]:
     """What competes to be served, baselines first."""
-    closed: list[Model] = [Popularity(half_life_days=30.0), ItemKNN(), Spectral()]
+    closed: list[Model] = [Popularity(half_life_days=30.0), ItemKNN(), RandomWalk(), Spectral()]
     if len(data.items) <= LARGEST_DENSE:
         closed += [Ease(), Slist()]
 
     def run(name: str) -> Run:
         return Run(device=device, checkpoint=None if checkpoints is None else checkpoints / f"{name}.npz")
 
-    light = LightGCN(seed=seed, run=run("lightgcn"))
+    light = LightGCN(most_steps=MOST_STEPS["lightgcn"], seed=seed, run=run("lightgcn"))
     if len(data.histories.items) > MANY_EVENTS:
         light = replace(light, batch=4096, epochs=25, patience=2)
-    return [*closed, light, Relational(seed=seed, run=run("relational"))]
+    return [*closed, light, Relational(most_steps=MOST_STEPS["relational"], seed=seed, run=run("relational"))]
 
 
 def newest_cut(reader: GraphReader, events: pa.Table) -> Cut:
     """What was known before the newest tenth of the purchases, and those who bought in it."""
+    return _newest(reader, events).cut
+
+
+def _newest(reader: GraphReader, events: pa.Table) -> Parted:
+    """The shop where the newest tenth of the purchases begins."""
     when = validation_time(events)
-    past = GraphAt(reader, events, when)
-    early = events.filter(pc.less(events["at"], when))
-    train = read_dataset(cast(GraphReader, past), early, until=when, allow_undated=True)
-    return time_cut(train, events.filter(pc.greater_equal(events["at"], when)))
+    newer = pc.greater_equal(events["at"], when)
+    past = cast(GraphReader, GraphAt(reader, events, when))
+    return Parted(when, past, events.filter(pc.invert(newer)), events.filter(newer))
 
 
 def human(events: pa.Table) -> pa.Table:
-    """The events of those who behave as people do."""
+    """The events of those who behave as people do: without bots, and without crowds of empty accounts."""
     flagged = pa.array(sorted(bots(events)), pa.string())
-    return events.filter(pc.invert(pc.is_in(events["user"], value_set=flagged)))
+    people = events.filter(pc.invert(pc.is_in(events["user"], value_set=flagged)))
+    return without(people, made_up(people))
 
 
 def train(
@@ -134,11 +148,16 @@ def train(
     device: Device,
     seed: int,
     gate: Promotion | None = None,
+    ranker: bool = True,
 ) -> dict[str, Any]:
     """Choose on the validation cut, refit on everything before ``until``, put the result into service.
 
+    With ``ranker`` one is trained beside the choice, and served where the same cut shows that it helps.
+
     With a ``gate`` only what passes it; what it refuses stays on disk. The report's ``model`` is the id of what was
-    trained, ``chose`` what it consists of, ``serves`` the id of what is in service now.
+    trained, ``chose`` what it consists of, ``serves`` the id of what is in service now, ``memory`` the most bytes that
+    each of its processes held. Inside ``distributed.joined`` every process reads and learns the same, the networks its
+    part of each batch; the first one alone writes, and the others' report is empty.
     """
     events = human(log.table(until=until))
     _give_back()
@@ -147,15 +166,27 @@ def train(
     verdict = (
         None if gate is None else gate.verdict(newest_cut(reader, events), choice.model, workspace, bars, device=device)
     )
+    proof = None
+    if ranker:
+        proof = proven(_newest(reader, events), choice.model, workspace, bars, device=device, seed=seed)
+        _give_back()
     bars.start("training: fitting the choice")
     whole = read_dataset(reader, events, until=until, allow_undated=True)
     about = {"seed": seed, "device": device, "validation": _validation(choice)}
+    about |= {} if proof is None else {"ranker": proof.as_dict()}
     built = choosing.build(choice.model, whole, about)
+    if proof is not None and proof.helps:
+        built = ranked(built, proof, whole, reader, events, until)
+    memory = {"processes": distributed.count(), "peak_bytes": distributed.largest(peak_memory("cpu"))}
+    if device == "cuda":
+        memory["peak_bytes_cuda"] = distributed.largest(peak_memory(device))
+    if distributed.rank():
+        return {}
     folder = artifact.save(built, workspace.models)
     if verdict is None or verdict["passed"]:
         artifact.promote(folder)
     bars.finish()
-    told = {**built.about, "validation": _validation(choice, clock=True)}
+    told = {**built.about, "validation": _validation(choice, clock=True), "memory": memory}
     if verdict is not None:
         told["gate"] = dict(verdict)
     in_service = current_model(workspace.models)
@@ -176,7 +207,7 @@ def _choice(
     bars.start("training: reading")
     cut = newest_cut(reader, events)
     bars.finish()
-    checkpoints, scratch = workspace.checkpoints, workspace.cache / "choosing"
+    checkpoints, scratch = workspace.checkpoints, workspace.cache / f"choosing-{distributed.rank()}"
     shutil.rmtree(scratch, ignore_errors=True)  # what a killed run left
     for folder in (checkpoints, scratch):
         folder.mkdir(parents=True, exist_ok=True)

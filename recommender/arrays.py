@@ -23,6 +23,12 @@ def sparse(rows: Ints, columns: Ints, values: Floats, shape: tuple[int, int]) ->
     return matrix
 
 
+def scaled_rows(matrix: Sparse, factors: NDArray[np.floating]) -> Sparse:
+    """Each row times its factor, (n_rows,)."""
+    found: Sparse = sp.diags_array(factors.astype(np.float32)).tocsr() @ matrix
+    return found
+
+
 def group_starts(sorted_keys: Ints) -> Ints:
     """The positions (g,) at which a new value begins in a sorted (n,) array."""
     if len(sorted_keys) == 0:

@@ -28,6 +28,8 @@ from recommender.attention import Blocks, SequenceScorer
 from recommender.errors import ArtifactError
 from recommender.histories import NO_IDS, HistoryWeights, Ids
 from recommender.model import Scorer
+from recommender.ranking import storing
+from recommender.ranking.ranker import Ranker
 from recommender.scorers import (
     FactorScorer,
     GraphFilterScorer,
@@ -48,11 +50,13 @@ class Artifact:
 
     The first of ``chain`` is the model, the others its fallbacks. ``taking`` are the actions after which an item is
     not shown again. ``about`` is written into the manifest as it is: configuration, seed, data range, metrics.
+    ``ranker`` orders the best of the model anew, where one is served.
     """
 
     chain: tuple[tuple[str, Scorer], ...]
     taking: tuple[Action, ...] = ACTIONS
     about: Mapping[str, Any] = field(default_factory=dict)
+    ranker: Ranker | None = None
 
     @property
     def origin(self) -> str:
@@ -95,7 +99,9 @@ def load(folder: Path) -> Artifact:
         ids = {name: Ids(tuple(json.loads((folder / f"{name}.json").read_text("utf-8")))) for name in _ID_FILES}
         reader = _Reader(folder, ids)
         chain = tuple((part["origin"], reader.scorer(part["scorer"])) for part in manifest["chain"])
-        return Artifact(chain, tuple(manifest["taking"]), manifest["about"])
+        told = manifest.get("ranker")
+        ranker = None if told is None else storing.read(told, ids["items"], reader.array, reader.scorer)
+        return Artifact(chain, tuple(manifest["taking"]), manifest["about"], ranker)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{folder} is torn ({error}); train again, or promote another model") from error
 
@@ -122,12 +128,15 @@ _BLOCKS = tuple(part.name for part in fields(Blocks) if part.name != "heads")
 def _write(artifact: Artifact, folder: Path) -> None:
     writer = _Writer(folder)
     chain = [{"origin": origin, "scorer": writer.scorer(scorer)} for origin, scorer in artifact.chain]
+    ranker = None if artifact.ranker is None else storing.written(artifact.ranker, writer.array, writer.scorer)
     every = [part for _, scorer in artifact.chain for part in _leaves(scorer)]
+    every += [] if artifact.ranker is None or artifact.ranker.view.term is None else [artifact.ranker.view.term]
     users = max((part.users for part in every), key=len)
     entities = max((part.entities for part in every if isinstance(part, RelationScorer)), key=len, default=NO_IDS)
     for name, ids in zip(_ID_FILES, (artifact.items, users, entities), strict=True):
         _write_json(folder / f"{name}.json", list(ids.names))
     manifest = {"format": FORMAT, "chain": chain, "taking": list(artifact.taking), "about": dict(artifact.about)}
+    manifest |= {} if ranker is None else {"ranker": ranker}
     _write_json(folder / MANIFEST, manifest)
 
 
@@ -154,36 +163,36 @@ class _Writer:
 
     def _tell(self, scorer: Scorer, key: str) -> dict[str, Any]:
         if isinstance(scorer, PopularityScorer):
-            return {"kind": "popularity", "popularity": self._array(f"{key}.popularity", scorer.popularity)}
+            return {"kind": "popularity", "popularity": self.array(f"{key}.popularity", scorer.popularity)}
         if isinstance(scorer, ItemItemScorer):
-            told = {"kind": "item-item", "matrix": self._array(f"{key}.matrix", scorer.matrix)}
+            told = {"kind": "item-item", "matrix": self.array(f"{key}.matrix", scorer.matrix)}
             return told | {"weights": _tell_weights(scorer.weights)}
         if isinstance(scorer, GraphFilterScorer):
             return {
                 "kind": "graph filter",
-                "graph": self._array(f"{key}.graph", scorer.graph),
+                "graph": self.array(f"{key}.graph", scorer.graph),
                 "coefficients": list(scorer.coefficients),
-                "before": self._array(f"{key}.before", scorer.before),
-                "after": self._array(f"{key}.after", scorer.after),
+                "before": self.array(f"{key}.before", scorer.before),
+                "after": self.array(f"{key}.after", scorer.after),
                 "weights": _tell_weights(scorer.weights),
             }
         if isinstance(scorer, FactorScorer):
             fields = ("item_factors", "fold_in", "user_factors", "last_at", "bias")
             arrays = {name: getattr(scorer, name) for name in fields if getattr(scorer, name) is not None}
-            told = {name: self._array(f"{key}.{name}", array) for name, array in arrays.items()}
+            told = {name: self.array(f"{key}.{name}", array) for name, array in arrays.items()}
             return {"kind": "factors", "normalise": scorer.normalise, "weights": _tell_weights(scorer.weights), **told}
         if isinstance(scorer, LeastSquaresScorer):
             return {
                 "kind": "least squares",
                 "alpha": scorer.alpha,
                 "regularisation": scorer.regularisation,
-                "item_factors": self._array(f"{key}.item_factors", scorer.item_factors),
+                "item_factors": self.array(f"{key}.item_factors", scorer.item_factors),
                 "weights": _tell_weights(scorer.weights),
             }
         if isinstance(scorer, SequenceScorer):
             arrays = {name: getattr(scorer, name) for name in _SEQUENCE}
             arrays |= {name: getattr(scorer.blocks, name) for name in _BLOCKS}
-            told = {name: self._array(f"{key}.{name}", array) for name, array in arrays.items()}
+            told = {name: self.array(f"{key}.{name}", array) for name, array in arrays.items()}
             return {"kind": "sequence", "heads": scorer.blocks.heads, "weights": _tell_weights(scorer.weights), **told}
         if isinstance(scorer, RelationScorer):
             return self._tell_relations(scorer, key)
@@ -193,13 +202,13 @@ class _Writer:
 
     def _tell_relations(self, scorer: RelationScorer, key: str) -> dict[str, Any]:
         told: dict[str, Any] = {"kind": "relations", "strengths": dict(scorer.strengths)}
-        told |= {"weights": _tell_weights(scorer.weights), "scale": self._array(f"{key}.scale", scorer.scale)}
+        told |= {"weights": _tell_weights(scorer.weights), "scale": self.array(f"{key}.scale", scorer.scale)}
         for group in ("links", "attributes", "rarity"):
             named = enumerate(getattr(scorer, group).items())
-            told[group] = {name: self._array(f"{key}.{group}.{i}", array) for i, (name, array) in named}
+            told[group] = {name: self.array(f"{key}.{group}.{i}", array) for i, (name, array) in named}
         return told
 
-    def _array(self, key: str, array: Any) -> dict[str, Any]:
+    def array(self, key: str, array: Any) -> dict[str, Any]:
         if isinstance(array, np.ndarray):
             np.save(self._folder / f"{key}.npy", np.ascontiguousarray(array), allow_pickle=False)
             return {"file": key}
@@ -218,37 +227,37 @@ class _Reader:
     def scorer(self, told: Mapping[str, Any]) -> Scorer:
         kind, items = told["kind"], self._ids["items"]
         if kind == "popularity":
-            return PopularityScorer(items, self._array(told["popularity"]))
+            return PopularityScorer(items, self.array(told["popularity"]))
         if kind == "item-item":
-            return ItemItemScorer(items, self._array(told["matrix"]), _read_weights(told["weights"]))
+            return ItemItemScorer(items, self.array(told["matrix"]), _read_weights(told["weights"]))
         if kind == "factors":
-            learned = self._array(told["user_factors"]) if "user_factors" in told else None
+            learned = self.array(told["user_factors"]) if "user_factors" in told else None
             return FactorScorer(
                 items,
-                self._array(told["item_factors"]),
-                self._array(told["fold_in"]),
+                self.array(told["item_factors"]),
+                self.array(told["fold_in"]),
                 self._ids["users"] if learned is not None else NO_IDS,
                 learned,
-                self._array(told["last_at"]),
+                self.array(told["last_at"]),
                 _read_weights(told["weights"]),
                 told["normalise"],
-                self._array(told["bias"]) if "bias" in told else None,
+                self.array(told["bias"]) if "bias" in told else None,
             )
         if kind == "graph filter":
             return GraphFilterScorer(
                 items,
-                self._array(told["graph"]),
+                self.array(told["graph"]),
                 tuple(told["coefficients"]),
-                self._array(told["before"]),
-                self._array(told["after"]),
+                self.array(told["before"]),
+                self.array(told["after"]),
                 _read_weights(told["weights"]),
             )
         if kind == "least squares":
-            factors, weights = self._array(told["item_factors"]), _read_weights(told["weights"])
+            factors, weights = self.array(told["item_factors"]), _read_weights(told["weights"])
             return LeastSquaresScorer(items, factors, told["alpha"], told["regularisation"], weights)
         if kind == "sequence":
-            blocks = Blocks(told["heads"], **{name: self._array(told[name]) for name in _BLOCKS})
-            arrays = {name: self._array(told[name]) for name in _SEQUENCE}
+            blocks = Blocks(told["heads"], **{name: self.array(told[name]) for name in _BLOCKS})
+            arrays = {name: self.array(told[name]) for name in _SEQUENCE}
             return SequenceScorer(items, blocks=blocks, weights=_read_weights(told["weights"]), **arrays)
         if kind == "relations":
             return self._relations(told)
@@ -258,20 +267,20 @@ class _Reader:
 
     def _relations(self, told: Mapping[str, Any]) -> RelationScorer:
         def group(name: str) -> dict[str, Any]:
-            return {relation: self._array(array) for relation, array in told[name].items()}
+            return {relation: self.array(array) for relation, array in told[name].items()}
 
         return RelationScorer(
             self._ids["items"],
             group("links"),
             group("attributes"),
             group("rarity"),
-            self._array(told["scale"]),
+            self.array(told["scale"]),
             told["strengths"],
             self._ids["entities"],
             _read_weights(told["weights"]),
         )
 
-    def _array(self, told: Mapping[str, Any]) -> Any:
+    def array(self, told: Mapping[str, Any]) -> Any:
         if "shape" not in told:
             return self._map(told["file"])
         parts = tuple(self._map(f"{told['file']}.{part}") for part in ("data", "indices", "indptr"))

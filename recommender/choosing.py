@@ -77,18 +77,20 @@ def choose(
     *,
     k: int = 10,
     most_parts: int = MOST_PARTS,
+    decays: Sequence[float] = DECAYS,
     scratch: Path | None = None,
     on_progress: Callable[[str], None] | None = None,
 ) -> Choice:
     """The sum of candidates and relation terms, each with its history decay, of highest NDCG@k on ``cut.cases``.
 
     Relation terms are part of the answer wherever ``cut.train`` has relations, for reasons are read from them; where
-    they rank no better, with the weight that costs least. ``scratch`` is a folder for the scores, 4 bytes a case and
-    item for each candidate. Raises ModelFitError where no candidate learns anything.
+    they rank no better, with the weight that costs least. ``decays`` are tried of each model that has one; without an
+    order of events 1 is enough. ``scratch`` is a folder for the scores, 4 bytes a case and item for each candidate.
+    Raises ModelFitError where no candidate learns anything.
     """
     cases = cut.cases.first(MOST_CASES)
     with TemporaryDirectory(prefix="choosing-", dir=scratch) as folder:
-        bench = _Bench(Shelf(Path(folder), cases, len(cut.train.items), k))
+        bench = _Bench(Shelf(Path(folder), cases, len(cut.train.items), k), tuple(decays))
         for candidate in candidates:
             if on_progress:
                 on_progress(candidate.name)
@@ -109,6 +111,7 @@ class _Bench:
     """Everything that learned something, in parallel lists, and what was tried."""
 
     shelf: Shelf
+    decays: tuple[float, ...]
     models: list[Model] = field(default_factory=list)
     parts: list[Shelved] = field(default_factory=list)
     ndcgs: list[float] = field(default_factory=list)
@@ -127,7 +130,7 @@ class _Bench:
             return
         seconds = time.monotonic() - begun
         scored: list[tuple[float, float, Shelved]] = []
-        for decay in DECAYS if _decays(model) else (getattr(model, "decay", 1.0),):
+        for decay in self.decays if _decays(model) else (getattr(model, "decay", 1.0),):
             kept = self.shelf.keep(with_decay(scorer, decay) if _decays(model) else scorer)
             ndcg = self.shelf.ndcgs([kept], [(1.0,)])[0]
             self.tried.append(Tried(model.name, decay, (1.0,), ndcg, _decayed(model, decay), None, seconds))

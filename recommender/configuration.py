@@ -15,16 +15,20 @@ from recommender.model import Model
 MODULES = {
     "Als": "als",
     "Chebyshev": "chebyshev",
+    "Coupling": "coupling",
     "Ease": "ease",
     "ItemKNN": "itemknn",
+    "Lae": "lae",
     "LightGCN": "lightgcn",
     "Mixture": "mixture",
     "Popularity": "popularity",
+    "RandomWalk": "randomwalk",
     "Relational": "relational",
     "Relations": "relations",
     "Sasrec": "sasrec",
     "Slist": "slist",
     "Spectral": "spectral",
+    "Texts": "texts",
 }
 """Class → its module in ``models``, imported when it is asked for: some bring torch along."""
 _NUMBERS = {"inf": math.inf, "nan": math.nan}

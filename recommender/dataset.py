@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
+import scipy.sparse as sp
 
 from kg.types import Timestamp
-from recommender.arrays import Floats, Ints, Sparse, sparse
+from recommender.arrays import Floats, Ints, Sparse, scaled_rows, sparse
 from recommender.errors import DatasetError, LeakageError
 from recommender.histories import ACTION_CODES, DEFAULT_WEIGHTS, NO_IDS, Histories, HistoryWeights, Ids
 
@@ -52,11 +53,13 @@ class Edges:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Histories of users over items, edges between items, edges from items to entities.
+    """Histories of users over items, edges between items, edges from items to entities, what the shop says of items.
 
     ``histories`` has one row a user, row u being ``users[u]``. ``links`` joins items by relation name, ``attributes``
     joins items to ``entities``. ``until`` is the moment at which it was cut, ``undated`` the number of edges that carry
-    no time and were let in by ``allow_undated``.
+    no time and were let in by ``allow_undated``. ``texts`` has one text an item, "" where there is none, or is empty.
+    ``text_vectors`` (n_items, d) are the same read by an encoder, rows of 0 where there is no text; they are handed in
+    by whoever has an encoder.
     """
 
     items: Ids
@@ -68,6 +71,8 @@ class Dataset:
     until: Timestamp | None = None
     undated: int = 0
     weights: HistoryWeights = DEFAULT_WEIGHTS
+    texts: tuple[str, ...] = ()
+    text_vectors: Floats | None = None
 
     @classmethod
     def build(
@@ -82,25 +87,55 @@ class Dataset:
         allow_undated: bool = False,
         sessions: bool = True,
         weights: HistoryWeights | None = None,
+        texts: Mapping[str, str] | None = None,
     ) -> "Dataset":
         """From an event table with the columns user, session, product, action, at, in time order.
 
         ``items`` defaults to the products seen; events on other products are an error, as they would be lost without
-        a count. ``sessions`` makes each anonymous session a user called ``session:<id>``. Raises DatasetError, and
-        LeakageError for anything at or after ``until``.
+        a count. ``sessions`` makes each anonymous session a user called ``session:<id>``. ``texts`` are by product.
+        Raises DatasetError, and LeakageError for anything at or after ``until``.
         """
         _check_events(events, until)
         links, attributes = dict(links or {}), dict(attributes or {})
         undated = _check_edges({**links, **attributes}, until, allow_undated)
         users, histories, items = _histories(events, items, sessions)
-        return cls(items, users, histories, entities, links, attributes, until, undated, weights or DEFAULT_WEIGHTS)
+        weights = weights or DEFAULT_WEIGHTS
+        data = cls(items, users, histories, entities, links, attributes, until, undated, weights)
+        return data if texts is None else data.with_texts(texts)
 
     def matrix(self) -> Sparse:
         """X (n_users, n_items): the weight of each user's strongest action on each item."""
         return replace(self.weights, decay=1.0).matrix(self.histories, len(self.items))
 
+    def baskets(self) -> Sparse:
+        """(n_lists, n_items): for each relation between items and each of its heads, the head with all its tails, as if
+        someone had taken them together. Every row has the length 1."""
+        n = len(self.items)
+        lists = [_list_rows(edges, n) for edges in self.links.values() if len(edges)]
+        stacked: Sparse = sp.vstack([_no_rows(n), *lists], format="csr")
+        return stacked
+
     def with_histories(self, histories: Histories) -> "Dataset":
         return replace(self, histories=histories)
+
+    def with_texts(self, texts: Mapping[str, str]) -> "Dataset":
+        """By product; who has none gets "". Raises DatasetError for products that are no items."""
+        unknown = sorted(texts.keys() - self.items.places.keys())
+        if unknown:
+            raise DatasetError(f"{len(unknown)} products with a text are no items, such as {unknown[0]!r}")
+        return replace(self, texts=tuple(texts.get(name, "") for name in self.items.names))
+
+    def with_text_vectors(self, vectors: Floats) -> "Dataset":
+        """(n_items, d). Raises DatasetError where they are not of that many items, or not finite."""
+        vectors = np.asarray(vectors, np.float32)
+        if vectors.ndim != 2 or len(vectors) != len(self.items):
+            raise DatasetError(
+                f"text vectors have the shape {vectors.shape}; expected a row for {len(self.items)} items"
+            )
+        bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+        if len(bad):
+            raise DatasetError(f"{len(bad)} text vectors are not finite, such as that of {self.items[int(bad[0])]!r}")
+        return replace(self, text_vectors=vectors)
 
     def shuffled(self, seed: int) -> "Dataset":
         """Every edge keeps its head, its weight and its time, and gets another's tail: as many facts, but untrue."""
@@ -121,13 +156,29 @@ class Dataset:
     def before(self, until: Timestamp, *, allow_undated: bool = False) -> "Dataset":
         """Only what lies before ``until``. An edge with any newer evidence goes whole: what it was before is unknown.
 
-        Raises LeakageError where undated edges would enter without ``allow_undated``.
+        Texts carry no time here: without ``allow_undated`` they go. Raises LeakageError where undated edges would enter
+        without it.
         """
         links = {name: edges.before(until) for name, edges in self.links.items()}
         attributes = {name: edges.before(until) for name, edges in self.attributes.items()}
         undated = _check_edges({**links, **attributes}, until, allow_undated)
         histories = self.histories.keep(self.histories.at < until)
-        return replace(self, histories=histories, links=links, attributes=attributes, until=until, undated=undated)
+        data = replace(self, histories=histories, links=links, attributes=attributes, until=until, undated=undated)
+        return data if allow_undated else replace(data, texts=(), text_vectors=None)
+
+
+def _no_rows(n_columns: int) -> Sparse:
+    nothing = np.zeros(0, np.int64)
+    return sparse(nothing, nothing, np.zeros(0, np.float32), (0, n_columns))
+
+
+def _list_rows(edges: Edges, n_items: int) -> Sparse:
+    """The lists of one relation, (n_heads, n_items)."""
+    related = edges.matrix((n_items, n_items))
+    listing = np.diff(related.indptr) > 0
+    lists = (related + sp.eye_array(n_items, format="csr", dtype=np.float32)).tocsr()[listing]
+    lengths = np.sqrt(np.asarray(lists.multiply(lists).sum(axis=1))).ravel()
+    return scaled_rows(lists, 1.0 / lengths)
 
 
 def _check_events(events: pa.Table, until: Timestamp | None) -> None:

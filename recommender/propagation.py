@@ -1,7 +1,8 @@
 """Messages over a fixed graph: PyTorch Geometric's LightGCN layer on sparse matrices, with a cheap way back.
 
 A layer is linear in the vectors, so its gradient is a product with the transpose. The transpose is made once, when the
-graph is; automatic differentiation would make it again in every step. Leaf module: imports torch.
+graph is; automatic differentiation would make it again in every step. Messages are float32 under autocast too: a sum
+over thousands of neighbours is no place for eight bits. Leaf module: imports torch.
 """
 
 import warnings
@@ -56,11 +57,13 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, forward: Tensor, backward: Tensor, x: Tensor) -> Tensor:
         ctx.back = backward
-        return forward @ x
+        with torch.autocast(x.device.type, enabled=False):
+            return forward @ x.float()
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[None, None, Tensor]:
-        return None, None, ctx.back @ grads[0].contiguous()
+        with torch.autocast(grads[0].device.type, enabled=False):
+            return None, None, ctx.back @ grads[0].float().contiguous()
 
 
 def _csr(matrix: Sparse, device: str) -> Tensor:

@@ -1,7 +1,8 @@
 """From graph and event log to a Dataset: products become items, facts become typed edges.
 
 Flow: entities → item and entity places; facts before ``until`` → edges; Things → the products they name; event table
-before ``until`` → histories. The order of places is the order of ids, so the same graph gives the same dataset.
+before ``until`` → histories; the products' own documents → texts. The order of places is the order of ids, so the same
+graph gives the same dataset.
 """
 
 import logging
@@ -54,7 +55,7 @@ def read_dataset(
     ``relations`` names the relations to read, all but ``NOT_A_TASTE`` where it is None. A table of events must be cut
     already; an event log is asked for the part before ``until``. ``excluded`` users (bots) teach nothing. Products
     without an entity, known from the log alone, become items without relations. Raises LeakageError for facts without
-    a time unless ``allow_undated``.
+    a time unless ``allow_undated``; texts without one are then left out.
     """
     table = events if isinstance(events, pa.Table) else events.table(until=until)
     if excluded:
@@ -70,6 +71,7 @@ def read_dataset(
         if (fact.relation in relations) if relations is not None else (fact.relation not in NOT_A_TASTE):
             found.add(fact, until, allow_undated)
     _name_things(reader, products, found)
+    texts = _texts(reader, items, until, allow_undated)
     entities, links, attributes = found.edges()
     return Dataset.build(
         table,
@@ -81,7 +83,25 @@ def read_dataset(
         allow_undated=allow_undated,
         sessions=sessions,
         weights=weights,
+        texts=texts,
     )
+
+
+def _texts(reader: GraphReader, items: Ids, until: Timestamp | None, allow_undated: bool) -> dict[str, str]:
+    """What the shop says of each product. A text as it was written at or after ``until`` is not read, nor is one
+    without a time unless ``allow_undated``; reviews are others' words."""
+    texts, left = {}, 0
+    for document in reader.documents():
+        product = ids.product_id(document.about) if document.kind == "product" else None
+        if product is None or product not in items:
+            continue
+        if until is None or (allow_undated if document.at is None else document.at < until):
+            texts[product] = document.text
+        else:
+            left += 1
+    if left:
+        _log.info("%d product texts may be younger than until=%s and are not read", left, until)
+    return texts
 
 
 @dataclass(slots=True)

@@ -1,8 +1,8 @@
 """Retrieve, rank, explain: an artifact, the graph and the live event log answer for a user, a session or a history.
 
 Flow: history → what may be shown → the first scorer of the chain that knows something → its best k → what is missing
-from the next scorer, and in the end from the catalogue → diversity, chance and rules → reasons. Every recommendation
-names in ``origin`` who spoke; scores fall within one origin among those that nothing moved.
+from the next scorer, and in the end from the catalogue → ranker, diversity, chance and rules → reasons. Every
+recommendation names in ``origin`` who spoke; scores fall within one origin among those that nothing moved.
 """
 
 import threading
@@ -27,6 +27,7 @@ from recommender.listing import Chain, Gate, Place, Wish, listed
 from recommender.newcomers import Arrived, Newcomers
 from recommender.refusing import Standing, standing
 from recommender.rules import Rule, concerned, pins
+from recommender.thresholds import MIN_CONFIDENCE, NO_THRESHOLDS, Thresholds, bars, led_to
 from recommender.widening import Widened, spoken_for, widen
 
 RECENT = 500
@@ -124,6 +125,7 @@ class Recommender:
         filters: Filters = EVERYTHING,
         diversity: Diversity = NO_DIVERSITY,
         rules: Sequence[Rule] = (),
+        thresholds: Thresholds = NO_THRESHOLDS,
         as_of: Timestamp | None = None,
         max_reasons: int = 3,
     ) -> list[Recommendation]:
@@ -135,14 +137,14 @@ class Recommender:
         were there; what filters and rules ask is what the graph says now. LeakageError where the model itself has
         learned from later events. The answer for k is a prefix of the answer for k + 1. Someone without any history
         gets the last fallback; products that nobody in the chain knows anything about come last, so a list is shorter
-        than k only where no more products pass the filters. Diversity gives the best ``POOL`` other ranks and never
-        another score; whom it moved says so. ``rules`` are those that hold now: what one hides is not shown, what one
-        pins stands at its rank if it passes the filters, what one boosts is ranked by its score times a factor; the
-        score stays. Raises FilterError.
+        than k only where no more products pass the filters and ``thresholds``. Diversity gives the best ``POOL`` other
+        ranks and never another score; whom it moved says so. ``rules`` are those that hold now: what one hides is not
+        shown, what one pins stands at its rank if it passes the filters, what one boosts is ranked by its score times a
+        factor; the score stays. Raises FilterError.
         """
         return self.answer(
             user_id, session_id=session_id, history=history, k=k, exclude_seen=exclude_seen, filters=filters,
-            diversity=diversity, rules=rules, as_of=as_of, max_reasons=max_reasons,
+            diversity=diversity, rules=rules, thresholds=thresholds, as_of=as_of, max_reasons=max_reasons,
         ).shown  # fmt: skip
 
     def answer(
@@ -156,6 +158,7 @@ class Recommender:
         filters: Filters = EVERYTHING,
         diversity: Diversity = NO_DIVERSITY,
         rules: Sequence[Rule] = (),
+        thresholds: Thresholds = NO_THRESHOLDS,
         as_of: Timestamp | None = None,
         max_reasons: int = 3,
         draw: Draw | None = None,
@@ -168,7 +171,7 @@ class Recommender:
         now, who = self._at(as_of), _Who(user_id, session_id, history, as_of)
         user = self._state(who)
         had = self._taken(now, user, who) if exclude_seen else None
-        wish, chain = self._wish(now, user, had, filters, rules, diversity)
+        wish, chain = self._wish(now, user, had, filters, rules, diversity, thresholds)
         deep = k
         if draw is not None:
             wish = replace(wish, draw=draw)
@@ -200,6 +203,7 @@ class Recommender:
         filters: Filters = EVERYTHING,
         diversity: Diversity = NO_DIVERSITY,
         rules: Sequence[Rule] = (),
+        thresholds: Thresholds = NO_THRESHOLDS,
         as_of: Timestamp | None = None,
     ) -> Standing:
         """What keeps this product out of the answer to the same request, with its rank and score.
@@ -210,7 +214,7 @@ class Recommender:
         item = now.wide.place(product_id)
         user = self._state(who)
         had = self._taken(now, user, who) if exclude_seen else None
-        wish, chain = self._wish(now, user, had, filters, rules, diversity)
+        wish, chain = self._wish(now, user, had, filters, rules, diversity, thresholds)
         return standing(chain, wish, user, item, k=k)
 
     def explain(
@@ -284,16 +288,23 @@ class Recommender:
         filters: Filters,
         rules: Sequence[Rule],
         diversity: Diversity,
+        thresholds: Thresholds = NO_THRESHOLDS,
     ) -> tuple[Wish, Chain]:
         """The request as it is answered, and who is asked for it."""
         shelf, wide = now.shelf, now.wide
         gates = [Gate("filter", name, passes) for name, passes in filters.masks(shelf)]
         if had is not None:
             gates.append(Gate("filter", "exclude_seen", ~had))
-        gates += [Gate("rule", rule.name, ~concerned(rule, shelf)) for rule in rules if rule.action == "hide"]
+        hiding = (rule for rule in rules if rule.action == "hide" and rule.below is None)
+        gates += [Gate("rule", rule.name, ~concerned(rule, shelf)) for rule in hiding]
         histories = Histories.of([user], wide.items, self._users())
-        wish = Wish(histories, shelf, tuple(gates), tuple(rules), diversity, known=wide.known)
-        return wish, wide.chain_for(histories)
+        chain = wide.chain_for(histories)
+        if thresholds.min_confidence is not None:
+            gates.append(Gate("threshold", MIN_CONFIDENCE, led_to(chain, histories, thresholds.min_confidence)))
+        limits = bars(thresholds, rules, shelf)
+        ranker = self.artifact.ranker
+        wish = Wish(histories, shelf, tuple(gates), limits, tuple(rules), diversity, known=wide.known, ranker=ranker)
+        return wish, chain
 
     def _now(self, *, wait: bool = False) -> _Now:
         """What holds for the graph as it is now; while someone else reads it and we need not ``wait``, what held

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+import numpy as np
+
 from recommender.diversity import NO_DIVERSITY
 from recommender.explanation import contributions, relation_terms
 from recommender.histories import UserState
-from recommender.listing import Chain, Place, Wish, listed, ranked
+from recommender.listing import Chain, Place, Wish, arranged, listed
+from recommender.ranking.ranker import RANKER
 
 Cause: TypeAlias = Literal["filter", "rule", "threshold", "diversity", "path"]
 
@@ -29,8 +32,8 @@ _FILTERS = {
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """One thing that keeps a product out: a ``filter`` or ``rule`` by its name, the ``threshold`` (the last place of
-    the list), ``diversity``, or a missing ``path`` of facts."""
+    """One thing that keeps a product out: a ``filter`` or ``rule`` by its name, a ``threshold`` (a score or confidence
+    that was asked for, or the last place of the list), ``diversity``, or a missing ``path`` of facts."""
 
     cause: Cause
     name: str
@@ -56,24 +59,45 @@ def standing(chain: Chain, wish: Wish, user: UserState, item: int, *, k: int) ->
     name = wish.shelf.items[item]
     among = wish.allowed
     among[item] = True
-    everything = list(ranked(chain, wish, len(among), among))
+    everything = arranged(chain, _excused(wish, item), len(among), among)
     rank, place = next((rank, place) for rank, place in enumerate(everything, start=1) if place.item == item)
     shown_at = next((at for at, shown in enumerate(listed(chain, wish, k), start=1) if shown.item == item), 0)
     against: list[Against] = []
     if not shown_at:
         against += [
-            Against("rule" if gate.kind == "rule" else "filter", gate.name, _refused(gate.kind, gate.name))
+            Against(_cause(gate.kind), gate.name, _refused(gate.kind, gate.name))
             for gate in wish.gates
             if not gate.passes[item]
         ]
+        against += _under(wish, item, place.score)
         against += [] if against else _outranked(chain, wish, everything, rank, k)
         against += _unreached(chain, user, name)
     return Standing(name, shown_at, rank, place.score, place.origin, tuple(against))
 
 
+def _excused(wish: Wish, item: int) -> Wish:
+    """The same request, with no bar for this item."""
+    at = np.arange(len(wish.shelf.items)) == item
+    return replace(wish, bars=tuple(replace(bar, least=np.where(at, -np.inf, bar.least)) for bar in wish.bars))
+
+
+def _under(wish: Wish, item: int, score: float) -> Iterator[Against]:
+    """The scores that it does not reach."""
+    for bar in wish.bars:
+        if score < bar.least[item]:
+            said = f"its score is {score:.6g}, and {float(bar.least[item]):.6g} is the least"
+            yield Against("threshold", bar.name, said)
+
+
+def _cause(kind: str) -> Cause:
+    return "rule" if kind == "rule" else "threshold" if kind == "threshold" else "filter"
+
+
 def _refused(kind: str, name: str) -> str:
     if kind == "rule":
         return "the rule hides it"
+    if kind == "threshold":
+        return "no fact of the confidence asked for joins it to the history"
     return _FILTERS.get(name, f"it states none of the values asked for as {name.removeprefix('attribute ')}")
 
 
@@ -83,6 +107,7 @@ def _outranked(chain: Chain, wish: Wish, everything: list[Place], rank: int, k: 
     if rank > k > 0:
         last = everything[k - 1]
         said = f"ranked by {place.key:.6g}, it is number {rank}"
+        said += " where the ranker put it" if RANKER in place.moved_by else ""
         if place.tier == last.tier:
             yield Against("threshold", f"rank {k}", f"{said}; number {k} has {last.key:.6g}")
         else:

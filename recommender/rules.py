@@ -6,12 +6,14 @@
       {"name": "summer", "action": "pin", "products": ["cof-01"], "position": 1,
        "from": "2026-06-01", "until": "2026-07-01"},
       {"name": "recall 17", "action": "hide", "products": ["cof-03"]},
-      {"name": "own brand", "action": "boost", "brand": "Caldoro", "by": 1.5}
+      {"name": "own brand", "action": "boost", "brand": "Caldoro", "by": 1.5},
+    {"name": "sure toys", "action": "hide", "category": "Toys", "below": 0.2}
     ]}
 
 A rule concerns the products that meet all of ``products``, ``category`` (a path or an id, with everything below it),
 ``brand``, ``attributes`` ({name: [values]}), ``min_price`` and ``max_price``. ``from`` and ``until`` are ISO 8601,
-UTC where they name no zone, half-open. A rule changes ranks, never scores.
+UTC where they name no zone, half-open. A rule changes ranks, never scores. ``below`` hides only where the score of the
+answer is lower.
 """
 
 import json
@@ -39,13 +41,14 @@ MOST = 1e15
 MOST_LIFT = 1000
 """The largest factor of one boost: several of them together must stay numbers that can be ranked."""
 _KNOWN = {"name", "action", "from", "until", *_TARGETS}
-_OWN: Mapping[str, str] = {"pin": "position", "boost": "by"}
+_OWN: Mapping[str, str] = {"pin": "position", "boost": "by", "hide": "below"}
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule. ``position`` is the rank of the first product that is pinned, ``by`` the factor of a boost: above 1 it
-    lifts, below 1 it lowers. ``since`` and ``until`` are None where the window has no such end."""
+    lifts, below 1 it lowers. ``below`` is the score from which on a product is not hidden, None where it always is.
+    ``since`` and ``until`` are None where the window has no such end."""
 
     name: str
     action: RuleAction
@@ -54,6 +57,7 @@ class Rule:
     by: float = 1.0
     since: Timestamp | None = None
     until: Timestamp | None = None
+    below: float | None = None
 
     def holds(self, at: Timestamp) -> bool:
         return (self.since is None or self.since <= at) and (self.until is None or at < self.until)
@@ -145,7 +149,7 @@ def _rule(row: object) -> Rule:
     action = next((known for known in ACTIONS if known == row.get("action")), None)
     if action is None:
         raise RuleError(f"action is {row.get('action')!r}; expected one of {', '.join(ACTIONS)}")
-    own = {_OWN[action]} if action in _OWN else set()
+    own = {_OWN[action]}
     unknown = sorted(set(row) - _KNOWN - own)
     if unknown:
         raise RuleError(f"unknown field {unknown[0]!r}; a rule to {action} has {', '.join(sorted(_KNOWN | own))}")
@@ -161,7 +165,7 @@ def _rule(row: object) -> Rule:
         raise RuleError(f"position is {position!r}; expected a whole number from 1")
     if action == "boost" and ("by" not in row or by is None or not 1 / MOST_LIFT <= by <= MOST_LIFT):
         raise RuleError(f"by is {row.get('by')!r}; expected a factor from {1 / MOST_LIFT} to {MOST_LIFT}, such as 1.5")
-    return Rule(name, action, _target(row), position, by or 1.0, since, until)
+    return Rule(name, action, _target(row), position, by or 1.0, since, until, _number(row, "below", None))
 
 
 def _target(row: Mapping[str, Any]) -> Filters:

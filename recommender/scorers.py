@@ -10,7 +10,7 @@ from recommender.arrays import Bools, Floats, Ints, Sparse
 from recommender.histories import DEFAULT_WEIGHTS, NO_IDS, Histories, HistoryWeights, Ids
 from recommender.model import Scorer
 
-_NARROW = 64  # users whose signals pass a graph filter at once: their columns stay in the cache
+_NARROW, _NARROWER = 64, 32  # users whose signals pass a graph filter at once: their columns stay in the cache
 
 
 @dataclass(frozen=True)
@@ -145,12 +145,27 @@ class GraphFilterScorer(Scorer):
 
     def scores_batch(self, histories: Histories) -> Floats:
         x = self.weights.matrix(histories, len(self.items))
+        if len(self.coefficients) == 2:
+            return self._one_hop((x * self.before[None, :]).tocsr())
         signal = np.ascontiguousarray(_dense((x * self.before[None, :]).T))
         result = np.empty((len(histories), len(self.items)), np.float32)
         for start in range(0, len(histories), _NARROW):
             some = slice(start, start + _NARROW)
             result[some] = self._filtered(np.ascontiguousarray(signal[:, some])).T
         return result * self.after
+
+    def _one_hop(self, signal: Sparse) -> Floats:
+        """The same for c_0 + c_1 T_1, signals in rows: only the step back from the users touches the whole graph."""
+        own, neighbours = self.coefficients[0] + self.coefficients[1], -2.0 * self.coefficients[1]
+        reached = (signal @ self._turned).tocsr()
+        found = np.empty(signal.shape, np.float32)
+        for start in range(0, len(found), _NARROWER):
+            some = slice(start, start + _NARROWER)
+            found[some] = (self._turned @ np.ascontiguousarray(_dense(reached[some]).T)).T
+        found *= np.float32(neighbours)
+        if own:
+            found += np.float32(own) * _dense(signal)
+        return found * self.after
 
     def _filtered(self, signal: Floats) -> Floats:
         """T_(k+1)(L) = 2 L T_k(L) − T_(k-1)(L), signals in columns."""
@@ -206,8 +221,7 @@ class RelationScorer(Scorer):
     def said(self, name: str, histories: Histories, targets: Ints, others: Ints) -> tuple[Floats, Floats]:
         """x · R_r of one relation, without its strength: for each row's target (n,), and for ``others`` (n, m)."""
         x = self._scaled(histories)
-        near, place = np.unique(targets, return_inverse=True)
-        own = self._carried(name, x, near)[np.arange(len(targets)), place]
+        own = self._carried_each(name, x, targets)
         return own * self.scale[targets], self._carried(name, x, others) * self.scale[others]
 
     def _scaled(self, histories: Histories) -> Sparse:
@@ -219,11 +233,24 @@ class RelationScorer(Scorer):
         """x · S_r in some columns, dense; a relation may join items with each other and with entities."""
         total = np.zeros((x.shape[0], len(self.items) if columns is None else len(columns)), np.float32)
         if name in self.links:
-            total += _dense(x @ _columns(self.links[name], columns) + x @ _columns(self.turned[name], columns))
+            links, turned = self.links[name], self.turned[name]
+            total += _dense(x @ _columns_of(links, turned, columns) + x @ _columns_of(turned, links, columns))
         if name in self.attributes:
-            through = ((x @ self.attributes[name]) * self.rarity[name][None, :]) @ _columns(self._back[name], columns)
+            matrix, turned = self.attributes[name], self._back[name]
+            through = ((x @ matrix) * self.rarity[name][None, :]) @ _columns_of(turned, matrix, columns)
             back = self._returns[name] if columns is None else self._returns[name][columns]
-            total += _dense(through - _columns(x, columns) * back[None, :])
+            total += _dense(through - (x if columns is None else x[:, columns]) * back[None, :])
+        return total
+
+    def _carried_each(self, name: str, x: Sparse, targets: Ints) -> Floats:
+        """x · S_r of each row at a column of its own, (n,): S_r is symmetric, so that it is a product with a row."""
+        total = np.zeros(len(targets), np.float32)
+        if name in self.links:
+            total += _row_products(x, self.links[name][targets]) + _row_products(x, self.turned[name][targets])
+        if name in self.attributes:
+            through = ((x @ self.attributes[name]) * self.rarity[name][None, :]).tocsr()
+            total += _row_products(through, self.attributes[name][targets])
+            total -= np.asarray(x[np.arange(len(targets)), targets], np.float32) * self._returns[name][targets]
         return total
 
     @cached_property
@@ -279,11 +306,17 @@ class WeightedSumScorer(Scorer):
         return spoken
 
 
-def _columns(matrix: Sparse, columns: Ints | None) -> Sparse:
+def _columns_of(matrix: Sparse, turned: Sparse, columns: Ints | None) -> Sparse:
+    """Some columns of a matrix, taken from the rows of its transpose: that does not read the whole of it."""
     if columns is None:
         return matrix
-    chosen: Sparse = matrix[:, columns]
+    chosen: Sparse = turned[columns].T.tocsr()
     return chosen
+
+
+def _row_products(one: Sparse, other: Sparse) -> Floats:
+    """Σ_j one_ij other_ij, (n,)."""
+    return np.asarray(one.multiply(other).sum(axis=1), np.float32).ravel()
 
 
 def _dense(product: object) -> Floats:

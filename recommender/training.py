@@ -1,14 +1,13 @@
 """The loop that trains: epochs of losses, a validation that stops it, and a state that survives kill -9.
 
 Everything by chance in an epoch is drawn from (seed, epoch), so a run that was killed and resumed ends in the same
-numbers as an undisturbed one. Leaf module: imports torch.
+numbers as an undisturbed one, and so does a run of several processes but for rounding (``distributed``). Leaf module:
+imports torch.
 """
 
-import json
 import logging
-import os
-import tempfile
-from collections.abc import Callable, Iterator
+import resource
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,10 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint as computed_again
 
+from recommender import distributed
+from recommender.checkpoint import State
 from recommender.errors import ConfigurationError, ModelFitError
 from recommender.evaluation import measure
 from recommender.model import Scorer
@@ -26,32 +28,39 @@ from recommender.splits import Cases
 Device = Literal["cpu", "cuda"]
 MOST_CASES = 5000
 """Users that decide when to stop, spread evenly; what is reported is measured on everyone."""
+TILE = 4096
+"""Rows of a batch whose scores are in memory at once: with 1,024 negatives 16 MB a matrix."""
 
 _log = logging.getLogger("shopgraph.recommender.training")
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What a progress callback hears."""
+    """What a progress callback hears. ``memory`` is the most bytes held so far: of the process (its resident set) on a
+    CPU, of torch's tensors on a GPU."""
 
     number: int
     of: int
     loss: float
     ndcg: float | None
+    memory: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Where a training runs; nothing here changes what is learned, but for rounding between devices.
+    """Where a training runs; nothing here changes what is learned, but for rounding.
 
     ``checkpoint`` is a file that is written after every validated epoch and resumed from where it fits the model, the
-    data and the seed; it is removed when training is done.
+    data and the seed; it is removed when training is done. ``mixed`` multiplies dense matrices in bfloat16 (messages,
+    sums, parameters and the optimiser stay float32); by default on a GPU only. Inside ``distributed.joined`` every
+    process learns from its part of each batch, and the first one alone writes, validates and calls ``on_epoch``.
     """
 
     device: Device = "cpu"
     threads: int = 1
     checkpoint: Path | None = None
     on_epoch: Callable[[Epoch], None] | None = None
+    mixed: bool | None = None
 
 
 HERE = Run()
@@ -84,8 +93,14 @@ class Learner(Protocol[S_co]):
         """Model, data and configuration: a checkpoint of another fingerprint is not resumed from."""
         ...
 
-    def losses(self, random: np.random.Generator) -> Iterator[Tensor]:
-        """One epoch: yields a loss, and expects a step before the next."""
+    def batches(self, random: np.random.Generator) -> Iterator[Sized]:
+        """One epoch: everything by chance that its steps need, so that all processes draw the same. A batch's length
+        is the number of rows that its loss is a mean of, or a sum over."""
+        ...
+
+    def loss(self, batch: Any, rows: slice) -> Tensor:
+        """What some rows of a batch add to its loss; what all of them add is the loss of the batch. It reaches every
+        parameter that has a gradient, for no rows too."""
         ...
 
     def scorer(self) -> S_co:
@@ -95,125 +110,77 @@ class Learner(Protocol[S_co]):
 
 @dataclass(frozen=True, slots=True)
 class Trained(Generic[S_co]):
-    """The best epoch (the last, without validation), its scorer, and the NDCG@10 of each validated epoch."""
+    """The best epoch (the last, without validation), its scorer, the NDCG@10 of each validated epoch, and the most
+    memory held, as in ``Epoch``."""
 
     scorer: S_co
     epoch: int
     curve: dict[int, float] = field(default_factory=dict)
+    memory: int = 0
 
 
 def train(learner: Learner[S_co], schedule: Schedule, run: Run = HERE, cases: Cases | None = None) -> Trained[S_co]:
     """Train to the end of the schedule, or until validation on ``cases`` stops improving.
 
-    Raises ModelFitError where the loss is no number, ConfigurationError for a device that is not there.
+    Raises ModelFitError where the loss is no number, ConfigurationError for a device that is not there or processes
+    that do not train the same.
     """
     judges = cases.first(MOST_CASES) if cases is not None and len(cases.targets) else None
+    key = f"{learner.fingerprint} seed={schedule.seed}"
+    distributed.check_alike(key)
     with _threads(run.threads):
-        state = _State(learner, schedule, run.checkpoint)
+        state = State(learner, key, run.checkpoint)
+        step = distributed.parallel(_Step(learner, run))
         for number in range(state.epoch + 1, schedule.epochs + 1):
-            if judges is not None and state.stale(schedule):
+            if judges is not None and state.stale(schedule.patience):
                 break
-            loss = _epoch(learner, schedule.seed, number)
+            loss = _epoch(learner, step, schedule.seed, number)
             ndcg = None
             if judges is not None and (number % schedule.every == 0 or number == schedule.epochs):
-                ndcg = measure(learner.scorer(), judges, 10).ndcg
+                ndcg = _judged(learner, judges)
             state.passed(number, ndcg)
-            if run.on_epoch:
-                run.on_epoch(Epoch(number, schedule.epochs, loss, ndcg))
-        trained = state.result()
-    if run.checkpoint:
-        run.checkpoint.unlink(missing_ok=True)
-    return trained
+            if run.on_epoch and distributed.rank() == 0:
+                run.on_epoch(Epoch(number, schedule.epochs, loss, ndcg, peak_memory(run.device)))
+        state.finish()
+        memory = peak_memory(run.device)
+        _log.info("trained %d epochs; at most %.2f GB were held", state.epoch, memory / 1e9)
+        return Trained(learner.scorer(), state.best or state.epoch, state.curve, memory)
 
 
-def _epoch(learner: Learner[Scorer], seed: int, number: int) -> float:
+class _Step(nn.Module):
+    """A learner's loss as a module, which is what can be made parallel and autocast."""
+
+    def __init__(self, learner: Learner[Scorer], run: Run) -> None:
+        super().__init__()
+        self.module = learner.module
+        self._loss, self._device = learner.loss, run.device
+        self._mixed = run.device == "cuda" if run.mixed is None else run.mixed
+
+    def forward(self, batch: Sized, rows: slice) -> Tensor:
+        with torch.autocast(self._device, torch.bfloat16, enabled=self._mixed):
+            return self._loss(batch, rows)
+
+
+def _epoch(learner: Learner[Scorer], step: nn.Module, seed: int, number: int) -> float:
+    """The mean loss of the epoch's batches."""
     learner.module.train()
     losses = []
-    for loss in learner.losses(np.random.default_rng([seed, number])):
+    for batch in learner.batches(np.random.default_rng([seed, number])):
         learner.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = step(batch, distributed.part(len(batch)))
+        (loss * distributed.count()).backward()  # gradients are averaged, and the parts' losses are to be summed
         learner.optimiser.step()
         losses.append(float(loss.detach()))
-    mean = float(np.mean(losses)) if losses else 0.0
+    mean = distributed.total(float(np.mean(losses)) if losses else 0.0)
     if not np.isfinite(mean):
         raise ModelFitError(f"the loss of epoch {number} is {mean}; train with a smaller learning rate")
     learner.module.eval()
     return mean
 
 
-class _State(Generic[S_co]):
-    """Where a training stands: epoch, best epoch, its parameters; in memory and, where asked, on disk."""
-
-    def __init__(self, learner: Learner[S_co], schedule: Schedule, checkpoint: Path | None) -> None:
-        self._learner, self._path = learner, checkpoint
-        self._key = f"{learner.fingerprint} seed={schedule.seed}"
-        self.epoch, self.best, self.curve = 0, 0, dict[int, float]()
-        self._kept = _copy(learner.module)
-        if checkpoint is not None and checkpoint.exists():
-            self._resume(checkpoint)
-
-    def stale(self, schedule: Schedule) -> bool:
-        return len([epoch for epoch in self.curve if epoch > self.best]) >= schedule.patience
-
-    def passed(self, number: int, ndcg: float | None) -> None:
-        self.epoch = number
-        if ndcg is not None:
-            self.curve[number] = ndcg
-            if self.best == 0 or ndcg > self.curve[self.best]:
-                self.best, self._kept = number, _copy(self._learner.module)
-        if self._path is not None and (ndcg is not None or not self.curve):
-            self._save(self._path)
-
-    def result(self) -> Trained[S_co]:
-        if self.curve:
-            self._learner.module.load_state_dict(self._kept)
-        return Trained(self._learner.scorer(), self.best or self.epoch, self.curve)
-
-    def _save(self, path: Path) -> None:
-        arrays = {f"now.{name}": value for name, value in _copy(self._learner.module).items()}
-        arrays |= {f"best.{name}": value for name, value in self._kept.items()}
-        for index, slot in self._learner.optimiser.state_dict()["state"].items():
-            arrays |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in slot.items()}
-        about = {"key": self._key, "epoch": self.epoch, "best": self.best, "curve": list(self.curve.items())}
-        plain = {name: value.detach().cpu().numpy() for name, value in arrays.items()}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, allow_pickle=False, about=np.array(json.dumps(about)), **plain)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-
-    def _resume(self, path: Path) -> None:
-        """Go on from the file, or from the start where it belongs to something else."""
-        with np.load(path, allow_pickle=False) as stored:
-            about: dict[str, Any] = json.loads(str(stored["about"]))
-            if about["key"] != self._key:
-                _log.info("%s belongs to another training and is not resumed from", path)
-                return
-            parts: dict[str, dict[str, Tensor]] = {"now": {}, "best": {}, "optimiser": {}}
-            for name in stored.files:
-                part, _, rest = name.partition(".")
-                if part in parts:
-                    parts[part][rest] = torch.from_numpy(stored[name])
-        self._learner.module.load_state_dict(parts["now"])
-        self._kept = parts["best"]
-        self._load_optimiser(parts["optimiser"])
-        self.epoch, self.best = about["epoch"], about["best"]
-        self.curve = dict(map(tuple, about["curve"]))
-        _log.info("resumed after epoch %d", self.epoch)
-
-    def _load_optimiser(self, stored: dict[str, Tensor]) -> None:
-        slots: dict[int, dict[str, Tensor]] = {}
-        for key, value in stored.items():
-            index, _, name = key.partition(".")
-            slots.setdefault(int(index), {})[name] = value
-        whole = self._learner.optimiser.state_dict()
-        self._learner.optimiser.load_state_dict({**whole, "state": slots})
-
-
-def _copy(module: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone().cpu() for name, value in module.state_dict().items()}
+def _judged(learner: Learner[Scorer], judges: Cases) -> float:
+    """NDCG@10, measured by the first process."""
+    return distributed.first_says(measure(learner.scorer(), judges, 10).ndcg if distributed.rank() == 0 else None)
 
 
 @contextmanager
@@ -233,9 +200,34 @@ def checked(device: Device) -> str:
     return device
 
 
+def peak_memory(device: Device) -> int:
+    """Bytes: the largest resident set that this process has had, or what torch has held on its GPU."""
+    if device == "cuda":
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
+
+
 def generator(seed: int) -> torch.Generator:
     """Chance for initial values, independent of the global state and of the device."""
     return torch.Generator().manual_seed(seed)
+
+
+def batch_size(rows: int, least: int, most_steps: int | None) -> int:
+    """``least``, or more where an epoch over so many rows would take more than ``most_steps`` steps."""
+    return least if most_steps is None else max(least, -(-rows // most_steps))
+
+
+def tiled(loss: Callable[[slice], Tensor], rows: slice) -> Tensor:
+    """The sum of a loss over stretches of at most ``TILE`` rows.
+
+    Of several stretches none is kept for the way back: there it is computed once more, so that memory does not grow
+    with the batch (Chen et al.: "Training deep nets with sublinear memory cost", 2016, arXiv 1604.06174).
+    """
+    if rows.stop - rows.start <= TILE:
+        return loss(rows)
+    tiles = [slice(start, min(start + TILE, rows.stop)) for start in range(rows.start, rows.stop, TILE)]
+    shares = [computed_again(loss, tile, use_reentrant=False, preserve_rng_state=False) for tile in tiles]
+    return torch.stack(shares).sum()
 
 
 def sampled_softmax(
@@ -247,16 +239,16 @@ def sampled_softmax(
     more: tuple[Tensor, Tensor] | None = None,
     weights: Tensor | None = None,
 ) -> Tensor:
-    """Mean of -log softmax of the target's score among it and the negatives; a negative that is the target is void.
+    """Sum of -log softmax of the target's score among it and the negatives; a negative that is the target is void.
 
     Shapes: ``query`` (b, d) and ``items`` (n, d), already scaled; ``bias`` (n,); ``target`` (b,); ``negatives`` (m,);
-    ``more`` is added to the scores of the targets (b,) and of the negatives (b, m). ``weights`` (b,) make it a weighted
-    mean. Holds b·m numbers: keep the batch modest rather than the negatives few.
+    ``more`` is added to the scores of the targets (b,) and of the negatives (b, m). ``weights`` (b,) weigh the sum.
+    Scores are float32 whatever they are multiplied in. Holds b·m numbers: see ``tiled``.
     """
-    right = (query * items[target]).sum(1) + bias[target]
-    wrong = query @ items[negatives].T + bias[negatives]
+    right = (query * items[target]).sum(1).float() + bias[target]
+    wrong = (query @ items[negatives].T).float() + bias[negatives]
     if more is not None:
         right, wrong = right + more[0], wrong + more[1]
     wrong = wrong.masked_fill(negatives[None, :] == target[:, None], -torch.inf)
     losses = torch.logsumexp(torch.cat([right[:, None], wrong], dim=1), dim=1) - right
-    return losses.mean() if weights is None else (losses * weights).sum() / weights.sum()
+    return losses.sum() if weights is None else (losses * weights).sum()

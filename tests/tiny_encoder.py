@@ -9,7 +9,7 @@ def tiny_encoder_in(folder: Path) -> Path:
     import transformers
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     whole = ["red", "blue", "green", "mug", "shoes", "shirt", "acme", "zeta"]
     letters = [chr(code) for code in range(33, 127)]
     pieces = [*special, *whole, *letters, *(f"##{letter}" for letter in letters), *"红蓝绿杯鞋子衣品牌"]

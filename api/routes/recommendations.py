@@ -28,8 +28,9 @@ router = APIRouter(prefix="/v1", tags=["recommendations"])
 def recommendations(
     services: ServicesDep, asked: Annotated[RecommendationsAsked, Query()]
 ) -> schemas.RecommendationsAnswer:
-    """Filters are exact: an answer has fewer than `k` items only where no more products pass. `origin` names who spoke
-    for each: the model, a fallback, or `catalogue` for products about which none of them says anything."""
+    """Filters are exact: an answer has fewer than `k` items only where no more products pass them and reach the score
+    and confidence asked for. `origin` names who spoke for each: the model, a fallback, or `catalogue` for products
+    about which none of them says anything."""
     served = services.served()
     stamp = services.stamp(served)
     rules = services.rules.holding()
@@ -55,6 +56,7 @@ def why_not(services: ServicesDep, asked: Annotated[WhyNotAsked, Query()]) -> sc
     found = served.recommender.why_not(
         asked.product_id, asked.user_id, session_id=asked.session_id, k=asked.k, exclude_seen=asked.exclude_seen,
         filters=asked.filters(services.reader), diversity=asked.diversity, rules=rules,
+        thresholds=asked.thresholds,
     )  # fmt: skip
     name = ids.product(asked.product_id)
     return schemas.WhyNotAnswer(
@@ -72,7 +74,7 @@ def answered(
     """What is asked for, for whom ``Recommender.answer`` is told to speak; counted, and logged under its name."""
     found = served.recommender.answer(
         **whom, k=asked.k, exclude_seen=asked.exclude_seen, filters=asked.filters(services.reader),
-        diversity=asked.diversity, rules=rules, max_reasons=asked.reasons,
+        diversity=asked.diversity, rules=rules, thresholds=asked.thresholds, max_reasons=asked.reasons,
         draw=services.feedback.draw(asked.replay or name),
     )  # fmt: skip
     services.metrics.shown(r.origin for r in found.shown)

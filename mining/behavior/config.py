@@ -48,6 +48,14 @@ class BehaviorConfig:
     top: int = 20
     """Pairs kept per product and relation; a pair stays if either side keeps it."""
 
+    burst_alarms: float = 0.01
+    """Share of false ones among the pairs that ``bursts`` finds to be made by empty accounts; 0 does not look."""
+    burst_windows: tuple[int, ...] = (DAY, 7 * DAY, 30 * DAY)
+    """Lengths of a burst. Whoever spreads fakes over more than a month pays for patience."""
+    lone_products: int = 3
+    """An account that has met no more than so many products has no life beside a pair."""
+    new_account: int = DAY
+
     memory_limit: str = "1GB"
     """For DuckDB; what is larger is spilled to ``spill_dir``."""
     threads: int = 2
@@ -57,6 +65,8 @@ class BehaviorConfig:
         for name in (*positive, "min_users", "half_life", "top", "threads"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"BehaviorConfig.{name} is {getattr(self, name)}; expected at least 1")
+        if not 0 <= self.burst_alarms < 1 or not self.burst_windows or min(self.burst_windows) < 1:
+            raise ConfigurationError("BehaviorConfig: burst_alarms lies in [0, 1), burst_windows are above 0")
         if self.max_basket < 2:
             raise ConfigurationError(f"BehaviorConfig.max_basket is {self.max_basket}; a pair needs at least 2")
         if not (0 <= self.min_confidence <= 1 and 0 <= self.min_joint_share <= 1 and self.z > 0):

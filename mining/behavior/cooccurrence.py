@@ -57,6 +57,20 @@ def together(members: ir.Table, *, config: BehaviorConfig, last: int) -> ir.Tabl
     return _with_marginals(_counted(joined.select("a", "b", "actor", "weight")), counts, counts)
 
 
+def joint(members: ir.Table) -> ir.Table:
+    """(a, b, actor, at), a < b, one row a group that holds both."""
+    left, right = members.select("actor", "group", "at", a="product"), members.select("actor", "group", b="product")
+    return left.inner_join(right, ["actor", "group", left.a < right.b]).select("a", "b", "actor", "at")
+
+
+def following(members: ir.Table, link: ir.Table, later: ir.Table) -> ir.Table:
+    """(a, b, actor, at), one row a follow-up that holds b of a group with a; the follow-ups are those of ``later``."""
+    sources = members.select("actor", "product", earlier_group="group")
+    before = link.inner_join(sources, ["actor", "earlier_group"]).select("actor", "group", a="product").distinct()
+    after = later.select("actor", "group", "at", b="product")
+    return after.inner_join(before, ["actor", "group", after.b != before.a]).select("a", "b", "actor", "at")
+
+
 def links(members: ir.Table, config: BehaviorConfig) -> ir.Table:
     """(actor, group, earlier_group): each group with those it follows, at most ``after_window`` seconds and
     ``after_baskets`` groups back. Its distinct (actor, group) are the *follow-ups*, the universe of ``follows``."""

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -18,21 +19,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kg.types import Fact, Timestamp
-from mining.behavior import cooccurrence, relations, sessions
+from mining.behavior import cooccurrence, crowds, relations, sessions
 from mining.behavior.config import BehaviorConfig
 from mining.behavior.relations import Window
+from mining.behavior.selection import selected, without
 from mining.errors import MiningError
 
 log = logging.getLogger("shopgraph.mining.behavior")
 
 BasketRule = Literal["gap", "user window"]
-_COLUMNS = {"event_id": pa.string(), "user": pa.string(), "session": pa.string(), "product": pa.string()}
-_SCHEMA = pa.schema({**_COLUMNS, "action": pa.string(), "at": pa.int64()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BehaviorReport:
-    """What was counted and what was not. ``pairs`` are those seen, ``facts`` those kept, by relation."""
+    """What was counted and what was not. ``pairs`` are those seen, ``facts`` those kept, ``suspect_pairs`` those that a
+    crowd of empty accounts made (``crowds``), whose events are set aside; by relation."""
 
     events: int = 0
     set_aside: Mapping[str, int] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class BehaviorReport:
     facts: Mapping[str, int] = field(default_factory=dict)
     first: Timestamp | None = None
     last: Timestamp | None = None
+    suspect_pairs: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,46 +84,55 @@ def mine_behavior(
     Raises MiningError where DuckDB cannot do the work (disk full, memory limit too small).
     """
     config = config or BehaviorConfig()
-    clean, set_aside = _selected(events, products, frozenset(excluded), until)
+    clean, set_aside = selected(events, products, frozenset(excluded), until)
+    found = _counted(clean, config, spill_dir, leaves, compatible)
+    if found.crowd:
+        set_aside[crowds.REASON], made = len(found.crowd), found.report.suspect_pairs
+        clean, once = without(clean, found.crowd), replace(config, burst_alarms=0.0)
+        found = _counted(clean, once, spill_dir, leaves, compatible)
+        found = replace(found, report=replace(found.report, suspect_pairs=made))
+    report = replace(found.report, events=len(clean), set_aside=set_aside)
+    log.info("behaviour: %d events, facts %s", report.events, dict(report.facts))
+    return MinedBehavior(found.pairs, found.window, report)
+
+
+def made_up(events: pa.Table, *, config: BehaviorConfig | None = None, spill_dir: Path | None = None) -> frozenset[str]:
+    """The ids of the events by which a crowd of empty accounts made pairs up: what ``mine_behavior`` sets aside."""
+    clean, _ = selected(events, None, frozenset(), None)
+    return _counted(clean, config or BehaviorConfig(), spill_dir, (), ()).crowd
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Pairs by relation, or the ids of the events of a crowd, without which all is to be counted again."""
+
+    pairs: Mapping[str, pa.Table]
+    report: BehaviorReport
+    crowd: frozenset[str] = frozenset()
+    window: Window | None = None
+
+
+def _counted(
+    clean: pa.Table,
+    config: BehaviorConfig,
+    spill_dir: Path | None,
+    leaves: Collection[tuple[str, str]],
+    compatible: Collection[tuple[str, str]],
+) -> _Counted:
     if not len(clean):
-        return MinedBehavior({}, None, BehaviorReport(set_aside=set_aside))
+        return _Counted({}, BehaviorReport())
     bounds = pc.min_max(clean["at"]).as_py()
     window = Window(bounds["min"], bounds["max"])
     with _connected(config, spill_dir) as connection:
         try:
-            pairs, counted = _Counting(connection, clean, config, window.last).run(leaves, compatible)
+            found = _Counting(connection, clean, config, window.last).run(leaves, compatible)
+            report = replace(found.report, first=window.first, last=window.last)
+            return replace(found, report=report, window=window)
         except duckdb.Error as error:
             raise MiningError(
                 f"behaviour mining of {len(clean)} events failed in DuckDB with {config.threads} threads and "
                 f"{config.memory_limit}: {error}. Give it more memory, more disk, or a smaller max_basket"
             ) from error
-    report = replace(counted, events=len(clean), set_aside=set_aside, first=window.first, last=window.last)
-    log.info("behaviour: %d events, facts %s", report.events, dict(report.facts))
-    return MinedBehavior(pairs, window, report)
-
-
-def _selected(
-    events: pa.Table, products: Collection[str] | None, excluded: frozenset[str], until: Timestamp | None
-) -> tuple[pa.Table, dict[str, int]]:
-    """The events that count, with those set aside by reason: each event under the first reason that fits."""
-    table = events.select(_SCHEMA.names).cast(_SCHEMA)
-    set_aside: dict[str, int] = {}
-    rules: list[tuple[str, pa.ChunkedArray]] = []
-    if until is not None:
-        rules.append(("at or after until", pc.less(table["at"], until)))
-    bots = pc.is_in(table["user"], value_set=pa.array(sorted(excluded), pa.string()))
-    rules.append(("bot", pc.invert(bots)))
-    if products is not None:
-        known = pa.array(sorted(products), pa.string())
-        rules.append(("unknown product", pc.is_in(table["product"], value_set=known)))
-    keep = pa.chunked_array([pa.array([True] * len(table), pa.bool_())])
-    for reason, passes in rules:
-        narrowed = pc.and_(keep, passes)
-        lost = (pc.sum(keep).as_py() or 0) - (pc.sum(narrowed).as_py() or 0)
-        if lost:
-            set_aside[reason] = lost
-        keep = narrowed
-    return table.filter(keep), set_aside
 
 
 @contextmanager
@@ -191,10 +202,8 @@ class _Counting:
         wide = sessions.windows(self.events, actions, length=self.config.user_window)
         return checkouts, self.capped("user_windows", wide), "user window"
 
-    def run(
-        self, leaves: Collection[tuple[str, str]], compatible: Collection[tuple[str, str]]
-    ) -> tuple[dict[str, pa.Table], BehaviorReport]:
-        """(pairs by relation, report). A relation whose universe is empty is not computed at all."""
+    def run(self, leaves: Collection[tuple[str, str]], compatible: Collection[tuple[str, str]]) -> _Counted:
+        """A relation whose universe is empty is not computed at all."""
         config, actions = self.config, self.buy_actions()
         seen = self.capped("sessions", sessions.sessions(self.events, config.view_actions, gap=config.session_gap))
         checkouts, baskets, rule = self.baskets(actions)
@@ -207,6 +216,12 @@ class _Counting:
         if sizes["f"]:
             later = cooccurrence.follows(checkouts, link, config=config, last=self.last)
             counted["BOUGHT_AFTER"] = self.scored("later", later, sizes["f"])
+        following = partial(cooccurrence.following, checkouts, link)
+        ways = {"VIEWED_WITH": (seen, cooccurrence.joint), "BOUGHT_WITH": (baskets, cooccurrence.joint)}
+        ways |= {"BOUGHT_AFTER": (checkouts, following)}
+        crowd, made = self.crowds({name: crowds.Evidence(pairs, *ways[name]) for name, pairs in counted.items()})
+        if crowd:
+            return _Counted({}, BehaviorReport(suspect_pairs=made), crowd)
         typed = self.typed(counted, cooccurrence.marginals(baskets), leaves, compatible)
         kept = {relation: self.named(relation, pairs) for relation, pairs in {**counted, **typed}.items()}
         report = BehaviorReport(
@@ -219,7 +234,21 @@ class _Counting:
             pairs={relation: self.number(pairs.count()) for relation, pairs in counted.items()},
             facts={relation: len(table) for relation, table in kept.items()},
         )
-        return kept, report
+        return _Counted(kept, report)
+
+    def crowds(self, evidence: Mapping[str, crowds.Evidence]) -> tuple[frozenset[str], dict[str, int]]:
+        """The event ids of those who made pairs up, and how many pairs they made, by relation."""
+        if not self.config.burst_alarms:
+            return frozenset(), {}
+        search, actors, made = crowds.Search(self.connection, self.events, self.config), frozenset[int](), {}
+        for relation, one in evidence.items():
+            found, made[relation] = search.found(replace(one, pairs=cooccurrence.supported(one.pairs, self.config)))
+            actors |= found
+        if not actors:
+            return frozenset(), {}
+        known = ibis.memtable(pa.table({"actor": pa.array(sorted(actors), pa.int64())}))
+        events = self.connection.to_pyarrow(self.events.semi_join(known, "actor").select("event_id"))
+        return frozenset(events["event_id"].to_pylist()), {name: n for name, n in made.items() if n}
 
     def typed(
         self,

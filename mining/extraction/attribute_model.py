@@ -16,7 +16,7 @@ from mining.extraction.calibration import Bin, reliability
 from mining.extraction.examples import Example, labelled
 from mining.extraction.normal_forms import NormalForms
 from mining.extraction.tagger import Found, Tagger, surfaces
-from mining.extraction.tagger_training import Epoch, Options, train
+from mining.extraction.tagger_training import Epoch, Options, train_parts
 
 DEV_SHARE = 0.08
 FEWEST = 20  # titles of a dev cut
@@ -73,14 +73,9 @@ class AttributeModel:
 
     def find(self, rows: Sequence[Row]) -> list[list[tuple[str, Found]]]:
         """All findings (field, span) of each row, the surest first, whatever their confidence."""
-        texts = [(number, name, text) for number, row in enumerate(rows) for name, text in row.texts.items()]
-        read = self.tagger.find([Example(text, rows[number].category) for number, _, text in texts])
-        found: list[list[tuple[str, Found]]] = [[] for _ in rows]
-        for (number, name, _), spans in zip(texts, read, strict=True):
-            found[number] += [(name, span) for span in spans]
-        for spans_of_row in found:
-            spans_of_row.sort(key=lambda pair: -pair[1].confidence)  # stable: the title first
-        return found
+        return by_row(
+            rows, self.tagger.find([Example(text, row.category) for row in rows for text in row.texts.values()])
+        )
 
     def answer(self, row: Row, found: Iterable[tuple[str, Found]], threshold: float) -> Answer:
         """Of the findings in a row, the surest of each attribute that reaches the threshold."""
@@ -102,9 +97,9 @@ class AttributeModel:
         said = {name: values[name].value if name in values else None for name in names}
         return {name: value and self.normal.form(category, name, value) for name, value in said.items()}
 
-    def settle(self, rows: Sequence[Row]) -> None:
-        """Choose the threshold on labelled rows: the best mean of lenient and strict F1, the lowest of equals."""
-        found = self.find(rows)
+    def settle(self, rows: Sequence[Row], found: Sequence[Iterable[tuple[str, Found]]]) -> None:
+        """Choose the threshold on labelled rows and what was found in them by networks that had not learned from them:
+        the best mean of lenient and strict F1, the lowest of equals."""
 
         def worth(threshold: float) -> float:
             said = [
@@ -167,30 +162,55 @@ def fit(
     if not rows:
         raise ConfigurationError("there is nothing to train on: the training file has no rows")
     allowed = schema or schema_of([*rows, *dev])
-    learned, held_back = (list(rows), list(dev)) if dev else cut(rows, options.seed)
-    examples, dev_examples = _examples(learned, allowed), _examples(held_back, allowed)
-    contexts = _contexts(learned, allowed)
-    tagger = train(examples, dev_examples, contexts, options, checkpoint=checkpoint, on_epoch=on_epoch)
+    parts = [(list(rows), list(dev))] * options.members if dev else cuts(rows, options.seed, options.members)
+    made = {id(row): _examples([row], allowed) for row in [*rows, *dev]}
+    sides = {id(side): [one for row in side for one in made[id(row)]] for part in parts for side in part}
+    tagger, found = train_parts(
+        [(sides[id(learned)], sides[id(held)]) for learned, held in parts],
+        _contexts([*rows, *dev], allowed),
+        options,
+        checkpoint=checkpoint,
+        on_epoch=on_epoch,
+    )
     normal = NormalForms.of(pairs_of(rows, wanted)) if wanted else None
-    model = AttributeModel(tagger, allowed, surfaces([*examples, *dev_examples]), 0.5, normal)
-    model.settle(held_back)
+    written = surfaces(one for examples in made.values() for one in examples)
+    model = AttributeModel(tagger, allowed, written, 0.5, normal)
+    held_rows = list(dev) or [row for _, held in parts for row in held]
+    model.settle(held_rows, by_row(held_rows, found))
     return model
+
+
+def by_row(rows: Sequence[Row], found: Iterable[Sequence[Found]]) -> list[list[tuple[str, Found]]]:
+    """What was found in each text of each row in turn: (field, span) of each row, the surest first."""
+    read = iter(found)
+    made = []
+    for row in rows:
+        spans = [(name, span) for name in row.texts for span in next(read)]
+        made.append(sorted(spans, key=lambda pair: -pair[1].confidence))  # stable: the title first
+    return made
 
 
 def cut(rows: Sequence[Row], seed: int) -> tuple[list[Row], list[Row]]:
     """(to learn from, to choose on): whole clusters, and equal texts, lie on one side."""
+    return cuts(rows, seed, 1)[0]
+
+
+def cuts(rows: Sequence[Row], seed: int, count: int) -> list[tuple[list[Row], list[Row]]]:
+    """As many cuts, each of which holds back other rows."""
     groups: dict[str, list[int]] = {}
     for number, row in enumerate(rows):
         groups.setdefault(row.cluster or "\n".join(row.texts.values()), []).append(number)
     keys = sorted(groups)
     Random(seed).shuffle(keys)
-    wanted = min(max(FEWEST, round(DEV_SHARE * len(rows))), len(rows) // 2)
-    held: set[int] = set()
-    for key in keys:
-        if len(held) >= wanted:
-            break
-        held.update(groups[key])
-    return [r for n, r in enumerate(rows) if n not in held], [r for n, r in enumerate(rows) if n in held]
+    wanted = min(max(FEWEST, round(DEV_SHARE * len(rows))), len(rows) // (2 * count))
+    left = iter(keys)
+    made = []
+    for _ in range(count):
+        held: set[int] = set()
+        while len(held) < wanted and (key := next(left, None)) is not None:
+            held.update(groups[key])
+        made.append(([r for n, r in enumerate(rows) if n not in held], [r for n, r in enumerate(rows) if n in held]))
+    return made
 
 
 def pairs_of(rows: Sequence[Row], wanted: Sequence[Row]) -> list[tuple[str, str, str, str]]:

@@ -6,13 +6,19 @@ from random import Random
 
 from mining.errors import ConfigurationError
 from mining.evaluation import Score
+from mining.extraction.encoders import DEFAULT
 from mining.extraction.examples import Example, Span
 from mining.extraction.tagged_text import exact_entities, types_of
 from mining.extraction.tagger import Found, Tagger
-from mining.extraction.tagger_training import Epoch, Options, train
+from mining.extraction.tagger_training import Epoch, Options, Part, members_for, train_parts
 
 DEV_SHARE = 0.1
 THRESHOLDS = tuple(round(0.1 + 0.025 * step, 3) for step in range(29))
+
+
+def entity_options(texts: int) -> Options:
+    """How to train on so many texts: chosen on the dev files of EC-Yang2018 and Ding2019."""
+    return Options(encoder=DEFAULT["zh"], epochs=5, rate=1e-4, mask=0.15, members=members_for(texts))
 
 
 class EntityModel:
@@ -37,10 +43,10 @@ def fit_entities(
     """A model of labelled texts; ``dev`` as in ``attribute_model.fit``. The threshold is that of the best F1 on dev."""
     if not examples:
         raise ConfigurationError("there is nothing to train on: the training file has no texts")
-    learned, held = (list(examples), list(dev)) if dev else _cut(examples, options.seed)
-    contexts = {"": types_of(learned)}
-    tagger = train(learned, held, contexts, replace(options, once=False, exclusive=None), on_epoch=on_epoch)
-    found = tagger.find(held)
+    parts = [(list(examples), list(dev))] * options.members if dev else _cuts(examples, options)
+    contexts = {"": types_of([*examples, *dev])}
+    tagger, found = train_parts(parts, contexts, replace(options, once=False, exclusive=None), on_epoch=on_epoch)
+    held = list(dev) or [example for _, cut in parts for example in cut]
 
     def worth(threshold: float) -> float:
         return score_entities(held, [_spans(row, threshold) for row in found]).f1
@@ -58,8 +64,13 @@ def _spans(found: Sequence[Found], threshold: float) -> list[Span]:
     return sorted(kept, key=lambda span: (span.start, span.end, span.label))
 
 
-def _cut(examples: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
+def _cuts(examples: Sequence[Example], options: Options) -> list[Part]:
+    """A part a member, each holding back other texts."""
     texts = sorted({example.text for example in examples})  # equal texts lie on one side
-    Random(seed).shuffle(texts)
-    held = set(texts[: max(1, round(DEV_SHARE * len(texts)))])
-    return [e for e in examples if e.text not in held], [e for e in examples if e.text in held]
+    Random(options.seed).shuffle(texts)
+    size = max(1, round(min(DEV_SHARE, 0.5 / options.members) * len(texts)))
+    cuts = []
+    for member in range(options.members):
+        held = set(texts[member * size : (member + 1) * size])
+        cuts.append(([e for e in examples if e.text not in held], [e for e in examples if e.text in held]))
+    return cuts

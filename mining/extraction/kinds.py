@@ -141,7 +141,7 @@ def names_act(words: Words, start: int, end: int) -> bool:
 
 def is_person(head: str) -> bool:
     """Whether a head names people, by the list or by its shape."""
-    return head in p.PEOPLE or _is_person(head)
+    return head in p.PEOPLE or looks_like_person(head)
 
 
 def capitalised(words: Words, start: int, end: int) -> bool:
@@ -188,7 +188,8 @@ def _is_audience(head: str) -> bool:
     return head in p.PLACES or head in p.PEOPLE or head in p.SEASONS
 
 
-def _is_person(head: str) -> bool:
+def looks_like_person(head: str) -> bool:
+    """Whether a word has the shape of people's names for what they do: "painters", "violinists"."""
     return _PERSON.fullmatch(head) is not None and head not in p.NOT_PEOPLE
 
 
@@ -316,7 +317,7 @@ def _are_people(words: Words, start: int, end: int) -> bool:
     if is_person(head):
         return True
     one = end - start > 1 and words.lower[start - 1] in p.DETERMINERS
-    return one and head not in p.NOT_PEOPLE | p.DEVICES and _is_person(head + "s")
+    return one and head not in p.NOT_PEOPLE | p.DEVICES and looks_like_person(head + "s")
 
 
 def _is_kind_of_body(words: Words, start: int, end: int) -> bool:

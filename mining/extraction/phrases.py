@@ -14,8 +14,8 @@ from mining.gazetteers import COLORS
 NAMING = ("compatible-with", "works-with", "fits", "takes", "accessory-of", "belongs-to")
 """Rules whose tails are names or kinds of things, not purposes."""
 
-_HARD_STOPS = frozenset('.!?;()[]{}|—–-…:"“”•*') | {"--", "...", ".."}
-_JOINS = frozenset({"and", "or", "&", "and/or", "plus"})
+HARD_STOPS = frozenset('.!?;()[]{}|—–-…:"“”•*') | {"--", "...", ".."}
+JOINS = frozenset({"and", "or", "&", "and/or", "plus"})
 _SKIPPED = ("those", "only", "even", "in", "for", "on", "around")  # what a list may repeat before a member
 _BROKEN = (("up", "to"), ("prior", "to"), ("due", "to"))  # ends a phrase before its first word
 _AS_WELL = ("as", "well", "as")
@@ -76,7 +76,7 @@ class _Reading:
         after = end + 1 if comma and words.holds(end + 1, self.sentence) else end
         if words.lower[after : after + 3] == _AS_WELL:
             return self._reopened(after + 3)
-        joins = _JOINS | {"to"} if self.ranged else _JOINS
+        joins = JOINS | {"to"} if self.ranged else JOINS
         if not (comma or following == "/" or following in joins):
             return _NO_MORE
         joining = words.lower[after] in joins
@@ -97,7 +97,7 @@ class _Reading:
 
     def _has_join(self) -> bool:
         """Whether an "and" stands between members; where only examples made it a list, it has not closed yet."""
-        return any(self.words.lower[start - 1] in _JOINS for start, _ in self.found[1:])
+        return any(self.words.lower[start - 1] in JOINS for start, _ in self.found[1:])
 
     def _end(self, at: int) -> int:
         end = _phrase_end(self.words, at, self.sentence)
@@ -153,7 +153,7 @@ def _merged(words: Words, found: Sequence[tuple[int, int]]) -> list[tuple[int, i
     for at, (start, end) in enumerate(found):
         if begun < 0:
             begun = start
-        listed = at + 1 < len(found) and words.lower[end] in (*_JOINS, ",", "/")
+        listed = at + 1 < len(found) and words.lower[end] in (*JOINS, ",", "/")
         if listed and _needs_head(words, trimmed(words, start, end), trimmed(words, *found[at + 1])):
             continue
         merged.append((begun, end))
@@ -207,7 +207,7 @@ def _goes_on(words: Words, at: int, end: int) -> bool:
         return True  # Moln & Aske
     if _is_inch(words, end, at) or (word == "!" and words.lower[end + 1 : end + 2] == (",",)):
         return True  # 2" tubes; "UP!, Lulzbot"
-    if word in _HARD_STOPS or word in (",", "/") or word in _JOINS or not word.isprintable() or not word.strip():
+    if word in HARD_STOPS or word in (",", "/") or word in JOINS or not word.isprintable() or not word.strip():
         return False
     if words.lower[end : end + 2] in _BROKEN:
         return False
@@ -222,7 +222,7 @@ def _goes_on(words: Words, at: int, end: int) -> bool:
 
 
 def _ends_at(words: Words, at: int, sentence: int) -> bool:
-    return not words.holds(at, sentence) or words.lower[at] in _HARD_STOPS | _JOINS | p.ENDS | {","}
+    return not words.holds(at, sentence) or words.lower[at] in HARD_STOPS | JOINS | p.ENDS | {","}
 
 
 def _is_inch(words: Words, at: int, start: int) -> bool:
@@ -249,7 +249,7 @@ def trimmed(words: Words, start: int, end: int) -> tuple[int, int]:
         if words.lower[i] == "of" and words.lower[i - 1] in p.AMOUNTS:
             start = i + 1
     while start < end and (words.lower[start] in p.DETERMINERS or words.lower[start] in p.LEADING):
-        if start + 1 < end and words.lower[start + 1] in _JOINS:  # "contemporary or mid-century rooms"
+        if start + 1 < end and words.lower[start + 1] in JOINS:  # "contemporary or mid-century rooms"
             break
         start += 1
     while end > start and (words.lower[end - 1] in p.TRAILING or words.lower[end - 1][-1] in ".,-'’®™©"):

@@ -80,7 +80,8 @@ _TAIL_TYPES = {"COMPATIBLE_WITH": "Thing", "ACCESSORY_OF": "Thing", "USED_FOR": 
 
 _MEASURES = "shopgraph.measures"  # keys of doc.user_data
 _TEXT = "shopgraph.text"
-_ASIDE = "shopgraph.set_aside"
+ASIDE = "shopgraph.set_aside"
+SURENESS = "shopgraph.sureness"  # of a relation at code points, where another than its rule knows it
 _TITLE_END = "shopgraph.title_end"
 _BRAND = "shopgraph.brand"
 
@@ -176,14 +177,14 @@ class Relations:
             found += self._read_chinese(doc)
         found.sort(key=lambda span_and_reason: (span_and_reason[0].start_char, span_and_reason[0].end_char))
         doc.spans["shop_relations"] = [span for span, reason in found if not reason]
-        doc.user_data[_ASIDE] = [(s.label_, s.start_char, s.end_char, reason) for s, reason in found if reason]
+        doc.user_data[ASIDE] = [(s.label_, s.start_char, s.end_char, reason) for s, reason in found if reason]
         return doc
 
     def _read_english(self, doc: Doc) -> Iterator[tuple[Span, str]]:
         cues = filter_spans(self._english(doc, as_spans=True))
         if not cues:
             return
-        words = _words(doc)
+        words = words_of(doc)
         read = 0
         for cue in cues:
             if cue.start < read:  # "for dry skin and for oily skin" was read as one list
@@ -225,7 +226,8 @@ def _text(doc: Doc) -> str:
     return str(doc.user_data[_TEXT])
 
 
-def _words(doc: Doc) -> Words:
+def words_of(doc: Doc) -> Words:
+    """A document of this pipeline as words."""
     title_end = doc.user_data.get(_TITLE_END, 0)
     text, starts, lengths = _text(doc), doc.to_array(IDX).tolist(), doc.to_array(LENGTH).tolist()
     words = tuple(text[start : start + length] for start, length in zip(starts, lengths, strict=True))
@@ -267,27 +269,37 @@ class RuleExtractor:
         writing = _Writing(document, self._schema)
         if body_end > MAX_TEXT:
             writing.set_aside("*", document.text[MAX_TEXT : MAX_TEXT + 80], "text too long")
-        text = _SURROGATE.sub("\ufffd", document.text[: min(body_end, MAX_TEXT)])  # spaCy hashes UTF-8
-        doc = self._nlp.make_doc(text)
-        title_end = _title_end(document)
-        doc.user_data.update({_TEXT: text, _TITLE_END: title_end, _BRAND: _brand_words(document)})
-        doc = self._nlp(doc)
-        for relation, start, end, reason in doc.user_data[_ASIDE]:
+        doc = self._doc(document)
+        text, title_end = _text(doc), doc.user_data[_TITLE_END]
+        for relation, start, end, reason in doc.user_data[ASIDE]:
             writing.set_aside(relation, document.text[start:end], reason)
+        sureness: dict[tuple[int, int], float] = doc.user_data.get(SURENESS, {})
         for span in doc.spans["shop_relations"]:
-            writing.relation(span.label_, span.start_char, span.end_char, span.id_)
+            place = span.start_char, span.end_char
+            writing.relation(span.label_, *place, sureness.get(place, CONFIDENCE.get(span.id_, 0.0)))
         named = list(self._of_schema(text, title_end, category_of(document)))
         lines = [(value.start, value.end) for value in named if value.rule == "keyed"]
         # What stands on a line that names its attribute needs no guess at what it is.
-        read = [v for v in _values(doc, title_end) if not any(a <= v.start and v.end <= b for a, b in lines)]
-        for value in sorted([*read, *named], key=lambda v: (v.start, v.end, v.attribute)):
+        found = [v for v in _values(doc, title_end) if not any(a <= v.start and v.end <= b for a, b in lines)]
+        for value in sorted([*found, *named], key=lambda v: (v.start, v.end, v.attribute)):
             writing.value(value)
         return writing.extraction()
+
+    def _doc(self, document: Document) -> Doc:
+        return read(self._nlp, document)
 
     def _of_schema(self, text: str, title_end: int, category: str | None) -> Iterator[Stated]:
         """The default schema has no lists, and what it names is found by rules of its own."""
         if self._schema is not SHOP:
             yield from schema_values(text, title_end, self._schema.attributes_of(category))
+
+
+def read(nlp: Language, document: Document) -> Doc:
+    """The prose of a product's document, as the components of ``pipeline`` read it."""
+    text = _SURROGATE.sub("\ufffd", document.text[: min(_body_end(document), MAX_TEXT)])  # spaCy hashes UTF-8
+    doc = nlp.make_doc(text)
+    doc.user_data.update({_TEXT: text, _TITLE_END: _title_end(document), _BRAND: _brand_words(document)})
+    return nlp(doc)
 
 
 def _values(doc: Doc, title_end: int) -> Iterator[Stated]:
@@ -329,7 +341,7 @@ class _Writing:
     facts: dict[tuple[str, str], Fact] = field(default_factory=dict)
     aside: list[SetAside] = field(default_factory=list)
 
-    def relation(self, relation: str, start: int, end: int, rule: str) -> None:
+    def relation(self, relation: str, start: int, end: int, confidence: float) -> None:
         surface = self.document.text[start:end]
         kind = _TAIL_TYPES[relation]
         if not ids.normal_form(surface):
@@ -338,7 +350,7 @@ class _Writing:
             self.set_aside(relation, _SURROGATE.sub("\ufffd", surface), "broken text")
             return
         entity = Entity(ids.named(kind, surface), kind, _one_line(surface), lang=_lang(surface))
-        self._fact(relation, entity, start, end, rule)
+        self._fact(relation, entity, start, end, confidence)
 
     def value(self, stated: Stated) -> None:
         surface = self.document.text[stated.start : stated.end]
@@ -349,12 +361,12 @@ class _Writing:
             return
         attribute, normal = read
         entity = value_entity(category, attribute.name, surface, normal)
-        self._fact("HAS_ATTRIBUTE", entity, stated.start, stated.end, stated.rule)
+        self._fact("HAS_ATTRIBUTE", entity, stated.start, stated.end, CONFIDENCE[stated.rule])
 
     def set_aside(self, relation: str, quote: str, reason: str) -> None:
         self.aside.append(SetAside(self.document.id, METHOD, relation, quote, reason))
 
-    def _fact(self, relation: str, entity: Entity, start: int, end: int, rule: str) -> None:
+    def _fact(self, relation: str, entity: Entity, start: int, end: int, confidence: float) -> None:
         quote = self.document.text[start:end]
         key = (relation if relation not in ("COMPATIBLE_WITH", "ACCESSORY_OF") else "", entity.id)
         if key in self.facts:
@@ -367,7 +379,7 @@ class _Writing:
         evidence = Evidence(
             source=self.document.id,
             method=METHOD,
-            confidence=CONFIDENCE[rule],
+            confidence=confidence,
             at=self.document.at,
             field=self.document.field_at(start),
             quote=quote,

@@ -1,5 +1,6 @@
 """From the scores of words to spans: how much likelier a span is than none, and which spans can stand together."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -49,14 +50,49 @@ def candidates(log: Scores) -> list[Candidate]:
 
 
 def chosen(found: Sequence[Candidate], *, once: bool, exclusive: bool) -> list[Candidate]:
-    """The best candidates that can stand together. ``once``: one span a label; ``exclusive``: labels do not overlap."""
-    kept: list[Candidate] = []
+    """The best candidates that can stand together, best first. ``once``: one span a label; ``exclusive``: labels do not
+    overlap.
+
+    Where a label may have several spans, those whose odds have the largest sum come before all others: two entities
+    side by side are together likelier than one over both, though each alone is not.
+    """
+    kept: list[Candidate] = [] if once else _likeliest(found, exclusive=exclusive)
     for candidate in found:
         rivals = [k for k in kept if exclusive or k.label == candidate.label]
         if once and any(k.label == candidate.label for k in kept):
             continue
         if all(candidate.last < k.first or k.last < candidate.first for k in rivals):
             kept.append(candidate)
+    return sorted(kept, key=lambda c: (-c.odds, c.label, c.first, c.last))
+
+
+def _likeliest(found: Sequence[Candidate], *, exclusive: bool) -> list[Candidate]:
+    """Of the candidates likelier than not, those without overlap whose odds have the largest sum."""
+    groups: dict[int, list[Candidate]] = defaultdict(list)
+    for candidate in found:
+        if candidate.odds > 0:
+            groups[0 if exclusive else candidate.label].append(candidate)
+    return [candidate for group in groups.values() for candidate in _heaviest(group)]
+
+
+def _heaviest(group: Sequence[Candidate]) -> list[Candidate]:
+    """Weighted interval scheduling: the best sum up to each word, from left to right."""
+    by_last: dict[int, list[Candidate]] = defaultdict(list)
+    for candidate in group:
+        by_last[candidate.last].append(candidate)
+    best: list[tuple[float, Candidate | None]] = [(0.0, None)]  # at n: of the first n words
+    for word in range(max(by_last, default=-1) + 1):
+        best.append((best[word][0], None))
+        for candidate in by_last.get(word, ()):
+            total = best[candidate.first][0] + candidate.odds
+            if total > best[word + 1][0]:
+                best[word + 1] = (total, candidate)
+    kept, at = [], len(best) - 1
+    while at > 0:
+        ended = best[at][1]
+        if ended is not None:
+            kept.append(ended)
+        at = at - 1 if ended is None else ended.first
     return kept
 
 

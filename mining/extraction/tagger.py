@@ -116,7 +116,7 @@ class Tagger:
             "format": FORMAT,
             "encoder": reader.encoder.name,
             "lowercase": reader.encoder.lowercase,
-            "config": _plain_config(reader.encoder),
+            "config": plain_config(reader.encoder),
             "shape": asdict(self.shape),
             "members": len(self.networks),
             "contexts": {context: list(labels) for context, labels in reader.vocabulary.contexts.items()},
@@ -178,7 +178,8 @@ def surfaces(examples: Iterable[Example]) -> dict[tuple[str, str, str], str]:
     return {key: value for key, value in best.items() if value != key[2]}
 
 
-def _plain_config(encoder: Encoder) -> Mapping[str, Any]:
+def plain_config(encoder: Encoder) -> Mapping[str, Any]:
+    """The shape of a transformer as ``new_encoder`` takes it, without what speaks of files and versions."""
     config: dict[str, Any] = encoder.config.to_diff_dict()
     kept = {key: value for key, value in config.items() if isinstance(value, (int, float, str, bool, type(None)))}
     kept["model_type"] = encoder.config.model_type

@@ -1,7 +1,7 @@
 """Turns texts into the padded arrays that the network reads: tokens, words, shapes, lexicon, targets."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -10,6 +10,8 @@ from mining.extraction.encoders import Encoder
 from mining.extraction.examples import Example, Word, words_of
 from mining.extraction.lexicon import PLANES, Feature, Lexicon
 from mining.extraction.tagger_network import Batch
+
+MASKS = ("[MASK]", "<mask>")  # of BERT, of RoBERTa
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,16 @@ class Reader:
         return Item(
             example, tuple(ids), tuple(segments), tuple(first), tuple(last), tuple(kept), len(words), tuple(features)
         )
+
+    def masked(self, item: Item, share: float, random: np.random.Generator) -> Item:
+        """The text with about this share of its tokens hidden, where the encoder has a token for that."""
+        hidden = next((id_ for name in MASKS if (id_ := self.encoder.tokenizer.token_to_id(name)) is not None), None)
+        if not share or hidden is None or not item.kept:
+            return item
+        first, last = item.first[0], item.last[-1]
+        drawn = random.random(len(item.tokens)) < share
+        tokens = (hidden if first <= at <= last and drawn[at] else token for at, token in enumerate(item.tokens))
+        return replace(item, tokens=tuple(tokens))
 
     def _tokens(self, example: Example) -> tuple[list[int], list[int], list[tuple[int, int, int]]]:
         """Token ids, segments, and (token, start, end) of the tokens of the text that stand for something in it."""

@@ -1,6 +1,7 @@
 """The network of the small model: words of a text in, scores of every label of its context at every word out.
 
-encoder → mean of a word's tokens, with its shape and what the lexicon knows of it → BiLSTM → per label B and I scores.
+encoder → mean of a word's tokens, with its shape and what the lexicon knows of it → per label B and I scores; where
+``Shape.hidden`` asks for one, a BiLSTM reads the words before they are scored.
 A label's weights are shared by all contexts; each context may bend them a little.
 """
 
@@ -60,7 +61,7 @@ class Shape:
     labels: int
     contextual: int
     exclusive: bool
-    hidden: int = 160
+    hidden: int = 0
     known: int = 48
     dropout: float = 0.2
 
@@ -71,6 +72,7 @@ class TaggerNetwork(nn.Module):
     def __init__(self, encoder: Encoder, shape: Shape) -> None:
         super().__init__()
         self.encoder = encoder.model
+        self.half = False
         self.shape = shape
         self.segmented = int(getattr(encoder.config, "type_vocab_size", 1) or 1) > 1
         features = 32
@@ -80,8 +82,9 @@ class TaggerNetwork(nn.Module):
         self.lexical = nn.Parameter(torch.randn(shape.labels + 1, PLANES, shape.known) * 0.1)
         width = encoder.width + features + shape.known
         self.dropout = nn.Dropout(shape.dropout)
-        self.lstm = nn.LSTM(width, shape.hidden, batch_first=True, bidirectional=True)
-        out = 2 * shape.hidden + encoder.width
+        if shape.hidden:
+            self.lstm = nn.LSTM(width, shape.hidden, batch_first=True, bidirectional=True)
+        out = 2 * shape.hidden + encoder.width if shape.hidden else width
         self.weights = nn.Parameter(torch.randn(shape.labels + 1, 2, out) * out**-0.5)
         self.bias = nn.Parameter(torch.full((shape.labels + 1, 2), -2.0))
         self.bent = nn.Parameter(torch.zeros(shape.contextual + 1, 2, out))
@@ -92,12 +95,18 @@ class TaggerNetwork(nn.Module):
         given = {"input_ids": batch.tokens, "attention_mask": batch.mask}
         if self.segmented:
             given["token_type_ids"] = batch.segments
-        tokens = self.encoder(**given).last_hidden_state.float()  # a compressed encoder computes in 16 bits
+        with torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=self.half and self.training):
+            tokens = self.encoder(**given).last_hidden_state
+        tokens = tokens.float()  # a compressed encoder computes in 16 bits
         words = (_pick(tokens, batch.first) + _pick(tokens, batch.last)) / 2
         shapes = self.case(batch.shapes[..., 0]) + self.space(batch.shapes[..., 1]) + self.size(batch.shapes[..., 2])
         lexical = torch.einsum("bwlp,blpk->bwk", batch.lexicon, self.lexical[batch.labels])
-        read = self._in_both_directions(self.dropout(torch.cat([words, shapes, lexical], dim=-1)), batch.words)
-        state = self.dropout(torch.cat([read, words], dim=-1))
+        entered = self.dropout(torch.cat([words, shapes, lexical], dim=-1))
+        if self.shape.hidden:
+            read = self._in_both_directions(entered, batch.words)
+            state = self.dropout(torch.cat([read, words], dim=-1))
+        else:
+            state = entered
         weights = self.weights[batch.labels] + self.bent[batch.contextual]
         bias = self.bias[batch.labels] + self.bent_bias[batch.contextual]
         scores = torch.einsum("bwh,blch->bwlc", state, weights) + bias[:, None]

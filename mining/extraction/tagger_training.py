@@ -9,25 +9,27 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 
 from mining.evaluation import Score
+from mining.extraction.augmentation import swap_values, values_of
 from mining.extraction.calibration import Calibration, calibrate
 from mining.extraction.encoders import load_encoder
-from mining.extraction.examples import Example, Span, overlap_share
+from mining.extraction.examples import Example, overlap_share
 from mining.extraction.lexicon import Lexicon
-from mining.extraction.tagger import Tagger, device_of
+from mining.extraction.tagger import Found, Tagger, device_of
 from mining.extraction.tagger_batches import Reader, Vocabulary, bucketed
+from mining.extraction.tagger_checkpoint import read_checkpoint, write_checkpoint
 from mining.extraction.tagger_network import Shape, TaggerNetwork
 
 _log = logging.getLogger("shopgraph.mining.tagger")
 NOISE = 0.01  # of F1 on dev, within which the later epoch is taken
+FEW = 2000  # training texts under which networks differ more by their order than by what they learned
+MEMBERS = 3  # networks that are then blended
 RIVALS = 0.02  # share of spans that overlap another's, from which labels are no rivals
 
 
@@ -36,17 +38,19 @@ class Options:
     """How to train. ``encoder`` as ``load_encoder`` takes it, ``encoders`` the folder it looks in.
 
     ``swap``: share of texts whose values are exchanged for others of their label; ``forget``: share of texts that see
-    no lexicon; ``smooth``: how much of the averaged weights a step keeps; ``patience``: epochs without a better dev F1;
+    no lexicon; ``mask``: share of tokens that are hidden; ``smooth``: how much of the averaged weights a step keeps;
+    ``patience``: epochs without a better dev F1; ``hidden``: features of the BiLSTM each way, 0 for none;
     ``exclusive``: labels are rivals for a word; None where those of the training texts hardly overlap; ``members``:
-    networks whose probabilities are averaged, as many times dearer.
+    networks that learn from the same first weights in another order; ``soup``: their weights are averaged into one
+    network, else their probabilities, at as many times the price of reading.
     """
 
     encoder: str = "all-MiniLM-L6-v2"
     encoders: Path | None = None
-    epochs: int = 10
+    epochs: int = 7
     batch: int = 16
     accumulate: int = 1
-    rate: float = 2e-4
+    rate: float = 1.5e-4
     head_rate: float = 2e-3
     decay: float = 0.01
     warmup: float = 0.1
@@ -54,12 +58,15 @@ class Options:
     smooth: float = 0.99
     swap: float = 0.2
     forget: float = 0.15
-    patience: int = 5
+    mask: float = 0.1
+    patience: int = 100
     max_tokens: int = 160
     freeze_embeddings: bool = True
     once: bool = True
     exclusive: bool | None = False
     members: int = 1
+    soup: bool = True
+    hidden: int = 0
     seed: int = 0
     device: str = "cpu"
 
@@ -80,6 +87,15 @@ class Epoch:
         )
 
 
+def members_for(texts: int) -> int:
+    """How many networks so many training texts are worth: a few texts cost little to learn several times."""
+    return MEMBERS if texts < FEW else 1
+
+
+Part: TypeAlias = tuple[Sequence[Example], Sequence[Example]]
+"""(texts to learn from, texts held back to choose and calibrate on)."""
+
+
 def train(
     examples: Sequence[Example],
     dev: Sequence[Example],
@@ -89,21 +105,80 @@ def train(
     checkpoint: Path | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> Tagger:
-    """The model of the best epoch on ``dev``, calibrated on it; its lexicon then counts ``dev`` too.
+    """The model of ``options.members`` networks that all learn from ``examples`` and are calibrated on ``dev``.
 
-    ``options.members`` networks learn alike from other seeds, one after the other. ``contexts``: the labels of each
-    context. ``checkpoint``: a folder from which a killed run goes on.
+    ``contexts``: the labels of each context. ``checkpoint``: a folder from which a killed run goes on.
     """
-    networks = []
-    for member in range(options.members):
-        run = _Run(examples, dev, contexts, replace(options, seed=options.seed + member))
+    return train_parts(
+        [(examples, dev)] * options.members, contexts, options, checkpoint=checkpoint, on_epoch=on_epoch
+    )[0]
+
+
+def train_parts(
+    parts: Sequence[Part],
+    contexts: Mapping[str, Sequence[str]],
+    options: Options,
+    *,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> tuple[Tagger, list[list[Found]]]:
+    """A network a part, each with an order of its own, and what is found in the held-back texts, part after part.
+
+    A held-back text is read by the networks that have not learned from it, and those findings make the calibration.
+    The lexicon then counts all texts.
+    """
+    trained: list[tuple[Part, TaggerNetwork, Reader]] = []
+    for member, part in enumerate(parts):
+        run = _Run(*part, contexts, options, member)
         folder = checkpoint / f"member{member}" if checkpoint else None
         run.resume(folder)
         while run.epoch < options.epochs and run.epoch - run.best_epoch < options.patience:
             on_epoch(run.step())
             run.keep(folder)
-        networks.append(run.best_network())
-    return run.finish(networks)
+        trained.append((part, run.best_network(), run.reader))
+    texts, found = _held_back(trained, options.once)
+    calibration = calibrate(
+        [
+            (one.odds, one.label, _right(one.label, one.start, one.end, example))
+            for example, row in zip(texts, found, strict=True)
+            for one in row
+        ]
+    )
+    reader = trained[-1][2]
+    reader.lexicon = Lexicon.of({id(one): one for part in parts for side in part for one in side}.values())
+    networks = [network for _, network, _ in trained]
+    if options.soup:
+        networks = [blended(networks)]
+    tagger = Tagger(networks, reader, once=options.once, calibration=calibration)
+    return tagger, [
+        [replace(one, confidence=calibration.confidence(one.odds, one.label)) for one in row] for row in found
+    ]
+
+
+def blended(networks: Sequence[TaggerNetwork]) -> TaggerNetwork:
+    """The first network with the mean of all weights: a model soup (Wortsman et al., 2022).
+
+    Networks that began with the same weights and went not far lie in one basin, so their mean is nearly as good as the
+    mean of their probabilities, at the price of one.
+    """
+    states = [network.state_dict() for network in networks]
+    mean = {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
+    networks[0].load_state_dict(mean)
+    return networks[0]
+
+
+def _held_back(
+    trained: Sequence[tuple[Part, TaggerNetwork, Reader]], once: bool
+) -> tuple[list[Example], list[list[Found]]]:
+    """The held-back texts, those of equal parts once, and what the networks of their parts find in them."""
+    texts: list[Example] = []
+    found: list[list[Found]] = []
+    for held in {id(part[1]): part[1] for part, _, _ in trained}.values():
+        of_part = [(network, reader) for part, network, reader in trained if part[1] is held]
+        networks = [network for network, _ in of_part]
+        texts += held
+        found += Tagger(networks, of_part[0][1], once=once, calibration=Calibration()).find(held)
+    return texts, found
 
 
 class _Run:
@@ -115,27 +190,29 @@ class _Run:
         dev: Sequence[Example],
         contexts: Mapping[str, Sequence[str]],
         options: Options,
+        member: int = 0,
     ) -> None:
         torch.manual_seed(options.seed)
-        self.examples, self.dev, self.options = examples, dev, options
+        self.examples, self.dev, self.options, self.member = examples, dev, options, member
         vocabulary = Vocabulary.of(contexts)
         encoder = load_encoder(options.encoder, folder=options.encoders)
         exclusive = options.exclusive if options.exclusive is not None else overlap_share(examples) < RIVALS
-        shape = Shape(len(vocabulary.labels), len(vocabulary.contextual), exclusive)
+        shape = Shape(len(vocabulary.labels), len(vocabulary.contextual), exclusive, hidden=options.hidden)
         self.network = TaggerNetwork(encoder, shape).to(device_of(options.device))
         if options.freeze_embeddings:
             encoder.model.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
         self.reader = Reader(encoder, vocabulary, Lexicon.of(examples), options.max_tokens)
         self.tagger = Tagger([self.network], self.reader, once=options.once, calibration=Calibration())
         self.read_dev = self.tagger.read(dev)
-        self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=options.decay)
+        self.network.half = half_is_native(options.device)
+        self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=options.decay, fused=True)
         steps = -(-len(examples) // (options.batch * options.accumulate)) * options.epochs
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, _slope(steps, options.warmup))
         self.trained = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
         self.average = {name: p.detach().clone() for name, p in self.trained.items()}
         self.best: dict[str, torch.Tensor] = {}
         self.epoch, self.best_epoch, self.best_f1 = 0, 0, -1.0
-        self.values = _values(examples)
+        self.values = values_of(examples)
 
     def _groups(self) -> list[dict[str, Any]]:
         encoder = {id(p) for p in self.network.encoder.parameters()}
@@ -148,13 +225,14 @@ class _Run:
     def step(self) -> Epoch:
         """One epoch."""
         options = self.options
-        random = np.random.default_rng([options.seed, self.epoch])
-        torch.manual_seed(options.seed * 100_003 + self.epoch)
+        random = np.random.default_rng([options.seed, self.member, self.epoch])
+        torch.manual_seed((options.seed * 1009 + self.member) * 100_003 + self.epoch)
         items = []
         for example in self.examples:
             swapped = swap_values(example, self.values, random) if random.random() < options.swap else example
             item = self.reader.item(swapped, own=True)
-            items.append(replace(item, lexicon=()) if random.random() < options.forget else item)
+            item = replace(item, lexicon=()) if random.random() < options.forget else item
+            items.append(self.reader.masked(item, options.mask, random))
         self.network.train()
         total, batches = 0.0, list(bucketed([len(item.tokens) for item in items], options.batch, random))
         for number, at in enumerate(batches, 1):
@@ -176,8 +254,7 @@ class _Run:
         done = self.schedule.last_epoch
         keep = min(self.options.smooth, (1 + done) / (10 + done))  # young averages forget their start
         with torch.no_grad():
-            for name, parameter in self.trained.items():
-                self.average[name].lerp_(parameter, 1 - keep)
+            torch._foreach_lerp_(list(self.average.values()), list(self.trained.values()), 1 - keep)
 
     def _measure(self, loss: float) -> Epoch:
         live = {name: parameter.detach().clone() for name, parameter in self.trained.items()}
@@ -196,46 +273,23 @@ class _Run:
         _put(self.trained, self.best or self.average)
         return self.network
 
-    def finish(self, networks: Sequence[TaggerNetwork]) -> Tagger:
-        tagger = Tagger(networks, self.reader, once=self.options.once, calibration=Calibration())
-        found = tagger.find_in(self.read_dev)
-        tagger.calibration = calibrate(
-            [
-                (one.odds, one.label, _right(one.label, one.start, one.end, example))
-                for example, row in zip(self.dev, found, strict=True)
-                for one in row
-            ]
-        )
-        self.reader.lexicon = Lexicon.of([*self.examples, *self.dev])
-        return tagger
-
     def keep(self, folder: Path | None) -> None:
         if folder is None:
             return
-        folder.mkdir(parents=True, exist_ok=True)
         state = {f"live.{name}": p.detach() for name, p in self.trained.items()}
         state |= {f"average.{name}": value for name, value in self.average.items()}
         state |= {f"best.{name}": value for name, value in self.best.items()}
         for number, moments in self.optimizer.state_dict()["state"].items():
             state |= {f"adam.{number}.{key}": torch.as_tensor(value) for key, value in moments.items()}
-        name = f"epoch{self.epoch}.safetensors"
-        save_file({key: value.cpu().contiguous() for key, value in state.items()}, folder / name)
-        progress = {"weights": name, "epoch": self.epoch, "best_epoch": self.best_epoch, "best_f1": self.best_f1}
-        waiting = folder / "progress.json.new"
-        waiting.write_text(json.dumps({**progress, "run": self._fingerprint()}), "utf-8")
-        waiting.replace(folder / "progress.json")
-        for old in folder.glob("epoch*.safetensors"):
-            if old.name != name:
-                old.unlink()
+        progress = {"epoch": self.epoch, "best_epoch": self.best_epoch, "best_f1": self.best_f1}
+        write_checkpoint(folder, state, {**progress, "run": self._fingerprint()})
 
     def resume(self, folder: Path | None) -> None:
         """Goes on from a checkpoint of the same run; one of another run is left to be overwritten."""
-        if folder is None or not (folder / "progress.json").is_file():
+        kept = read_checkpoint(folder, self._fingerprint(), str(self.tagger.device)) if folder else None
+        if kept is None:
             return
-        progress = json.loads((folder / "progress.json").read_text("utf-8"))
-        if progress["run"] != self._fingerprint():
-            return
-        state = load_file(folder / progress["weights"], device=str(self.tagger.device))
+        progress, state = kept
         _put(self.trained, {name: state[f"live.{name}"] for name in self.trained})
         self.average = {name: state[f"average.{name}"] for name in self.trained}
         self.best = {name: state[f"best.{name}"] for name in self.trained if f"best.{name}" in state}
@@ -257,7 +311,7 @@ class _Run:
         """The same for the same options and the same texts."""
         told = {key: str(value) for key, value in asdict(self.options).items() if key not in ("encoders", "device")}
         texts = [asdict(example) for example in (*self.examples, *self.dev)]
-        return blake2b(json.dumps([told, texts]).encode(), digest_size=16).hexdigest()
+        return blake2b(json.dumps([told, self.member, texts]).encode(), digest_size=16).hexdigest()
 
 
 def score_of(tagger: Tagger, examples: Sequence[Example]) -> Score:
@@ -274,36 +328,6 @@ def score_of(tagger: Tagger, examples: Sequence[Example]) -> Score:
         if last_of_equals and Score(right, count, gold).f1 > best.f1:
             best = Score(right, count, gold)
     return best
-
-
-def swap_values(example: Example, values: Mapping[tuple[str, str], Sequence[str]], random: Any) -> Example:
-    """The text with about half its values exchanged for others of the same label, and its labels moved along."""
-    spans = sorted(example.spans, key=lambda span: span.start)
-    if any(b.start < a.end for a, b in pairwise(spans)):
-        return example  # overlapping labels cannot be moved apart
-    text, moved, at, placed = "", [], 0, []
-    for span in spans:
-        text += example.text[at : span.start]
-        choice = values.get((example.context, span.label), ())
-        surface, value = example.text[span.start : span.end], span.value
-        if choice and random.random() < 0.5:
-            surface, value = choice[int(random.integers(len(choice)))], None
-        placed.append((span.start, len(text) - span.start))
-        moved.append(Span(len(text), len(text) + len(surface), span.label, value))
-        text += surface
-        at = span.end
-    text += example.text[at:]
-    if example.unsure:
-        return example
-    return Example(text, example.context, tuple(moved))
-
-
-def _values(examples: Sequence[Example]) -> dict[tuple[str, str], list[str]]:
-    values: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
-    for example in examples:
-        for span in example.spans:
-            values[example.context, span.label][example.text[span.start : span.end]] = None
-    return {key: list(found) for key, found in values.items()}
 
 
 def _right(label: str, start: int, end: int, example: Example) -> bool:
@@ -327,3 +351,10 @@ def _slope(steps: int, warmup: float) -> Callable[[int], float]:
 
 def _prf(score: Score) -> tuple[float, float, float]:
     return score.precision, score.recall, score.f1
+
+
+def half_is_native(device: str) -> bool:
+    """Whether bfloat16 is faster than float32 there; where it is emulated it is several times slower."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -7,13 +7,13 @@ aspect itself ("overpriced") → negation turns praise into criticism; what it m
 One review states an opinion; a fact takes two (``quorum``, counted by the pipeline).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kg import ids
 from kg.types import Document, Entity, Evidence, Fact
-from mining.language import language_of, sentences
+from mining.language import Language, language_of, sentences
 from mining.reviews import lexicon
 from mining.types import Extraction
 
@@ -36,10 +36,13 @@ class ReviewExtractor:
     """Implements mining.types.Extractor for review documents; others come back empty. Needs the extra ``nlp``."""
 
     method = METHOD
-    version = "1"  # rises when the rules or the lexicon change what is found
     quorum: Mapping[str, int] = {PRAISED: 2, CRITICISED: 2}
 
-    def __init__(self) -> None:
+    def __init__(self, *, unless: Collection[Language] = ()) -> None:
+        """``unless``: the languages whose sentences are left to another reader."""
+        self._unless = frozenset(unless)
+        # The number rises when the rules or the lexicon change what is found.
+        self.version = " unless ".join(["1", *([",".join(sorted(unless))] if unless else [])])
         self._english = _Language("en")
         self._chinese = _Language("zh")
 
@@ -51,7 +54,10 @@ class ReviewExtractor:
         facts: dict[tuple[str, str], Fact] = {}
         for start, end in sentences(document.text):
             sentence = document.text[start:end]
-            language = self._english if language_of(sentence) == "en" else self._chinese
+            spoken = language_of(sentence)
+            if spoken in self._unless:
+                continue
+            language = self._english if spoken == "en" else self._chinese
             for relation, aspect, first, last in language.opinions(sentence):
                 place = (relation, aspect)
                 if place not in facts:

@@ -120,6 +120,12 @@ IMPLIED_CRITICISM: Mapping[str, str] = MappingProxyType(
     }
 )
 
+PRODUCT = _words("""
+    it, this, that, they, them, these, those, one, item, items, product, products, thing, things, stuff, purchase, buy
+    order, overall, 产品, 商品, 东西, 宝贝, 这个, 这款, 它, 货, 整体, 总体
+""")
+"""What names the product itself and no aspect of it."""
+
 LINKS = _words("is, was, are, were, 's, feels, felt, looks, looked, seems, sounds, smells, tastes, remains, 是")
 BETWEEN = _words("""
     very, so, really, pretty, quite, extremely, just, also, super, absolutely, always, still, truly, simply, equally

@@ -23,7 +23,18 @@ from recommender.histories import HistoryWeights
 from recommender.propagation import Adjacency, Propagation, balanced
 from recommender.scorers import FactorScorer
 from recommender.splits import Cases, Cut
-from recommender.training import HERE, Run, Schedule, Trained, checked, generator, sampled_softmax, train
+from recommender.training import (
+    HERE,
+    Run,
+    Schedule,
+    Trained,
+    batch_size,
+    checked,
+    generator,
+    sampled_softmax,
+    tiled,
+    train,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,10 @@ class LightGCN:
 
     Shapes: vectors (n_users + n_items, dimensions). Runs at most ``epochs`` epochs over all (user, item) pairs; with
     ``tune`` it stops after ``patience`` validations, one every ``every`` epochs, without a better NDCG@10.
+
+    Every step propagates over the whole graph, so an epoch of equal batches costs the square of the edges. With
+    ``most_steps`` the batch grows instead of the number of steps, and an epoch is linear; memory is not more, for the
+    loss is tiled.
     """
 
     dimensions: int = 64
@@ -46,6 +61,7 @@ class LightGCN:
     learning_rate: float = 0.005
     weight_decay: float = 1e-4
     batch: int = 2048
+    most_steps: int | None = None
     negatives: int = 1024
     epochs: int = 60
     every: int = 5
@@ -84,7 +100,7 @@ class _Module(nn.Module):
         self.network = Network(nodes, model.dimensions, model.layers)
         self.network.convs = nn.ModuleList(Propagation() for _ in range(model.layers))
         nn.init.normal_(self.network.embedding.weight, std=0.1, generator=generator(model.seed))
-        self.bias = nn.Parameter(torch.zeros(items))
+        self.bias = nn.Parameter(torch.zeros(items), requires_grad=model.loss == "softmax")
 
     def forward(self, adjacency: Adjacency) -> Tensor:
         """Vectors of all nodes, (n_users + n_items, d)."""
@@ -94,6 +110,18 @@ class _Module(nn.Module):
             x = conv(x, adjacency)
             total = total + x * self.network.alpha[layer]
         return total
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Pairs (b,), and what is not theirs: (m,) for all of them, or one each (b,) with BPR."""
+
+    users: Ints
+    items: Ints
+    negatives: Ints
+
+    def __len__(self) -> int:
+        return len(self.users)
 
 
 class LightGCNLearner:
@@ -117,35 +145,44 @@ class LightGCNLearner:
         content = hashlib.sha256(self._pairs.tobytes()).hexdigest()[:16]
         self.fingerprint = f"{replace(model, epochs=0)!r} {x.shape} {content}"
 
-    def losses(self, random: np.random.Generator) -> Iterator[Tensor]:
+    def batches(self, random: np.random.Generator) -> Iterator[_Batch]:
         order = random.permutation(self._pairs.shape[1])
-        for start in range(0, len(order), self._model.batch):
-            users, items = self._pairs[:, order[start : start + self._model.batch]]
-            vectors = self.module(self._graph)
-            parts = (vectors[: self._n_users], vectors[self._n_users :])
-            loss = self._softmax if self._model.loss == "softmax" else self._bpr
-            yield loss(*parts, users, items, random)
+        size = batch_size(len(order), self._model.batch, self._model.most_steps)
+        for start in range(0, len(order), size):
+            users, items = self._pairs[:, order[start : start + size]]
+            if self._model.loss == "softmax":
+                yield _Batch(users, items, draw(self._warm, self._model.negatives, random))
+            else:
+                yield _Batch(users, items, self._warm[random.integers(0, len(self._warm), len(items))])
 
-    def _softmax(self, people: Tensor, things: Tensor, users: Ints, items: Ints, random: np.random.Generator) -> Tensor:
-        negatives = draw(self._warm, self._model.negatives, random)
+    def loss(self, batch: _Batch, rows: slice) -> Tensor:
+        vectors = self.module(self._graph)
+        people, things = vectors[: self._n_users], vectors[self._n_users :]
+        if self._model.loss == "bpr":
+            return self._bpr(people, things, batch, rows)
+        things = F.normalize(things, dim=1)
+        return tiled(lambda tile: self._softmax(people, things, batch, tile), rows)
+
+    def _softmax(self, people: Tensor, things: Tensor, batch: _Batch, rows: slice) -> Tensor:
+        users, items = batch.users[rows], batch.items[rows]
         query = F.normalize(people[self._tensor(users)], dim=1) / self._model.temperature
-        loss = sampled_softmax(
-            query, F.normalize(things, dim=1), self.module.bias, self._tensor(items), self._tensor(negatives)
-        )
+        loss = sampled_softmax(query, things, self.module.bias, self._tensor(items), self._tensor(batch.negatives))
         weight = self.module.network.embedding.weight
         drawn = self._tensor(np.concatenate((users, items + self._n_users)))
-        return loss + self._model.weight_decay * torch.sum(weight[drawn] ** 2) / len(users)
+        return (loss + self._model.weight_decay * torch.sum(weight[drawn] ** 2)) / len(batch)
 
-    def _bpr(self, people: Tensor, things: Tensor, users: Ints, items: Ints, random: np.random.Generator) -> Tensor:
-        wrong = self._warm[random.integers(0, len(self._warm), len(items))]
+    def _bpr(self, people: Tensor, things: Tensor, batch: _Batch, rows: slice) -> Tensor:
+        users, items, wrong = batch.users[rows], batch.items[rows], batch.negatives[rows]
         chosen = people[self._tensor(users)]
         better = (chosen * things[self._tensor(items)]).sum(1)
         worse = (chosen * things[self._tensor(wrong)]).sum(1)
+        if not len(users):
+            return better.sum()  # the mean of nothing is no number
         drawn = np.concatenate((users, items + self._n_users, wrong + self._n_users))
         loss: Tensor = self.module.network.recommendation_loss(
             better, worse, self._tensor(drawn), lambda_reg=self._model.weight_decay
         )
-        return loss
+        return loss * (len(users) / len(batch))
 
     def _tensor(self, places: Ints) -> Tensor:
         return torch.from_numpy(places).to(self._device)

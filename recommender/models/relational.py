@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recommender.arrays import Ints, Sparse
+from recommender.arrays import Floats, Ints, Sparse
 from recommender.dataset import Dataset
 from recommender.errors import ModelFitError
 from recommender.histories import Histories, HistoryWeights
@@ -25,7 +25,18 @@ from recommender.models.relations import Relations
 from recommender.propagation import Adjacency, Propagation, balanced, unit_rows
 from recommender.scorers import FactorScorer, RelationScorer, WeightedSumScorer
 from recommender.splits import Cases, Cut, first_takes, leave_random_out, taking_actions
-from recommender.training import HERE, Run, Schedule, Trained, checked, generator, sampled_softmax, train
+from recommender.training import (
+    HERE,
+    Run,
+    Schedule,
+    Trained,
+    batch_size,
+    checked,
+    generator,
+    sampled_softmax,
+    tiled,
+    train,
+)
 
 OTHER_MESSAGES = ("together", "taken by", "itself")
 
@@ -49,7 +60,7 @@ class Relational:
 
     Shapes: z (n_items, dimensions), e (n_users, dimensions), entities (n_entities, dimensions). One epoch asks for one
     item of every user; ``item_dropout`` of the items lose their own vector in each step, so that relations learn to
-    speak for those that have none.
+    speak for those that have none. ``most_steps`` keeps an epoch linear in the edges, as in ``LightGCN``.
     """
 
     dimensions: int = 64
@@ -62,6 +73,7 @@ class Relational:
     direct: bool = True
     bias: bool = False
     batch: int = 2048
+    most_steps: int | None = None
     negatives: int = 1024
     epochs: int = 60
     every: int = 5
@@ -99,6 +111,20 @@ class _Graph:
     together: Adjacency | None
     to_users: Adjacency
     to_items: Adjacency
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Questions: ``rows`` (b,) of the epoch's cases, and what a step draws. ``shown`` (n_items, 1)."""
+
+    graph: _Graph
+    cases: Cases
+    rows: Ints
+    negatives: Ints
+    shown: Floats
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 class _Network(nn.Module):
@@ -168,6 +194,8 @@ class _Learner:
         self._own[self._warm] = 1.0
         sizes = (len(data.users), n_items, n_entities)
         self.module = _Network(sizes, sorted({*self._links, *self._attributes}), model).to(self._device)
+        self.module.direct.requires_grad_(self._term is not None)
+        self.module.entities.requires_grad_(bool(self._attributes))
         self.optimiser = torch.optim.Adam(self._groups(), lr=model.learning_rate, fused=True)
         self.fingerprint = f"{replace(model, epochs=0)!r} {sizes} {_fingerprint(data)}"
 
@@ -204,24 +232,34 @@ class _Learner:
         to_users = Adjacency.of(unit_rows(x), self._device)
         return _Graph(self._links, self._attributes, together, to_users, Adjacency.of(to_items, self._device))
 
-    def losses(self, random: np.random.Generator) -> Iterator[Tensor]:
+    def batches(self, random: np.random.Generator) -> Iterator[_Batch]:
         cut = leave_random_out(self._data, self._takes, random)
         graph, cases = self._graph(cut.train), cut.cases
         order = random.permutation(len(cases))
-        for start in range(0, len(order), self._model.batch):
-            rows = order[start : start + self._model.batch]
-            targets, negatives = cases.targets[rows], draw(self._warm, self._model.negatives, random)
+        size = batch_size(len(order), self._model.batch, self._model.most_steps)
+        for start in range(0, len(order), size):
+            negatives = draw(self._warm, self._model.negatives, random)
             shown = self._own.numpy() * (random.random((len(self._own), 1)) >= self._model.item_dropout)
-            users, items = self.module(graph, torch.from_numpy(shown.astype(np.float32)).to(self._device))
-            query = F.normalize(users[self._tensor(cases.histories.users[rows])], dim=1) / self._model.temperature
-            yield sampled_softmax(
-                query,
-                F.normalize(items, dim=1),
-                self.module.bias,
-                self._tensor(targets),
-                self._tensor(negatives),
-                self._said(cases.histories.take(rows), targets, negatives),
-            )
+            yield _Batch(graph, cases, order[start : start + size], negatives, shown.astype(np.float32))
+
+    def loss(self, batch: _Batch, rows: slice) -> Tensor:
+        users, items = self.module(batch.graph, torch.from_numpy(batch.shown).to(self._device))
+        items = F.normalize(items, dim=1)
+        return tiled(lambda tile: self._softmax(users, items, batch, tile), rows)
+
+    def _softmax(self, users: Tensor, items: Tensor, batch: _Batch, rows: slice) -> Tensor:
+        cases, places = batch.cases, batch.rows[rows]
+        targets = cases.targets[places]
+        query = F.normalize(users[self._tensor(cases.histories.users[places])], dim=1) / self._model.temperature
+        loss = sampled_softmax(
+            query,
+            items,
+            self.module.bias,
+            self._tensor(targets),
+            self._tensor(batch.negatives),
+            self._said(cases.histories.take(places), targets, batch.negatives),
+        )
+        return loss / len(batch)
 
     def _said(self, histories: Histories, targets: Ints, negatives: Ints) -> tuple[Tensor, Tensor] | None:
         """Σ_r λ_r x · R_r of each target (b,) and of the negatives (b, m)."""

@@ -119,16 +119,21 @@ class _Block(nn.Module):
 
 
 class _Dropout:
-    """Dropout by a generator of its own, so that an epoch depends on nothing but its seed."""
+    """Dropout by a generator of its own, so that an epoch depends on nothing but its seed.
 
-    def __init__(self, share: float, random: torch.Generator) -> None:
-        self._share, self._random = share, random
+    What is dropped is drawn for all ``of`` rows of a batch, some ``rows`` of which pass through: whoever learns from
+    another part of the batch drops the same.
+    """
+
+    def __init__(self, share: float, random: torch.Generator, rows: slice = slice(None), of: int | None = None) -> None:
+        self._share, self._random, self._rows, self._of = share, random, rows, of
 
     def __call__(self, x: Tensor) -> Tensor:
         if not self._share:
             return x
-        kept = torch.empty_like(x).bernoulli_(1 - self._share, generator=self._random)
-        return x * kept / (1 - self._share)
+        whole = x.new_empty((len(x) if self._of is None else self._of, *x.shape[1:]))
+        kept = whole.bernoulli_(1 - self._share, generator=self._random)
+        return x * kept[self._rows] / (1 - self._share)
 
 
 class _Module(nn.Module):
@@ -156,6 +161,18 @@ class _Module(nn.Module):
         return states
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Windows (b,), the places in ``_Learner._warm`` of the negatives (m,), and the seed of what is dropped."""
+
+    windows: Ints
+    drawn: Ints
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+
 class _Learner:
     """One training of one model on one dataset."""
 
@@ -176,28 +193,31 @@ class _Learner:
         content.update(self._sequences.indptr.tobytes())
         self.fingerprint = f"{replace(model, epochs=0)!r} {n_items} {content.hexdigest()[:16]}"
 
-    def losses(self, random: np.random.Generator) -> Iterator[Tensor]:
-        dice = torch.Generator(self._device).manual_seed(int(random.integers(2**62)))
-        drop = _Dropout(self._model.dropout, dice)
-        batches = by_length(random.permutation(len(self.windows)), self.windows.lengths, self._model.batch)
-        for place in random.permutation(len(batches)):
-            yield self._loss(batches[place], random, drop)
+    def batches(self, random: np.random.Generator) -> Iterator[_Batch]:
+        groups = by_length(random.permutation(len(self.windows)), self.windows.lengths, self._model.batch)
+        for place in random.permutation(len(groups)):
+            drawn = random.choice(len(self._warm), self._model.negatives, p=self._chances)
+            yield _Batch(groups[place], drawn, int(random.integers(2**62)))
 
-    def _loss(self, windows: Ints, random: np.random.Generator, drop: _Dropout) -> Tensor:
-        places, real = padded(self.windows.starts[windows], self.windows.lengths[windows])
+    def loss(self, batch: _Batch, rows: slice) -> Tensor:
+        places, real = padded(self.windows.starts[batch.windows], self.windows.lengths[batch.windows])
         items, strengths = self._sequences.items, self._sequences.strengths
+        weight = float(strengths[places + 1][real].sum())
+        places, real = places[rows], real[rows]
+        dice = torch.Generator(self._device).manual_seed(batch.seed)
+        drop = _Dropout(self._model.dropout, dice, rows, len(batch))
         states = self.module(self._tensor(items[places]), self._tensor(strengths[places]), drop)
-        drawn = random.choice(len(self._warm), self._model.negatives, p=self._chances)
-        expected = self._model.negatives * self._chances[drawn]
-        return sampled_softmax(
+        expected = self._model.negatives * self._chances[batch.drawn]
+        loss = sampled_softmax(
             states[self._tensor(real)],
             self.module.items,
             torch.zeros(len(self.module.items), device=self._device),
             self._tensor(items[places + 1][real]),
-            self._tensor(self._warm[drawn]),
+            self._tensor(self._warm[batch.drawn]),
             more=(torch.zeros((), device=self._device), -self._tensor(np.log(expected).astype(np.float32))),
             weights=self._tensor(strengths[places + 1][real]),
         )
+        return loss / weight
 
     def _tensor(self, array: Ints | Floats | Bools) -> Tensor:
         return torch.from_numpy(array).to(self._device)

@@ -1,7 +1,7 @@
 """The ideal low-pass filter of the interaction graph, by randomised SVD.
 
 Shen et al.: "How powerful is graph convolution for recommendation?" (GF-CF), CIKM 2021, its low-pass part.
-https://arxiv.org/abs/2108.07567. Halko, Martinsson, Tropp: "Finding structure with randomness", SIAM Review 2011.
+https://arxiv.org/abs/2108.07567.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from recommender.arrays import Floats, Sparse
+from recommender.arrays import Floats
 from recommender.dataset import Dataset
+from recommender.decomposition import right_vectors
 from recommender.errors import ModelFitError
 from recommender.histories import HistoryWeights
 from recommender.scorers import FactorScorer
@@ -41,7 +42,7 @@ class Spectral:
             raise ModelFitError("a spectral model needs at least one interaction; the training set holds none")
         user_scale, item_scale = _inverse_root(x.sum(axis=1)), _inverse_root(x.sum(axis=0))
         scaled = (x * user_scale[:, None] * item_scale[None, :]).tocsr()
-        vectors = self._right_vectors(scaled)
+        vectors = right_vectors(scaled, self.dimensions, self.power_iterations, self.seed)[1]
         root = np.sqrt(np.asarray(x.sum(axis=0), np.float32)).ravel()
         return FactorScorer(
             data.items,
@@ -49,20 +50,6 @@ class Spectral:
             fold_in=np.ascontiguousarray(vectors * item_scale[:, None]),
             weights=HistoryWeights(self.decay, data.weights.actions),
         )
-
-    def _right_vectors(self, matrix: Sparse) -> Floats:
-        """V (n_items, d), its columns in order of falling singular value and of fixed sign."""
-        width = min(self.dimensions, *matrix.shape)
-        sketch = min(width + 16, *matrix.shape)
-        random = np.random.default_rng(self.seed)
-        basis = np.linalg.qr(matrix @ random.standard_normal((matrix.shape[1], sketch), dtype=np.float32))[0]
-        for _ in range(self.power_iterations):
-            basis = np.linalg.qr(matrix @ np.linalg.qr(matrix.T @ basis)[0])[0]
-        small = np.asarray(basis.T @ matrix, np.float32)
-        _, values, right = np.linalg.svd(small, full_matrices=False)
-        kept = right[:width][values[:width] > 1e-6]
-        signs = np.sign(kept[np.arange(len(kept)), np.abs(kept).argmax(axis=1)])
-        return np.asarray((kept * signs[:, None]).T, np.float32)
 
 
 def _inverse_root(sums: Floats) -> Floats:

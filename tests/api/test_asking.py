@@ -92,3 +92,26 @@ def test_diversity_moves_items_and_says_so(trained: Any, kind: str) -> None:
             assert (item["score"], item["reasons"]) == (plain[name]["score"], plain[name]["reasons"])
             moved = item["rank"] != plain[name]["rank"]
             assert item["moved_by"] == ([f"{level.removesuffix('-diversity')}-diversity"] if moved else [])
+
+
+def test_thresholds_make_an_answer_shorter_and_why_not_says_so(trained: Any) -> None:
+    query = {"user_id": "用户/a:b", "k": 100, "available": "false"}
+    items = trained.client.get("/v1/recommendations", params=query).json()["items"]
+    scores = sorted({i["score"] for i in items if i["origin"] == items[0]["origin"]})
+    wish = {**query, "min_score": scores[-1]}
+    left = trained.client.get("/v1/recommendations", params=wish).json()["items"]
+    assert [i["id"] for i in left] == [i["id"] for i in items if i["score"] >= scores[-1]]
+    assert 0 < len(left) < len(items)
+    gone = next(i for i in items if i["score"] < scores[-1])
+    why = trained.client.get("/v1/recommendations:why-not", params={**wish, "product_id": gone["id"]}).json()
+    assert ("threshold", "min_score") in [(a["cause"], a["name"]) for a in why["against"]]
+    sure = ids_of(trained, **query, min_confidence=0.01)
+    assert {i["id"] for i in items if i["explained"]} <= sure < {i["id"] for i in items}
+    body = {"events": [{"product_id": "k5", "action": "view"}], "min_score": 1e9}
+    assert trained.client.post("/v1/sessions:recommend", json=body).json()["items"] == []
+
+
+@pytest.mark.parametrize("query", [{"min_score": "nan"}, {"min_confidence": 1.5}, {"min_confidence": "sure"}])
+def test_what_is_no_threshold_is_refused(trained: Any, query: dict[str, Any]) -> None:
+    body = trained.client.get("/v1/recommendations", params=query).json()
+    assert (body["code"], body["field"].split(".")[0]) == ("invalid_request", next(iter(query)))

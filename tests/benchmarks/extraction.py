@@ -9,11 +9,12 @@ trains the small model and scores it beside a dictionary of the training values:
 import argparse
 import gzip
 import json
+import resource
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from mining.types import Extraction, Reject
 
 if TYPE_CHECKING:
     from mining.extraction.attribute_model import Answer
+    from mining.extraction.tagger_training import Options
 
 Percent = tuple[float, float, float]
 NORMAL = "wdc_normalized"
@@ -219,7 +221,11 @@ def print_set(asked: argparse.Namespace) -> bool:
         from stated_relations import print_relations
 
         return print_relations([path for path in (asked.train, asked.test) if path], asked.data, asked.out)
-    if asked.set in TAGGED:
+    if asked.set.startswith(("en_reviews", "zh_reviews")):
+        from review_triplets import print_reviews
+
+        print_reviews(asked)
+    elif asked.set in TAGGED:
         _print_entities(asked)
     else:
         _print_attributes(asked)
@@ -228,6 +234,7 @@ def print_set(asked: argparse.Namespace) -> bool:
 
 def _print_attributes(asked: argparse.Namespace) -> None:
     from mining.extraction.attribute_model import fit  # PyTorch: seconds that the fixtures need not wait for
+    from mining.extraction.tagger_training import Options, members_for
 
     raw, wanted = beside(asked.train, None)
     rows, tests = read_rows(raw, labels=True), read_rows(asked.test, labels=True)
@@ -242,7 +249,7 @@ def _print_attributes(asked: argparse.Namespace) -> None:
     with Spent("training"):
         model = fit(
             rows,
-            _options(asked, encoder_for(rows)),
+            _options(asked, Options(encoder=encoder_for(rows), members=members_for(len(rows)))),
             schema=schema,
             dev=read_rows(asked.dev, labels=True) if asked.dev else (),
             wanted=read_rows(wanted, labels=True) if wanted else (),
@@ -261,15 +268,14 @@ def _print_attributes(asked: argparse.Namespace) -> None:
 
 
 def _print_entities(asked: argparse.Namespace) -> None:
-    from mining.extraction.encoders import DEFAULT
-    from mining.extraction.entity_model import fit_entities, score_entities
+    from mining.extraction.entity_model import entity_options, fit_entities, score_entities
 
     examples, tests = read_tagged(asked.train), read_tagged(asked.test)
     print(f"{asked.set}: {len(examples)} texts of {asked.train.name}, {len(tests)} of {asked.test.name}; no other data")
     with Spent("training"):
         model = fit_entities(
             examples,
-            _options(asked, DEFAULT["zh"]),
+            _options(asked, entity_options(len(examples))),
             dev=read_tagged(asked.dev) if asked.dev else (),
             on_epoch=lambda epoch: print(f"  {epoch.told()}", flush=True),
         )
@@ -310,16 +316,18 @@ class Spent:
     def __exit__(self, *error: object) -> None:
         wall, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
         speed = f", {self.count / wall:.0f} titles/s" if self.count and wall else ""
-        print(f"  {self.what}: {wall:.0f} s by the clock, {cpu:.0f} CPU seconds{speed}; money 0", flush=True)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux tells kilobytes
+        used = f"{wall:.0f} s by the clock, {cpu:.0f} CPU seconds{speed}, {peak:.1f} GB at most"
+        print(f"  {self.what}: {used}; money 0", flush=True)
 
 
-def _options(asked: argparse.Namespace, encoder: str) -> Any:
-    from mining.extraction.tagger_training import Options
-
-    return Options(
-        encoder=asked.encoder or encoder,
+def _options(asked: argparse.Namespace, usual: "Options") -> "Options":
+    return replace(
+        usual,
+        encoder=asked.encoder or usual.encoder,
         encoders=asked.encoders,
-        epochs=asked.epochs or Options().epochs,
+        epochs=asked.epochs or usual.epochs,
+        members=asked.members or usual.members,
         device=asked.device,
         seed=asked.seed,
     )
@@ -348,7 +356,10 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--floor", action="store_true", help="only the dictionary")
     parser.add_argument("--encoder", help="name, folder or archive of an encoder")
     parser.add_argument("--encoders", type=Path, help="the folder to look for named encoders in")
+    parser.add_argument("--model", type=Path, help="where a model of reviews is kept; a killed training goes on there")
+    parser.add_argument("--members", type=int, help="networks whose probabilities are averaged, of a model of reviews")
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--members", type=int, help="networks that are averaged")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(argv)

@@ -22,8 +22,9 @@ from kg.errors import SchemaError
 from kg.schema import SHOP
 from kg.types import Document, Entity, Fact, Product
 from mining.catalog import ProductGraph, document_of_review, graph_of
+from mining.extraction.judged import JudgedExtractor
 from mining.extraction.llm import LLMExtractor
-from mining.extraction.orders import order_spans
+from mining.extraction.orders import Guarded, order_spans
 from mining.extraction.prompts import TEXT_RELATIONS, key_of
 from mining.language_model import Budget, Price, Prompt, Reply, Usage
 from mining.types import Extraction, Review
@@ -138,7 +139,7 @@ def _places(phrase: str, text: str) -> Iterator[tuple[int, int]]:
 
 
 def readings(texts: Sequence[Hostile]) -> dict[str, list[Extraction]]:
-    """One extraction a text by each reader: the shop's own facts, rules, reviews, and an obeyed model."""
+    """One extraction a text by each reader: the shop's own facts, rules, rules and judge, reviews, an obeyed model."""
     documents = [text.document for text in texts]
     graphs = [text.graph for text in texts]
     catalog = [
@@ -150,6 +151,7 @@ def readings(texts: Sequence[Hostile]) -> dict[str, list[Extraction]]:
     return {
         "catalog": catalog,
         "rules": list(rules.extract(documents)),
+        "rules and judge": list(Guarded(JudgedExtractor()).extract(documents)),
         "reviews": list(reviews.extract(documents)),
         "obeyed model": list(model.extract(documents)),
     }

@@ -18,6 +18,7 @@ from recommender.dataset import Dataset, Edges
 from recommender.histories import ACTION_CODES, NO_IDS, Histories, Ids
 from recommender.splits import Cases, Cut
 
+TEXTS = ("title", "description", "brand", "categories", "category")
 ACTIONS = {"buy": "purchase", "transaction": "purchase", "addtocart": "cart"}
 
 
@@ -131,7 +132,8 @@ class _World:
         events = _events(train)
         links = _links(files.relations, items) if files.relations else {}
         entities, attributes = _attributes(files.items, items) if files.items and files.relations else (NO_IDS, {})
-        data = Dataset.build(events, items=items, links=links, entities=entities, attributes=attributes)
+        texts = item_texts(files.items) if files.items else {}
+        data = Dataset.build(events, items=items, links=links, entities=entities, attributes=attributes, texts=texts)
         known = tuple(taking) or tuple(sorted(set(events["action"].to_pylist())))
         return cls(data, known, (train.schema.field("user").type, train.schema.field("item").type))
 
@@ -208,6 +210,19 @@ def _attributes(path: Path, items: Ids) -> tuple[Ids, dict[str, Edges]]:
         if found
     }
     return names, edges
+
+
+def item_texts(path: Path) -> dict[str, str]:
+    """What the file says of each item, a line a column; nothing where it has no title and no description."""
+    table = pq.read_table(path)
+    columns = [name for name in TEXTS if name in table.column_names]
+    if not {"title", "description"} & set(columns):
+        return {}
+    rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
+    return {
+        item: "\n".join(str(value) for value in row if value)
+        for item, row in zip(_names(table["item"]), rows, strict=True)
+    }
 
 
 def _random_cut(data: Dataset, *, share: float, seed: int = 0) -> Cut:

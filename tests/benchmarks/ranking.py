@@ -2,12 +2,15 @@
 
     python tests/benchmarks/ranking.py --train T --test X --protocol lightgcn|loo|pgpr|sampled99|retailrocket
         [--relations R] [--items I] [--networks [lightgcn] [relational] [sasrec]] [--out topk.parquet]
+        [--validation-only] [--model CHOSEN]
 
 Files are Parquet with the columns user, item (and timestamp, pos, action, split_loo, split_pgpr, neg_items where the
-protocol has them); relations head, relation, tail; items item, brand, categories. Everything is chosen on a cut of the
-training rows, refitted on all of them and ranked once: also whether what a user only looked at is shown again, where a
-log tells looking from taking. ``--out`` gets the lists: user, item, rank from 1, model; what would be served is called
-``served``.
+protocol has them); relations head, relation, tail; items item, brand, categories, and title or description, which let
+texts compete. Everything is chosen on a cut of the training rows, refitted on all of them and ranked once: also whether
+what a user only looked at is shown again, where a log tells looking from taking. ``--out`` gets the lists: user, item,
+rank from 1, model; what would be served is called ``served``. ``--validation-only`` ends after the choice, before any
+test row is asked about; ``--model`` goes on from the last line of such a choice, without choosing again and without
+baselines.
 
 Slices count only the targets that belong to them. What is served is compared with each baseline by a paired bootstrap
 over users.
@@ -15,6 +18,7 @@ over users.
 
 import argparse
 import resource
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -27,21 +31,24 @@ from protocols import PROTOCOLS, Files, Task
 
 from kg.types import ACTIONS
 from recommender.arrays import Bools, Floats, Ints
-from recommender.choosing import Choice, choose
+from recommender.choosing import DECAYS, Choice, choose
 from recommender.comparing import paired_bootstrap
+from recommender.configuration import read_model
 from recommender.dataset import Dataset
 from recommender.evaluation import blocks, mask, measure, slices
+from recommender.histories import Histories
 from recommender.metrics import Metrics, metrics_at, target_ranks, user_metrics
 from recommender.model import Model, Scorer
 from recommender.models.als import Als
-from recommender.models.chebyshev import Chebyshev
+from recommender.models.coupling import Coupling
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
+from recommender.models.lae import Lae
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
+from recommender.models.randomwalk import RandomWalk
 from recommender.models.slist import Slist
-from recommender.models.spectral import Spectral
-from recommender.scorers import WeightedSumScorer
+from recommender.models.texts import Texts
 from recommender.splits import taken
 
 DEEP = 20
@@ -56,15 +63,17 @@ def candidates(data: Dataset, *, ordered: bool, networks: Sequence[str]) -> list
     """Settings that compete. Models of order need histories that have one."""
     n_users, n_items = len(data.users), len(data.items)
     few_users = 2 * n_users < n_items
-    found: list[Model] = [Popularity(), ItemKNN(), Als(128), Als(128, alpha=40.0)]
+    found: list[Model] = [Popularity(), ItemKNN(), RandomWalk(), Als(128), Als(128, alpha=40.0)]
+    found += [Lae(), Lae(regularisation=0.1), Lae(user_degrees=0.5, item_degrees=0.5, degrees=0.5)]
     if n_items * (n_users if few_users else n_items) <= MOST_CELLS:
         found += [Ease(50.0), Ease(200.0)]
         found += [Ease(10.0)] if few_users else []
     if n_items <= LARGEST_DENSE:
-        found += [Spectral(256)]
-        found += [Slist(30.0), Slist(100.0)] if ordered else []
-    else:
-        found += [Spectral(640), Spectral(1024), Chebyshev(), Chebyshev(degrees=0.3)]
+        found += [Slist(100.0)] if ordered else []
+        found += [Texts()] if any(data.texts) else []
+    if any(map(len, data.links.values())):
+        found += [Coupling(), Lae(facts=1.0), Lae(facts=4.0)]
+        found += [Ease(100.0, facts=4.0)] if n_items <= LARGEST_DENSE else []
     return found + [_network(name) for name in networks if ordered or name != "sasrec"]
 
 
@@ -93,6 +102,8 @@ def main() -> None:
     told = "networks that compete too; all of them where none is named"
     parser.add_argument("--networks", nargs="*", choices=NETWORKS, default=None, help=told)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--validation-only", action="store_true", help="choose, and rank no test row")
+    parser.add_argument("--model", help="the line of a model that was chosen before: choose nothing, rank its parts")
     options = parser.parse_args()
     task = PROTOCOLS[options.protocol](Files(options.train, options.test, options.relations, options.items))
     cases, data = task.asks.cases, task.asks.train
@@ -101,22 +112,55 @@ def main() -> None:
     ordered = len(np.unique(data.histories.at)) > 1 or options.protocol == "loo"
     networks = () if options.networks is None else options.networks or NETWORKS
     task = _hiding(task)
-    cases = task.asks.cases
-    models = candidates(data, ordered=ordered, networks=networks)
-    choice = choose(models, task.chooses, k=task.choosing_k)
-    _tell_choice(choice, task)
+    if options.model:
+        choice = Choice(read_model(options.model), (), 0, ())  # its parts are told by their names
+    else:
+        models = candidates(data, ordered=ordered, networks=networks)
+        decays = DECAYS if ordered else (1.0,)
+        choice = choose(models, task.chooses, k=task.choosing_k, decays=decays, on_progress=_progress)
+        _tell_choice(choice, task)
+    if not options.validation_only:
+        _tell_test(choice, task, options.out)
+    _tell_cost()
+
+
+def _progress(name: str) -> None:
+    print(f"{time.process_time():.0f} CPU s: {name}", file=sys.stderr, flush=True)
+
+
+def _tell_test(choice: Choice, task: Task, out: Path | None) -> None:
+    """Each part of the choice and their sum, then the baselines that are no part of it."""
     lists = Lists(task, deep=100 if task.negatives is not None else DEEP)
     ranked: dict[str, Ints] = {}
-    for name, scorer, seconds in _fitted(choice, task):
-        tables = lists.add(name) if options.out else None
-        ranked[name] = _ranks(scorer, task, tables)
-        _tell(name, metrics_at(ranked[name], cases.owners, len(cases), task.k), task, seconds)
-    _tell_slices(ranked, slices(data, cases), task)
+    parts = choice.model.parts if isinstance(choice.model, Mixture) else ((1.0, choice.model),)
+    best = {name: _best(choice, name) for name in BASELINES | {model.name for _, model in parts}}
+    others = [best[name] for name in sorted(BASELINES) if best[name] not in [part for _, part in parts]]
+    for group in (tuple(parts), *(((1.0, model),) for model in others if model is not None)):
+        fitted, total = [], 0.0
+        for weight, model in group:
+            _progress(f"fit {model.name}")
+            begun = time.process_time()
+            scorer = model.fit(task.asks.train)
+            first = model.name not in [name for name, *_ in fitted]
+            name = model.name if model == best[model.name] or (first and not choice.tried) else repr(model)
+            fitted.append((name, weight, scorer, time.process_time() - begun))
+            total += fitted[-1][-1]
+        _progress("rank")
+        served = SERVED if group == tuple(parts) else None
+        found = _ranks([part[:3] for part in fitted], served, task, lists if out else None)
+        ranked |= found
+        seconds = {name: cost for name, *_, cost in fitted} | {SERVED: total}
+        for name, ranks in found.items():
+            _tell(name, metrics_at(ranks, task.asks.cases.owners, len(task.asks.cases), task.k), task, seconds[name])
+    _tell_slices(ranked, slices(task.asks.train, task.asks.cases), task)
     print()
     _tell_differences(ranked, task)
     print()
-    if options.out:
-        lists.write(options.out)
+    if out:
+        lists.write(out)
+
+
+def _tell_cost() -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(f"{usage.ru_utime + usage.ru_stime:.0f} CPU s, {usage.ru_maxrss / 2**20:.1f} GB at most")
 
@@ -154,49 +198,44 @@ def _tell_choice(choice: Choice, task: Task) -> None:
     print(f"  {choice.model!r}\n", flush=True)
 
 
-def _fitted(choice: Choice, task: Task) -> Iterator[tuple[str, Scorer, float]]:
-    """Each part of the choice and the baselines alone, then the sum; (name, scorer, CPU seconds of the fit)."""
-    parts = choice.model.parts if isinstance(choice.model, Mixture) else ((1.0, choice.model),)
-    kept: list[tuple[float, Scorer]] = []
-    total = 0.0
-    best = {name: _best(choice, name) for name in BASELINES | {model.name for _, model in parts}}
-    for weight, model in parts:
-        begun = time.process_time()
-        scorer = model.fit(task.asks.train)
-        total += (seconds := time.process_time() - begun)
-        kept.append((weight, scorer))
-        yield model.name if model == best[model.name] else repr(model), scorer, seconds
-    for name in sorted(BASELINES):
-        model = best[name]
-        if model is not None and model not in [part for _, part in parts]:
-            begun = time.process_time()
-            scorer = model.fit(task.asks.train)
-            yield name, scorer, time.process_time() - begun
-            del scorer
-    yield SERVED, WeightedSumScorer(tuple(kept)), total
-
-
 def _best(choice: Choice, name: str) -> Model | None:
     """The setting of this name that ranked best alone."""
     tried = [row for row in choice.tried if row.name == name and len(row.weights) == 1 and not row.failed]
     return max(tried, key=lambda row: row.ndcg).model if tried else None
 
 
-def _ranks(scorer: Scorer, task: Task, lists: "Lists | None") -> Ints:
-    cases, n_items = task.asks.cases, len(scorer.items)
-    ranks, start = np.empty(len(cases.targets), np.int64), 0
+def _ranks(
+    parts: Sequence[tuple[str, float, Scorer]], total: str | None, task: Task, lists: "Lists | None"
+) -> dict[str, Ints]:
+    """The rank of each target by each part, and by their sum where it has a name; every case is scored once."""
+    cases, n_items = task.asks.cases, len(task.asks.train.items)
+    names = [name for name, *_ in parts] + ([total] if total else [])
+    ranks = {name: np.empty(len(cases.targets), np.int64) for name in names}
+    start = 0
     for histories, rows, items, which in blocks(cases, n_items):
-        scores = scorer.scores_batch(histories)
         hidden = mask(histories, cases, n_items)
         if task.negatives is not None:
             hidden = np.ones_like(hidden)
             np.put_along_axis(hidden, task.negatives[cases.owners[which]], False, axis=1)
             hidden[rows, items] = False
-        ranks[which] = target_ranks(scores, rows, items, hidden)
-        if lists:
-            lists.extend(start, np.where(hidden, np.float32(-np.inf), scores))
+        for name, scores in _scored(parts, total, histories):
+            ranks[name][which] = target_ranks(scores, rows, items, hidden)
+            if lists:
+                lists.extend(name, start, np.where(hidden, np.float32(-np.inf), scores))
         start += len(histories)
     return ranks
+
+
+def _scored(
+    parts: Sequence[tuple[str, float, Scorer]], total: str | None, histories: Histories
+) -> Iterator[tuple[str, Floats]]:
+    together = np.zeros((len(histories), len(parts[0][2].items)), np.float32)
+    for name, weight, scorer in parts:
+        scores = scorer.scores_batch(histories)
+        together += np.float32(weight) * scores
+        yield name, scores
+    if total:
+        yield total, together
 
 
 class Lists:
@@ -204,14 +243,9 @@ class Lists:
 
     def __init__(self, task: Task, deep: int) -> None:
         self.task, self.deep = task, deep
-        self.tables: list[pa.Table] = []
-        self._model = ""
+        self.tables: dict[str, list[pa.Table]] = {}
 
-    def add(self, model: str) -> "Lists":
-        self._model = model
-        return self
-
-    def extend(self, start: int, scores: Floats) -> None:
+    def extend(self, model: str, start: int, scores: Floats) -> None:
         """The best of each case from ``start`` on; what is hidden is no part of a list."""
         deep = min(self.deep, scores.shape[1])
         best = np.argpartition(-scores, deep - 1, axis=1)[:, :deep]
@@ -226,11 +260,13 @@ class Lists:
             for name, place, kind in zip(names, found, self.task.ids, strict=True)
         )
         ranks = pa.array(places + 1, pa.int32())
-        model = pa.array([self._model] * len(rows)).dictionary_encode()
-        self.tables.append(pa.table({"user": user, "item": item, "rank": ranks, "model": model}))
+        models = pa.array([model] * len(rows)).dictionary_encode()
+        table = pa.table({"user": user, "item": item, "rank": ranks, "model": models})
+        self.tables.setdefault(model, []).append(table)
 
     def write(self, path: Path) -> None:
-        pq.write_table(pa.concat_tables(self.tables).unify_dictionaries(), path)
+        tables = [table for of_model in self.tables.values() for table in of_model]
+        pq.write_table(pa.concat_tables(tables).unify_dictionaries(), path)
 
 
 def _tell(name: str, found: Metrics, task: Task, seconds: float) -> None:

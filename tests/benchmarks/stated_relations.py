@@ -1,4 +1,4 @@
-"""The relations that rules read in texts, beside what people say that these texts state.
+"""The relations that rules, and rules with a judge, read in texts, beside what people say that these texts state.
 
 ``extraction.py --set relations --test LABELS [--train LABELS] [--data DIR] [--out P]``. A line of LABELS holds
 ``{"id", "labels": [{"relation", "start", "end"}]}`` and its ``text``, or else the ``sha256`` of the text that
@@ -27,20 +27,23 @@ SAMPLE = "sample_zh"  # the Chinese texts of our own sample shop
 
 
 def print_relations(files: Sequence[Path], data: Path | None, out: Path | None) -> bool:
-    """Scores each file; ``out`` gets the predictions for the last one."""
-    from mining.extraction.rules import RuleExtractor  # spaCy
+    """Scores each file; ``out`` gets the predictions of rules and judge for the last one."""
+    from mining.extraction.judged import JudgedExtractor  # spaCy
+    from mining.extraction.orders import Guarded
+    from mining.extraction.rules import RuleExtractor
 
-    extractor = RuleExtractor()
-    list(stated(extractor, [Text(0, "Ideal for kids. 适合孕妇。")]))  # the vocabulary fills, the units are compiled
-    for path in files:
-        labelled = read_labelled(path)
-        texts = texts_of(labelled, data)
-        wall, cpu = time.perf_counter(), time.process_time()
-        found = list(stated(extractor, texts))
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        print(f"{path.name}: {len(texts)} texts, {sum(len(row.labels) for row in labelled)} labels")
-        _print_scores(labelled, found)
-        print(f"  {len(texts) / wall:.0f} texts/s by the clock, {cpu:.1f} CPU seconds, money 0")
+    extractors = {"rules": Guarded(RuleExtractor()), "rules and judge": Guarded(JudgedExtractor())}
+    for name, extractor in extractors.items():
+        list(stated(extractor, [Text(0, "Ideal for kids. 适合孕妇。")]))  # the vocabulary fills, the units are compiled
+        for path in files:
+            labelled = read_labelled(path)
+            texts = texts_of(labelled, data)
+            wall, cpu = time.perf_counter(), time.process_time()
+            found = list(stated(extractor, texts))
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            print(f"{path.name}, {name}: {len(texts)} texts, {sum(len(row.labels) for row in labelled)} labels")
+            _print_scores(labelled, found)
+            print(f"  {len(texts) / wall:.0f} texts/s by the clock, {cpu:.1f} CPU seconds, money 0")
     if out:
         lines = (line_of(text, labels) for text, labels in zip(texts, found, strict=True))
         out.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in lines), "utf-8")
@@ -67,7 +70,7 @@ def texts_of(labelled: Sequence[Labelled], data: Path | None) -> list[Text]:
     """The labelled texts, of the lines or of the catalogues. Raises ValueError where one is missing or another."""
     wanted = {str(row.id) for row in labelled if row.text is None}
     known = {f"{source}:{key}": text for source in sorted({name.partition(":")[0] for name in wanted})
-             for key, text in _prose(source, data).items() if f"{source}:{key}" in wanted}  # fmt: skip
+             for key, text in prose(source, data).items() if f"{source}:{key}" in wanted}  # fmt: skip
     texts = [Text(row.id, known.get(str(row.id), "") if row.text is None else row.text) for row in labelled]
     for row, text in zip(labelled, texts, strict=True):
         if row.text is None and hashlib.sha256(text.text.encode()).hexdigest() != row.sha256:
@@ -75,7 +78,7 @@ def texts_of(labelled: Sequence[Labelled], data: Path | None) -> list[Text]:
     return texts
 
 
-def _prose(source: str, data: Path | None) -> dict[str, str]:
+def prose(source: str, data: Path | None) -> dict[str, str]:
     """Item → title and description as our reader joins them."""
     if source == SAMPLE:
         path = sample_shop().catalog

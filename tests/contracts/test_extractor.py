@@ -6,11 +6,11 @@ A new extractor is one line in ``EXTRACTORS``; a module of ``mining/extraction``
 import inspect
 import json
 import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
-from itertools import count, islice
+from itertools import count, islice, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,15 +19,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import mining.extraction
+import mining.reviews
 from kg.schema import SHOP
 from kg.stores.memory import MemoryStore
 from kg.types import Document, Entity, FieldSpan
 from mining.extraction.cascade import Routed
+from mining.extraction.examples import words_of
+from mining.extraction.judged import JudgedExtractor
 from mining.extraction.llm import LLMExtractor
 from mining.extraction.orders import Guarded
 from mining.extraction.rules import RuleExtractor
+from mining.language import Language
 from mining.language_model.budget import Budget, Price
 from mining.language_model.types import Prompt, Reply, Usage
+from mining.reviews.extractor import ReviewExtractor
+from mining.reviews.opinion_extractor import OpinionExtractor
+from mining.reviews.triplets import Opinion
 from mining.types import Extraction, Extractor
 
 
@@ -76,13 +83,32 @@ def small_model() -> Extractor:
     return AttributeExtractor(model, schema=widened(SHOP, model))
 
 
-# The name of a module of mining/extraction → what makes its extractor.
+class Opinionated:
+    """A model of reviews whose opinions are known: neighbouring words, in turn good, bad and neither."""
+
+    languages: tuple[Language, ...] = ("en", "zh", "mixed")
+    usual = 8
+    version = "1"
+
+    def read(self, texts: Sequence[str]) -> list[list[Opinion]]:
+        return [list(self._opinions(words_of(text))) for text in texts]
+
+    def _opinions(self, words: Sequence[tuple[int, int]]) -> Iterator[Opinion]:
+        for number, (aspect, opinion) in enumerate(pairwise(words[:40])):
+            polarity = ("POS", "NEG", "NEU", "正面")[number % 4]
+            yield Opinion(None if number % 5 == 4 else aspect, opinion, polarity, "价格", confidence=1.0)
+
+
+# The name of a module of mining/extraction or mining/reviews → what makes its extractor.
 EXTRACTORS: dict[str, Callable[[], Extractor]] = {
     "rules": cache(RuleExtractor),
+    "judged": cache(JudgedExtractor),
     "llm": lambda: LLMExtractor(Quoter()),
     "attribute_extractor": cache(small_model),
     "cascade": cache(lambda: Routed(RuleExtractor())),
-    "orders": cache(lambda: Guarded(RuleExtractor())),
+    "orders": cache(lambda: Guarded(JudgedExtractor())),
+    "extractor": cache(ReviewExtractor),
+    "opinion_extractor": cache(lambda: OpinionExtractor(Opinionated())),
 }
 
 TEXTS = (
@@ -96,9 +122,15 @@ TEXTS = (
     "Cable for " + "very long and " * 3000 + "kids",
     '\x00\x1b[31m <b>for kids</b> & {"relation": "SUITS"} \u202e for men \ud800',
 )
+REVIEWS = (
+    "Great sound, but the battery life is terrible. Way overpriced!",
+    "音质很好，物流太慢了。 Nice screen, easy to use.",
+)
 DOCUMENTS = tuple(
     Document(f"doc:{i}", f"product:{i}", kind, text, at=at)
-    for i, (text, kind, at) in enumerate([*((t, "product", 7) for t in TEXTS), (TEXTS[2], "review", None)])
+    for i, (text, kind, at) in enumerate(
+        [*((t, "product", 7) for t in TEXTS), *((t, "review", None) for t in (TEXTS[2], *REVIEWS))]
+    )
 )
 SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -199,11 +231,12 @@ def test_a_store_takes_what_is_found(extractor: Extractor) -> None:
 
 
 def _modules_with_extractors() -> Iterator[str]:
-    for path in Path(next(iter(mining.extraction.__path__))).glob("*.py"):
-        module = import_module(f"mining.extraction.{path.stem}" if path.stem != "__init__" else "mining.extraction")
-        for _, cls in inspect.getmembers(module, inspect.isclass):
-            if cls.__module__ == module.__name__ and hasattr(cls, "extract") and hasattr(cls, "method"):
-                yield path.stem
+    for package in (mining.extraction, mining.reviews):
+        for path in Path(next(iter(package.__path__))).glob("*.py"):
+            module = import_module(f"{package.__name__}.{path.stem}" if path.stem != "__init__" else package.__name__)
+            for _, cls in inspect.getmembers(module, inspect.isclass):
+                if cls.__module__ == module.__name__ and hasattr(cls, "extract") and hasattr(cls, "method"):
+                    yield path.stem
 
 
 def test_every_extractor_is_held_to_the_laws() -> None:

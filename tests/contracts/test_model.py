@@ -18,29 +18,41 @@ from recommender.errors import LeakageError, ModelFitError, UnknownProduct
 from recommender.histories import Histories, Ids, UserState
 from recommender.models.als import Als
 from recommender.models.chebyshev import Chebyshev
+from recommender.models.coupling import Coupling
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
+from recommender.models.lae import Lae
 from recommender.models.lightgcn import LightGCN
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
+from recommender.models.randomwalk import RandomWalk
 from recommender.models.relational import Relational
 from recommender.models.relations import Relations
 from recommender.models.sasrec import Sasrec
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
+from recommender.models.texts import Texts
 from recommender.retrieval import top_k
 
 MODELS = [
     Slist(1.0),
     Chebyshev(order=4),
+    Coupling(),
     Popularity(),
     Popularity(half_life_days=30.0),
     ItemKNN(),
     ItemKNN(neighbours=3, shrink=1.0, decay=0.8),
+    RandomWalk(),
+    RandomWalk(alpha=1.0, beta=0.5, neighbours=3),
     Ease(1.0),
+    Ease(1.0, facts=0.5),
     Spectral(dimensions=2),
+    Lae(dimensions=2),
+    Lae(dimensions=2, facts=0.5),
+    Lae(dimensions=4, regularisation=1.0, low_pass=0.0, decay=0.8),
     Als(dimensions=4, regularisation=0.1, alpha=1.0),
     Relations(),
+    Texts(),
     Mixture(((1.0, Ease(1.0)), (0.3, Relations()))),
     LightGCN(dimensions=8, epochs=25, learning_rate=0.02),
     LightGCN(dimensions=8, epochs=40, learning_rate=0.05, loss="bpr"),
@@ -58,6 +70,8 @@ each_personal = pytest.mark.parametrize("model", PERSONAL, ids=repr)
 
 SIDE = 12  # users and items of the board: user u takes item i where u + i is even, but for the diagonal of its colour
 
+TEXTS = {f"i{i:02d}": f"{('black', 'white')[i % 2]} piece" for i in range(SIDE)}
+
 
 def checkerboard(until: int | None = None) -> Dataset:
     """Every user takes all items of one colour but one. The missing one is the only right answer."""
@@ -69,6 +83,7 @@ def checkerboard(until: int | None = None) -> Dataset:
     return Dataset.build(
         table,
         entities=Ids(("black", "white")),
+        texts=TEXTS,
         links=links,
         attributes=colours,
         until=until,
@@ -205,9 +220,8 @@ def test_the_future_never_reaches_training(model):
         Dataset.build(events(planted), until=500)
     cut = events(planted).filter(np.array([row[2] < 500 for row in planted]))
     same = checkerboard(until=500)
-    data = Dataset.build(
-        cut, entities=same.entities, links=same.links, attributes=same.attributes, until=500, allow_undated=True
-    )
+    told = {"entities": same.entities, "links": same.links, "attributes": same.attributes, "texts": TEXTS}
+    data = Dataset.build(cut, **told, until=500, allow_undated=True)
     scores, expected = (model.fit(d).scores_batch(same.histories) for d in (data, same))
     np.testing.assert_array_equal(scores, expected)
 
@@ -237,4 +251,4 @@ def test_every_model_of_the_room_is_under_these_laws():
 
 
 def test_models_with_chance_have_a_seed():
-    assert {type(model) for model in MODELS if has_seed(model)} == {Als, Spectral, LightGCN, Sasrec, Relational}
+    assert {type(model) for model in MODELS if has_seed(model)} == {Als, Spectral, Lae, LightGCN, Sasrec, Relational}

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from mining.errors import ConfigurationError, SourceError
-from mining.extraction.attribute_model import AttributeModel, cut, fit
+from mining.extraction.attribute_model import AttributeModel, by_row, cut, cuts, fit
 from mining.extraction.attribute_rows import Row, read_rows, schema_of
+from mining.extraction.tagger import Found
 from mining.extraction.tagger_training import Options
 
 COLORS, BRANDS = ("red", "blue", "green"), ("acme", "zeta", "Nordik")
@@ -120,6 +121,31 @@ def test_a_cut_keeps_clusters_together() -> None:
     assert 20 <= len(held) < 30
     assert not {row.cluster for row in learned} & {row.cluster for row in held}
     assert cut(rows, seed=1) == (learned, held)
+
+
+def test_each_member_holds_back_other_rows() -> None:
+    rows = [Row("C", {"input": f"offer {n}"}, cluster=str(n // 4)) for n in range(400)]
+    parts = cuts(rows, seed=1, count=3)
+    held = [row.cluster for _, cut_rows in parts for row in {r.cluster: r for r in cut_rows}.values()]
+    assert len(parts) == 3
+    assert len(held) == len(set(held))
+    assert all(len(learned) + len(cut_rows) == 400 for learned, cut_rows in parts)
+    few = cuts(rows[:12], seed=1, count=3)
+    assert all(learned and cut_rows for learned, cut_rows in few)
+
+
+def test_findings_go_back_to_the_row_and_the_field_that_they_were_found_in() -> None:
+    rows = [Row("C", {"input_title": "a", "input_description": "b"}), Row("C", {"input": "c"})]
+    low, high, only = (Found("A", 0, 1, odds, odds) for odds in (0.2, 0.9, 0.5))
+    made = by_row(rows, [[low], [high], [only]])
+    assert made == [[("input_description", high), ("input_title", low)], [("input", only)]]
+
+
+def test_members_learn_what_others_hold_back(tiny_encoder: Path, tmp_path: Path) -> None:
+    rows = read_rows(written(tmp_path / "train.jsonl", shop() * 3), labels=True)
+    fitted = fit(rows, Options(encoder=str(tiny_encoder), epochs=1, members=2, soup=False))
+    assert len(fitted.tagger.networks) == 2
+    assert 0 < fitted.threshold < 1
 
 
 def test_values_are_given_in_the_wanted_form_too(tiny_encoder: Path, tmp_path: Path) -> None:

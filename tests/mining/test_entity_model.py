@@ -28,7 +28,7 @@ def tagged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(tiny_encoder: Path, tagged: Path) -> EntityModel:
     examples = read_tagged(tagged)
-    options = Options(encoder=str(tiny_encoder), epochs=15, batch=4, rate=3e-3, head_rate=1e-2, patience=15, smooth=0.9)
+    options = Options(encoder=str(tiny_encoder), epochs=25, batch=4, rate=3e-3, head_rate=1e-2, smooth=0.9, mask=0)
     return fit_entities(examples, options, dev=examples[:6])
 
 

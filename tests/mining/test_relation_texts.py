@@ -67,7 +67,8 @@ def test_the_benchmark_prints_what_the_definitions_count(
     path, out = labelled(tmp_path / "l.jsonl", [{"id": "own:1", "text": text, "labels": rows}]), tmp_path / "out.jsonl"
     benchmark["print_relations"]([path], None, out)
     told = capsys.readouterr().out
-    assert "l.jsonl: 1 texts, 4 labels" in told
+    assert "l.jsonl, rules: 1 texts, 4 labels" in told
+    assert "l.jsonl, rules and judge: 1 texts, 4 labels" in told
     (said,) = [json.loads(line)["labels"] for line in out.read_text("utf-8").splitlines()]
     assert [label["quote"] for label in said] == ["kids", "Alexa", "hiking trips"]
     # "hiking" is 6 of the 12 characters of "hiking trips": exactly half, and right

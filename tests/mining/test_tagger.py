@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from mining.errors import ConfigurationError, SourceError
+from mining.extraction.augmentation import swap_values
 from mining.extraction.examples import Example, Span, labelled
 from mining.extraction.tagger import Tagger, device_of
-from mining.extraction.tagger_training import Epoch, Options, score_of, swap_values, train
+from mining.extraction.tagger_training import Epoch, Options, score_of, train
 
 COLORS, BRANDS = ("red", "blue", "green"), ("acme", "zeta", "Nordik")
 CONTEXTS = {"Mugs": ("Brand", "Color"), "Shoes": ("Brand", "Color", "Size")}
@@ -161,7 +162,11 @@ def test_a_missing_device_is_named() -> None:
 
 def test_members_are_averaged(options: Options, tmp_path: Path) -> None:
     two = train(
-        catalogue(), catalogue()[:4], CONTEXTS, replace(options, epochs=3, members=2), checkpoint=tmp_path / "c"
+        catalogue(),
+        catalogue()[:4],
+        CONTEXTS,
+        replace(options, epochs=3, members=2, soup=False),
+        checkpoint=tmp_path / "c",
     )
     assert len(two.networks) == 2
     first, second = (network.state_dict() for network in two.networks)
@@ -170,3 +175,30 @@ def test_members_are_averaged(options: Options, tmp_path: Path) -> None:
     texts = [Example("Nordik blue mug", "Mugs")]
     assert Tagger.load(tmp_path / "m").find(texts) == two.find(texts)
     assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["member0", "member1"]
+
+
+def test_a_soup_is_one_network_with_the_mean_of_the_weights(options: Options) -> None:
+    asked = replace(options, epochs=2, members=2)
+    two = train(catalogue(), catalogue()[:4], CONTEXTS, replace(asked, soup=False))
+    (one,) = train(catalogue(), catalogue()[:4], CONTEXTS, asked).networks
+    first, second = (network.state_dict() for network in two.networks)
+    mean = {name: (first[name] + second[name]) / 2 for name in first}
+    assert all(torch.allclose(value, mean[name], atol=1e-6) for name, value in one.state_dict().items())
+    assert not torch.equal(first["weights"], second["weights"])
+
+
+def test_words_may_be_read_in_both_directions(options: Options) -> None:
+    tagger = train(catalogue(), catalogue()[:4], CONTEXTS, replace(options, epochs=1, hidden=8))
+    (row,) = tagger.find([Example("Nordik blue mug", "Mugs")])
+    assert {one.label for one in row} <= {"Brand", "Color"}
+
+
+def test_hidden_tokens_are_those_of_the_text(trained: Tagger) -> None:
+    import numpy as np
+
+    (item,) = trained.read([Example("zeta green mug", "Mugs")])
+    whole = trained.reader.masked(item, 1.0, np.random.default_rng(0))
+    none = trained.reader.masked(item, 0.0, np.random.default_rng(0))
+    changed = [at for at, (one, two) in enumerate(zip(item.tokens, whole.tokens, strict=True)) if one != two]
+    assert none == item
+    assert changed == list(range(item.first[0], item.last[-1] + 1))

@@ -92,6 +92,12 @@ def test_what_can_stand_together() -> None:
     assert chosen(found, once=False, exclusive=True) == [found[0], found[2], found[3]]
 
 
+def test_two_entities_side_by_side_are_likelier_than_one_over_both() -> None:
+    found = [Candidate(0, 0, 3, 9.0), Candidate(0, 0, 1, 6.0), Candidate(0, 2, 3, 5.0), Candidate(0, 5, 5, -1.0)]
+    assert chosen(found, once=False, exclusive=False) == found[1:]
+    assert chosen(found, once=True, exclusive=False) == [found[0]]
+
+
 def test_calibration_finds_the_temperature_that_was_used() -> None:
     dice = random.Random(5)
     found = []

@@ -80,3 +80,21 @@ def test_the_file_holds_the_scores_and_weights_are_in_units_of_spread(shelf, cas
     assert rows[0].weights == (2.0, 0.0)
     assert rows[6].weights == (2.0, 20.0)
     assert best_of(rows).ndcg == max(row.ndcg for row in rows[1:])
+
+
+@pytest.mark.parametrize("front", [4, 9])
+def test_what_is_counted_in_the_fronts_is_what_all_items_give(tmp_path, front):
+    """Scores with many ties, several targets a user, some taken already: under no weight does a figure differ."""
+    random = np.random.default_rng(front)
+    lengths = random.integers(1, 6, USERS)
+    items = np.concatenate([random.permutation(ITEMS)[:length] for length in lengths])
+    histories = Histories.build(np.arange(USERS), lengths, items, np.zeros(len(items), np.int8), np.arange(len(items)))
+    pairs = np.unique(random.integers(0, USERS * ITEMS, 4 * USERS))
+    shelf = Shelf(tmp_path, Cases(histories, pairs // ITEMS, pairs % ITEMS), ITEMS, 3)
+    shelf.front = front
+    parts = [shelf.keep(Table(np.round(random.random((USERS, ITEMS)), 1))) for _ in range(3)]
+    base = Sum((0, 2), (1.0, 0.3), 0.0)
+    weights = [0.0, 0.25, 1.0, 4.0]
+    expected = shelf.ndcgs([parts[0], parts[2], parts[1]], [(1.0, 0.3, weight) for weight in weights])
+    assert shelf.beside(shelf.total(parts, base), parts[1], weights) == expected
+    assert len(set(expected)) == len(weights)

@@ -10,10 +10,13 @@ from recommender.gate import Renumbered, judge, ndcgs
 from recommender.histories import Ids
 from recommender.models.als import Als
 from recommender.models.chebyshev import Chebyshev
+from recommender.models.coupling import Coupling
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
+from recommender.models.lae import Lae
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
+from recommender.models.randomwalk import RandomWalk
 from recommender.models.relations import Relations
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
@@ -85,9 +88,12 @@ MODELS = [
     ItemKNN(),
     Ease(decay=0.8),
     Slist(),
+    RandomWalk(beta=0.1),
     Spectral(8),
     Als(4),
     Chebyshev(),
+    Coupling(),
+    Lae(64, low_pass=0.0),
     Relations({"USED_FOR": 0.5, "打": 1.0}, through="entities", name="shared entities"),
     Mixture(((1.0, Ease()), (0.25, Mixture(((1.0, ItemKNN()), (0.5, Relations())))))),
 ]

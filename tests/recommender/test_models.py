@@ -5,16 +5,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from recommender.artifact import Artifact, load, save
 from recommender.choosing import with_decay
 from recommender.dataset import Dataset, Edges
+from recommender.decomposition import right_vectors
 from recommender.errors import ConfigurationError, ModelFitError
 from recommender.histories import HistoryWeights, Ids
 from recommender.models.als import Als
 from recommender.models.chebyshev import Chebyshev
+from recommender.models.coupling import Coupling
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
+from recommender.models.lae import Lae
 from recommender.models.mixture import Mixture
 from recommender.models.popularity import DAY, Popularity
 from recommender.models.relations import Relations
@@ -179,7 +183,9 @@ def test_a_part_that_cannot_learn_here_is_left_out_of_a_mixture_and_told(data, c
         Mixture([(0.3, Relations(through="items", name="facts"))]).fit(unmined)
 
 
-@pytest.mark.parametrize("model", [Popularity(), ItemKNN(), Ease(), Spectral(), Relations(), Slist(), Chebyshev()])
+@pytest.mark.parametrize(
+    "model", [Popularity(), ItemKNN(), Ease(), Spectral(), Relations(), Slist(), Chebyshev(), Lae(), Coupling()]
+)
 def test_nothing_to_learn_from_is_an_error(model, log):
     with pytest.raises(ModelFitError, match="training set holds none"):
         model.fit(Dataset.build(log([]), items=ITEMS))
@@ -211,3 +217,65 @@ def test_a_chebyshev_filter_is_the_polynomial_of_the_graph(data):
     nodes = np.cos((np.arange(6) + 0.5) * np.pi / 6)
     plateau = 0.5 - 0.5 * np.sign(nodes) * np.abs(nodes) ** 3
     np.testing.assert_allclose(np.polynomial.chebyshev.chebval(nodes, scorer.coefficients), plateau, atol=1e-12)
+
+
+def test_an_auto_encoder_is_that_of_the_normalised_matrix(data):
+    """With every dimension kept, the line and the low rank add up to the closed form over all items."""
+    scorer = Lae(99, regularisation=0.3, low_pass=0.0, user_degrees=0.2, item_degrees=0.4, degrees=0.1).fit(data)
+    x = data.matrix().toarray().astype(np.float64)
+    users, items = np.maximum(x.sum(axis=1), 1e-12), np.maximum(x.sum(axis=0), 1e-12)
+    graph = x / (users[:, None] ** 0.2 * items**0.4)
+    graph /= np.linalg.norm(graph, 2)
+    gram = graph.T @ graph
+    expected = 1.3 * np.linalg.solve(gram + 0.3 * np.eye(len(gram)), gram)
+    scores = scorer.scores_batch(data.histories)
+    np.testing.assert_allclose(scores, (x / items**0.1) @ expected * items**0.1, atol=2e-4)
+
+
+@pytest.mark.parametrize("shape", [(40, 25), (25, 40)])
+def test_the_largest_singular_vectors_are_those_of_the_matrix(shape):
+    """Twelve singular values of a matrix of rank nine, and the first three of them alone."""
+    random = np.random.default_rng(1)
+    matrix = random.standard_normal((shape[0], 9)) @ random.standard_normal((9, shape[1]))
+    _, values, right = np.linalg.svd(matrix)
+    for width, rank in ((12, 9), (3, 3)):
+        found, vectors = right_vectors(sp.csr_array(matrix.astype(np.float32)), width, iterations=4)
+        np.testing.assert_allclose(found, values[:rank], rtol=1e-3)
+        np.testing.assert_allclose(vectors.T @ vectors, np.eye(rank), atol=1e-4)
+        np.testing.assert_allclose(vectors @ vectors.T, right[:rank].T @ right[:rank], atol=1e-2)
+
+
+def test_lists_of_facts_are_learned_from_as_if_someone_had_taken_them(data):
+    """A head with its tails is a user of that basket, of length 1, as often as facts says."""
+    lists = data.baskets().toarray()
+    heads = [(name, head) for name in data.links for head in np.unique(data.links[name].heads)]
+    assert len(lists) == len(heads)
+    for row, (name, head) in zip(lists, heads, strict=True):
+        edges = data.links[name].matrix((14, 14)).toarray()[head] + np.eye(14)[head]
+        np.testing.assert_allclose(row, edges / np.linalg.norm(edges), rtol=1e-5)
+    x = np.vstack([data.matrix().toarray(), lists * np.sqrt(3.0)])
+    inverse = np.linalg.inv(x.T @ x + 2.0 * np.eye(14))
+    expected = -inverse / np.diag(inverse)
+    np.fill_diagonal(expected, 0.0)
+    np.testing.assert_allclose(Ease(2.0, facts=3.0).fit(data).matrix, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", [Ease(facts=1.0), Lae(facts=1.0)])
+def test_a_model_of_facts_needs_them(model, data):
+    assert model.uses_relations
+    assert not replace(model, facts=0.0).uses_relations
+    with pytest.raises(ModelFitError, match=r"collective \w+ needs a relation"):
+        model.fit(data.without_relations())
+
+
+def test_coupled_are_those_related_to_the_same(data):
+    related = sum(edges.matrix((14, 14)).toarray().astype(np.float64) for edges in data.links.values())
+    related = related + related.T
+    np.fill_diagonal(related, 0.0)
+    rows = related / np.maximum(np.linalg.norm(related, axis=1, keepdims=True), 1e-12)
+    cosine = rows @ rows.T
+    np.fill_diagonal(cosine, 0.0)
+    x = data.matrix().toarray()
+    np.testing.assert_allclose(Coupling().fit(data).scores_batch(data.histories), x @ cosine, atol=1e-5)
+    with pytest.raises(ModelFitError, match="coupling needs a relation"):
+        Coupling().fit(data.without_relations())

@@ -130,3 +130,17 @@ def test_what_was_only_looked_at_leaves_the_lists_where_validation_says_so(folde
     assert shown < hidden
     before = {(row["user"], row["item"]) for row in pq.read_table(folder / "acts.parquet").to_pylist()}
     assert not before & {(row["user"], row["item"]) for row in lists.to_pylist()}
+
+
+def test_a_choice_can_be_ranked_later(folder, ask, monkeypatch, capsys):
+    """What validation chose in a run that ranks nothing gives the figures of the run that does both."""
+    whole = ask("loo", "all.parquet", "all.parquet")[0]
+    flags = ["--protocol", "loo", "--train", folder / "all.parquet", "--test", folder / "all.parquet"]
+    monkeypatch.setattr("sys.argv", [str(COMMAND), *map(str, flags), "--validation-only"])
+    runpy.run_path(str(COMMAND), run_name="__main__")
+    chosen = capsys.readouterr().out
+    assert "served" not in chosen
+    line = chosen.split("  chosen ")[-1].splitlines()[1].strip()
+    later = ask("loo", "all.parquet", "all.parquet", "--model", line)[0]
+    figures = [re.search(r"^served +@10  (.+)  users", text, re.MULTILINE)[1] for text in (whole, later)]
+    assert figures[0] == figures[1]

@@ -16,6 +16,7 @@ from torch_geometric.nn import LGConv
 from torch_geometric.nn.models import LightGCN as Network
 from torch_geometric.utils import from_scipy_sparse_matrix
 
+from recommender import training
 from recommender.dataset import Dataset, Edges
 from recommender.errors import ConfigurationError, ModelFitError
 from recommender.evaluation import measure
@@ -95,7 +96,7 @@ def test_balanced_and_unit_rows():
 def test_sampled_softmax_over_all_items_is_the_softmax():
     query, items, bias = torch.randn(6, 3), torch.randn(10, 3), torch.randn(10)
     target = torch.tensor([0, 9, 3, 3, 5, 7])
-    expected = torch.nn.functional.cross_entropy(query @ items.T + bias, target)
+    expected = torch.nn.functional.cross_entropy(query @ items.T + bias, target, reduction="sum")
     torch.testing.assert_close(sampled_softmax(query, items, bias, target, torch.arange(10)), expected)
 
 
@@ -155,9 +156,11 @@ class Learner:
         torch.nn.init.ones_(self.module.weight)
         self.optimiser = torch.optim.Adam(self.module.parameters(), lr=0.1)
 
-    def losses(self, random):
-        for _ in range(4):
-            yield (self.module(torch.from_numpy(random.standard_normal((8, 3), dtype=np.float32))) - 2).pow(2).mean()
+    def batches(self, random):
+        yield from random.standard_normal((4, 8, 3), dtype=np.float32)
+
+    def loss(self, batch, rows):
+        return (self.module(torch.from_numpy(batch[rows])) - 2).pow(2).sum() / len(batch)
 
     def scorer(self):
         return PopularityScorer(Ids(("a", "b", "c")), self.module.weight.detach().numpy()[0].copy())
@@ -261,11 +264,57 @@ def test_a_device_that_is_not_there_is_an_error(data):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("mixed", [False, True], ids=["full", "mixed"])
 @pytest.mark.parametrize("model", [SMALL, LightGCN(dimensions=8, epochs=8)], ids=["r", "l"])
-def test_a_gpu_learns_nearly_the_same(model, data):
-    here, there = (replace(model, run=Run(device=device)).fit(data) for device in ("cpu", "cuda"))
+def test_a_gpu_learns_nearly_the_same(model, data, mixed):
+    heard = []
+    here = model.fit(data)
+    there = replace(model, run=Run(device="cuda", mixed=mixed, on_epoch=heard.append)).fit(data)
     one, two = (scorer.scores_batch(data.histories) for scorer in (here, there))
     assert np.corrcoef(one.ravel(), two.ravel())[0, 1] > 0.99
+    assert heard[-1].memory == torch.cuda.max_memory_allocated()
+
+
+@pytest.mark.parametrize("model", [SMALL, LightGCN(dimensions=8, epochs=8)], ids=["r", "l"])
+def test_mixed_precision_learns_nearly_the_same(model, data):
+    full, mixed = (replace(model, run=Run(mixed=mixed)).fit(data) for mixed in (False, True))
+    one, two = (scorer.scores_batch(data.histories) for scorer in (full, mixed))
+    assert factors(mixed).item_factors.dtype == np.float32
+    assert not np.array_equal(one, two)
+    assert np.corrcoef(one.ravel(), two.ravel())[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("model", [SMALL, LightGCN(dimensions=8, epochs=3)], ids=["r", "l"])
+def test_a_loss_in_tiles_is_the_loss(model, data, monkeypatch):
+    whole, losses = model.fit(data), {}
+    for tile in (training.TILE, 7):
+        monkeypatch.setattr(training, "TILE", tile)
+        heard = losses.setdefault(tile, [])
+        tiled = replace(model, run=Run(on_epoch=lambda epoch, heard=heard: heard.append(epoch.loss))).fit(data)
+    np.testing.assert_allclose(losses[7], losses[4096], rtol=1e-5)
+    np.testing.assert_allclose(
+        tiled.scores_batch(data.histories), whole.scores_batch(data.histories), rtol=1e-2, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("model", [SMALL, LightGCN(dimensions=8)], ids=["r", "l"])
+def test_an_epoch_has_no_more_steps_than_told(model, data):
+    learner = {"relational": relational._Learner, "lightgcn": lightgcn.LightGCNLearner}[model.name]
+
+    def steps(model):
+        return [len(batch) for batch in learner(model, data).batches(np.random.default_rng(0))]
+
+    many, few = steps(replace(model, batch=7)), steps(replace(model, batch=7, most_steps=3))
+    assert len(many) > 3
+    assert len(few) == 3
+    assert sum(few) == sum(many)
+    assert steps(replace(model, batch=10_000, most_steps=3)) == [sum(many)]
+
+
+def test_a_training_says_how_much_memory_it_took(data):
+    heard = []
+    replace(SMALL, epochs=2, run=Run(on_epoch=heard.append)).fit(data)
+    assert 50e6 < heard[0].memory <= heard[1].memory == training.peak_memory("cpu")
 
 
 def test_an_unknown_loss_is_an_error(data):

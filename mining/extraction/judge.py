@@ -1,0 +1,213 @@
+"""A small model that judges where relations are stated: linear, a quarter of a megabyte, no text of anybody in it.
+
+chunks of a text → hashed features → a softmax over no relation and the four (``first``) → a second softmax that sees
+what the first says of the chunk, of its list and of its neighbours (``second``: stacked generalisation, Wolpert 1992)
+→ the likeliest cut of those that pass the threshold. Trained by ``mining.extraction.judge_training``.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeAlias
+from zipfile import BadZipFile
+
+import numpy as np
+
+from mining.errors import SourceError
+from mining.evaluation import RELATIONS
+from mining.extraction.candidates import Chunk, Span, readings
+from mining.extraction.judge_features import Classes, Mark, Sight, chunk_features, hashed, reading_features
+from mining.extraction.kinds import Words
+from mining.extraction.phrases import NAMING
+
+Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
+
+FIRST_BITS, READING_BITS = 18, 16
+NAMES = ("first", "first_steps", "first_scale", "first_bias", "second", "second_bias", "reading", "reading_steps",
+         "reading_scale", "words", "coarse", "fine", "threshold")  # fmt: skip
+_SHIPPED = "judge.npz"
+# How likely a tail must be that a rule is sure of. The threshold is for what the judge finds itself; where rules read a
+# name after "works with" they are seldom wrong, even in texts unlike those that the judge has learned from.
+TRUSTED = {**dict.fromkeys(NAMING, 0.2), **dict.fromkeys(("ideal-for", "made-for", "suits", "for-use"), 0.5)}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A relation whose tail is tokens ``[start, end)``, and how sure the judge is of it, in (0, 1]."""
+
+    relation: str
+    start: int
+    end: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The weights. Relations are the columns, in the order of ``RELATIONS``; no relation has the logit 0.
+
+    ``first`` ``[2**FIRST_BITS, 4]``, ``second`` ``[agreement, 4]``, ``reading`` ``[2**READING_BITS]``.
+    """
+
+    first: Floats
+    first_bias: Floats
+    second: Floats
+    second_bias: Floats
+    reading: Floats
+    classes: Classes
+    threshold: float
+
+    @classmethod
+    def load(cls, path: Path) -> "Judge":
+        """Raises SourceError where the file is no judge."""
+        try:
+            with np.load(path, allow_pickle=False) as kept:
+                arrays = {name: kept[name] for name in NAMES}
+        except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError) as error:
+            raise SourceError(f"{path}: not the weights of a judge ({error}); train one again") from error
+        words = bytes(arrays["words"]).decode("utf-8").split()
+        classes = dict(zip(words, zip(arrays["coarse"].tolist(), arrays["fine"].tolist(), strict=True), strict=True))
+        return cls(
+            _table(arrays["first"], arrays["first_steps"], arrays["first_scale"], FIRST_BITS),
+            arrays["first_bias"],
+            arrays["second"],
+            arrays["second_bias"],
+            _table(arrays["reading"], arrays["reading_steps"], arrays["reading_scale"], READING_BITS)[:, 0],
+            classes,
+            float(arrays["threshold"]),
+        )
+
+    def verdicts(self, words: Words, marks: Sequence[Mark]) -> list[Verdict]:
+        """The relations that a text states, none overlapping another, in the order of their places."""
+        sight = Sight.of(words, self.classes, marks)
+        if not sight.chunks:
+            return []
+        sure = self.second_opinion(sight.chunks, words, self.first_opinion(sight))
+        found = []
+        for at, likely in enumerate((1 - sure[:, 0]).tolist()):
+            if likely >= self.threshold:
+                relation = RELATIONS[int(sure[at, 1:].argmax())]
+                found.append(Verdict(relation, *self.cut(sight, at), round(likely, 3)))
+            else:
+                found += [
+                    Verdict(mark.relation, mark.start, mark.end, round(likely, 3))
+                    for mark in sight.marks[at]
+                    if not mark.reason and likely >= TRUSTED.get(mark.rule, 1.0)
+                ]
+        return _apart(found, len(words.lower))
+
+    def first_opinion(self, sight: Sight) -> Floats:
+        """``[chunks, 5]``: how likely no relation and each relation are, by what stands in and around each chunk."""
+        logits = np.empty((len(sight.chunks), len(RELATIONS)), np.float32)
+        for at in range(len(sight.chunks)):
+            logits[at] = self.first[hashed(chunk_features(sight, at), FIRST_BITS)].sum(0)
+        return softmax(logits + self.first_bias)
+
+    def second_opinion(self, chunks: Sequence[Chunk], words: Words, first: Floats) -> Floats:
+        """``[chunks, 5]``: the same in the light of what is likely beside it."""
+        return softmax(agreement(chunks, words, first) @ self.second + self.second_bias)
+
+    def cut(self, sight: Sight, at: int) -> Span:
+        """The reading of a chunk that most likely overlaps the true one by half (minimum Bayes risk)."""
+        ways = readings(sight.words, sight.chunks, at)
+        spans = list(ways)
+        score = [
+            self.reading[hashed(reading_features(sight, at, span, way), READING_BITS)].sum()
+            for span, way in ways.items()
+        ]
+        likely = np.exp(np.array(score) - max(score))
+        near = np.array([[_near(sight.words, one, other) for other in spans] for one in spans])
+        return spans[int((near @ likely + 1e-3 * likely).argmax())]
+
+
+@cache
+def shipped() -> Judge:
+    """The judge that is part of the package."""
+    return Judge.load(Path(str(files("mining.extraction") / _SHIPPED)))
+
+
+def _table(rows: Any, steps: Any, scale: Floats, bits: int) -> Floats:
+    """A table of weights from its rows that are not zero; ``steps`` lead from one of them to the next."""
+    table = np.zeros((1 << bits, rows.shape[1]), np.float32)
+    table[np.cumsum(steps.astype(np.int64))] = rows * scale
+    return table
+
+
+def softmax(logits: Floats) -> Floats:
+    """``[n, 4]`` logits of relations → ``[n, 5]`` probabilities, the first of no relation."""
+    whole = np.concatenate([np.zeros((len(logits), 1), np.float32), logits], axis=1)
+    whole = np.exp(whole - whole.max(1, keepdims=True))
+    likely: Floats = whole / whole.sum(1, keepdims=True)
+    return likely
+
+
+def agreement(chunks: Sequence[Chunk], words: Words, first: Floats) -> Floats:
+    """``[chunks, 39]``: the first opinion of each chunk, of its list, of what its list hangs on, of neighbours.
+
+    Members of a list are neighbours, so that each list is a slice. Linear in the chunks.
+    """
+    rows = np.zeros((len(chunks), 39), np.float32)
+    rows[:, :5] = np.log(first + 1e-3)
+    some = 1 - first[:, 0]
+    rows[:, 5], rows[:, 19] = some, some.mean()
+    for start, end in _lists(chunks):
+        _agree(rows[start:end], first[start:end])
+        if start and _together(chunks, words, start - 1, start):
+            rows[start:end, 21:26] = first[start - 1]
+    for at in range(1, len(chunks)):
+        if _together(chunks, words, at - 1, at):
+            rows[at, 17], rows[at - 1, 18] = some[at - 1], some[at]
+    for start, end in _sentences(chunks, words):
+        if end - start > 1:
+            best = start + int(some[start:end].argmax())
+            rest = np.delete(some[start:end], best - start)
+            rows[start:end, 20], rows[best, 20] = some[best], rest.max()
+    return rows
+
+
+def _agree(rows: Floats, first: Floats) -> None:
+    """What a list of chunks says of its members, written into their rows."""
+    size = len(first)
+    rows[:, 31:35], rows[:, 35] = first[:, 1:].max(0), np.log(size)
+    rows[0, 36] = 1
+    if size > 1:
+        rows[:, 6:11] = (first.sum(0) - first) / (size - 1)
+        rows[:, 11], rows[1, 37], rows[:, 38] = 1, 1, size > 2
+        rows[1:, 12:17] = first[:-1]
+        rows[1:, 26:31] = first[0]
+
+
+def _lists(chunks: Sequence[Chunk]) -> Iterator[Span]:
+    heads = [at for at, chunk in enumerate(chunks) if chunk.head == at]
+    yield from zip(heads, [*heads[1:], len(chunks)], strict=True)
+
+
+def _sentences(chunks: Sequence[Chunk], words: Words) -> Iterator[Span]:
+    starts = [at for at in range(len(chunks)) if at == 0 or not _together(chunks, words, at - 1, at)]
+    yield from zip(starts, [*starts[1:], len(chunks)], strict=True)
+
+
+def _together(chunks: Sequence[Chunk], words: Words, one: int, other: int) -> bool:
+    return words.sentence[chunks[one].start] == words.sentence[chunks[other].start]
+
+
+def _near(words: Words, one: Span, other: Span) -> bool:
+    """Whether two readings overlap by half, in letters."""
+    inside, whole = max(one[0], other[0]), min(one[0], other[0])
+    shared = _letters(words, inside, min(one[1], other[1]))
+    return shared > 0 and shared >= 0.5 * _letters(words, whole, max(one[1], other[1]))
+
+
+def _letters(words: Words, start: int, end: int) -> int:
+    return sum(len(word) + 1 for word in words.text[start:end])
+
+
+def _apart(found: Sequence[Verdict], tokens: int) -> list[Verdict]:
+    """The surest of those that overlap."""
+    taken, kept = bytearray(tokens), []
+    for verdict in sorted(found, key=lambda one: (-one.confidence, one.start)):
+        if not any(taken[verdict.start : verdict.end]):
+            taken[verdict.start : verdict.end] = b"\x01" * (verdict.end - verdict.start)
+            kept.append(verdict)
+    return sorted(kept, key=lambda one: one.start)

@@ -1,0 +1,79 @@
+"""Relations by rules and a judge: the rules' facts, where the judge of ``mining.extraction.judge`` agrees, and its own.
+
+The judge has read English. Where a sentence holds Chinese, what the rules say stands.
+"""
+
+import re
+from collections.abc import Iterator
+
+from spacy.tokens import Doc, Span
+
+from kg.schema import SHOP, Schema
+from kg.types import Document
+from mining.extraction.judge import Judge, shipped
+from mining.extraction.judge_features import Mark
+from mining.extraction.kinds import Words
+from mining.extraction.rules import ASIDE, SURENESS, RuleExtractor, words_of
+
+RULE = "judge"  # the rule of what the judge found itself
+REASON = "unlikely"
+
+_CHINESE = re.compile("[\u2e80-\u2fdf\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")
+
+
+class Judging:
+    """Puts the judge's relations into ``doc.spans["shop_relations"]``; how sure it is of each, into the user data."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+
+    def __call__(self, doc: Doc) -> Doc:
+        words = words_of(doc)
+        foreign = {words.sentence[at] for at, word in enumerate(words.text) if _CHINESE.search(word)}
+        kept = [span for span in doc.spans["shop_relations"] if words.sentence[span.start] in foreign]
+        said, sureness = [], {}
+        for verdict in self._judge.verdicts(words, marks_of(doc)):
+            if words.sentence[verdict.start] not in foreign:
+                span = Span(doc, verdict.start, verdict.end, label=verdict.relation, span_id=RULE)
+                said.append(span)
+                sureness[span.start_char, span.end_char] = verdict.confidence
+        found = {place for span in said for place in range(span.start, span.end)}
+        doc.user_data[ASIDE] += list(_overruled(doc, words, foreign, found))
+        doc.spans["shop_relations"] = sorted([*kept, *said], key=lambda span: (span.start_char, span.end_char))
+        doc.user_data[SURENESS] = sureness
+        return doc
+
+
+def marks_of(doc: Doc) -> list[Mark]:
+    """What the rules say of a document that they have read: its relations, and what they set aside."""
+    marks = [Mark(span.start, span.end, span.label_, span.id_, "") for span in doc.spans["shop_relations"]]
+    begins = {token.idx: token.i for token in doc}
+    ends = {token.idx + len(token): token.i + 1 for token in doc}
+    said = {(mark.start, mark.end) for mark in marks}
+    for relation, start, end, reason in doc.user_data[ASIDE]:
+        place = begins.get(start, -1), ends.get(end, -1)
+        if place[0] >= 0 and place[1] >= 0 and place not in said:
+            said.add(place)
+            marks.append(Mark(*place, relation, "?", reason))
+    return marks
+
+
+def _overruled(doc: Doc, words: Words, foreign: set[int], found: set[int]) -> Iterator[tuple[str, int, int, str]]:
+    """The rules' relations that the judge finds unlikely, as things set aside."""
+    for span in doc.spans["shop_relations"]:
+        if words.sentence[span.start] not in foreign and found.isdisjoint(range(span.start, span.end)):
+            yield span.label_, span.start_char, span.end_char, REASON
+
+
+class JudgedExtractor(RuleExtractor):
+    """The rules' extractor with a judge of relations behind it. Keeps the laws of ``mining.types.Extractor``.
+
+    Its method is the rules': the judge only decides what stands, and how sure it is.
+    """
+
+    def __init__(self, schema: Schema = SHOP, judge: Judge | None = None) -> None:
+        super().__init__(schema)
+        self._judging = Judging(judge or shipped())
+
+    def _doc(self, document: Document) -> Doc:
+        return self._judging(super()._doc(document))

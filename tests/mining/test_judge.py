@@ -1,0 +1,201 @@
+"""The judge of relations: what it may see, what it learns, and what it leaves to the rules."""
+
+import json
+import runpy
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kg.types import Document
+from mining.errors import SourceError
+from mining.evaluation import Label
+from mining.extraction.candidates import LONGEST, Chunk, chunks, readings
+from mining.extraction.judge import Judge, agreement, shipped, softmax
+from mining.extraction.judge_features import Sight, chunk_features, hashed, kinds_of
+from mining.extraction.judge_training import Options, examples, save, train
+from mining.extraction.judged import REASON, JudgedExtractor, marks_of
+from mining.extraction.kinds import Words
+from mining.extraction.relation_texts import Text, read_labelled, stated
+from mining.extraction.rules import RuleExtractor, pipeline, read, words_of
+from mining.extraction.word_classes import word_classes
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def words(text: str) -> Words:
+    return words_of(read(pipeline(), Document("d", "p", "product", text)))
+
+
+def said(some: Words, start: int, end: int) -> str:
+    return " ".join(some.text[start:end])
+
+
+def test_a_text_is_cut_where_lists_and_clauses_are() -> None:
+    some = words("Tape\nSeals cartons, boxes and mailers in the office; Moln & Aske holds 2” tubes of glue.")
+    found = chunks(some)
+    assert [said(some, chunk.first, chunk.last) for chunk in found] == [
+        "Tape",
+        "Seals cartons",
+        "boxes",
+        "mailers",
+        "office",
+        "Moln & Aske",
+        "2 ” tubes of glue",
+    ]
+    assert [(chunk.head, chunk.position, chunk.separator) for chunk in found[1:5]] == [
+        (1, 0, ""),
+        (1, 1, ","),
+        (1, 2, "and"),
+        (4, 0, ""),
+    ]
+
+
+def test_a_chunk_may_be_cut_in_many_ways_and_none_keeps_an_article_or_the_verb_of_fitting() -> None:
+    some = words("Case\nFits the tent. Suits small and large rooms. Made for printers using 1.75 mm filament.")
+    found = chunks(some)
+    ways = {said(some, *span) for at in range(1, len(found)) for span in readings(some, found, at)}
+    assert {"tent", "large rooms", "printers using 1.75 mm filament", "rooms"} <= ways
+    assert not any(way.lower().startswith(("fits", "suits", "the ")) for way in ways)
+
+
+def test_a_long_piece_is_cut_so_that_reading_stays_linear() -> None:
+    some = words("Cable\n" + "very long cable " * 400)
+    assert max(chunk.end - chunk.start for chunk in chunks(some)) == LONGEST
+
+
+def test_features_are_hashed_into_their_table_each_once() -> None:
+    places = hashed(["a", "b", "a", "c\ud800"], bits=6)
+    assert places == sorted(set(places))
+    assert all(0 <= place < 64 for place in places)
+    sight = Sight.of(words("Tape\nIdeal for sealing cartons."), {"cartons": (3, 70)}, [])
+    at = next(n for n, chunk in enumerate(sight.chunks) if "sealing" in sight.words.lower[chunk.start : chunk.end])
+    assert {"o=for", "o12=ideal for", "head=cartons", "ch=3", "o&Ch=for&70"} <= set(chunk_features(sight, at))
+    assert "PLACES" in kinds_of("kitchen")
+
+
+def test_what_rules_say_is_seen() -> None:
+    doc = read(pipeline(), Document("d", "p", "product", "Tape\nIdeal for sealing cartons. Great for results."))
+    marks = {(said(words_of(doc), mark.start, mark.end), mark.relation, mark.reason) for mark in marks_of(doc)}
+    assert ("sealing cartons", "USED_FOR", "") in marks
+    assert ("results", "USED_FOR", "names nothing") in marks
+
+
+def test_agreement_tells_of_the_list_and_of_what_it_hangs_on() -> None:
+    some = words("Glue\nWorks on materials like wood, glass and tin.")
+    found = chunks(some)
+    first = softmax(np.arange(len(found) * 4, dtype=np.float32).reshape(-1, 4) / 9)
+    rows = agreement(found, some, first)
+    glass = next(n for n, chunk in enumerate(found) if some.lower[chunk.first] == "glass")
+    others = (first[glass - 1] + first[glass + 1]) / 2
+    assert rows[glass, 6:11] == pytest.approx(others)
+    assert rows[glass, 12:17] == pytest.approx(first[glass - 1])
+    assert rows[glass, 21:26] == pytest.approx(first[glass - 2])  # "materials"
+    assert np.isfinite(rows).all()
+    assert agreement([Chunk(0, 1, 0, 1, 0, 0, "")], some, first[:1]).shape == (1, 39)
+
+
+@pytest.fixture(scope="module")
+def taught() -> Judge:
+    """A judge of made-up texts, in which a product is only ever good for what comes after "zum"."""
+    tails = ["paper", "glass", "wood", "old tin", "wet clay", "new cloth", "dry sand", "blue wax"]
+    texts = [
+        f"Thing {n}\nA nice red thing, zum {tail}. It is made by us with {tail[::-1]}." for n, tail in enumerate(tails)
+    ]
+    labels = [[Label("USED_FOR", text.index("zum ") + 4, text.index(". It"))] for text in texts]
+    classes = word_classes(texts)
+    return train(examples(texts, labels, classes), classes, Options(threshold=0.5))
+
+
+def test_it_learns_from_labels_and_is_the_same_after_it_was_kept(taught: Judge, tmp_path: Path) -> None:
+    some = words("Thing 77\nA nice red thing, zum green lead. It is made by us with dael neerg.")
+    (found,) = taught.verdicts(some, [])
+    assert (found.relation, said(some, found.start, found.end)) == ("USED_FOR", "green lead")
+    assert 0.5 <= found.confidence <= 1
+    save(taught, tmp_path / "judge.npz")
+    kept = Judge.load(tmp_path / "judge.npz")
+    (again,) = kept.verdicts(some, [])
+    assert (again.start, again.end, again.relation) == (found.start, found.end, found.relation)
+    assert again.confidence == pytest.approx(found.confidence, abs=0.05)
+    assert kept.classes == taught.classes
+    assert replace(taught, threshold=1.1).verdicts(some, []) == []
+
+
+def test_training_twice_gives_the_same_weights(taught: Judge) -> None:
+    texts = [f"Pen {n}\nFor zum paper only." for n in range(9)]
+    given = examples(texts, [[Label("USED_FOR", 14, 19)]] * 9, {})
+    one, other = (train(given, {}) for _ in range(2))
+    assert np.array_equal(one.first, other.first)
+    assert np.array_equal(one.second, other.second)
+    with pytest.raises(ValueError, match="1 texts are too few"):
+        train(given[:1], {})
+
+
+@pytest.mark.parametrize("broken", [b"", b"no weights", None])
+def test_a_broken_file_of_weights_is_named(tmp_path: Path, broken: bytes | None) -> None:
+    path = tmp_path / "judge.npz"
+    if broken is None:
+        np.savez(path, first=np.zeros(3))
+    else:
+        path.write_bytes(broken)
+    with pytest.raises(SourceError, match=r"judge\.npz: not the weights of a judge .*; train one again"):
+        Judge.load(path)
+
+
+def test_the_shipped_weights_are_small_and_hold_single_words_only() -> None:
+    path = Path(str(files("mining.extraction") / "judge.npz"))
+    assert path.stat().st_size < 300_000
+    assert all(" " not in word for word in shipped().classes)
+
+
+def labels_of(extractor: RuleExtractor, texts: list[Text]) -> Iterator[set[tuple[str, str]]]:
+    for text, found in zip(texts, stated(extractor, texts), strict=True):
+        yield {(label.relation, text.text[label.start : label.end]) for label in found}
+
+
+def test_it_finds_what_no_cue_announces_and_drops_what_rules_read_too_freely() -> None:
+    text = "Desk Tray\nStores letters, files and folders. Great for classrooms, offices and homes."
+    (judged,) = labels_of(JudgedExtractor(), [Text(0, text)])
+    assert {("SUITS", "classrooms"), ("SUITS", "offices"), ("SUITS", "homes"), ("USED_FOR", "files")} <= judged
+    never = replace(shipped(), second_bias=shipped().second_bias - 50)
+    (found,) = JudgedExtractor(judge=never).extract([Document("d", "p", "product", text)])
+    assert [fact for fact in found.facts if fact.relation in ("SUITS", "USED_FOR")] == []
+    assert {aside.quote for aside in found.set_aside if aside.reason == REASON} >= {"classrooms", "offices", "homes"}
+
+
+def test_where_rules_read_a_name_they_are_trusted_unless_it_is_very_unlikely() -> None:
+    text = "Case, Black\nFits the Zephra V7. Works with Alexa."
+    doubting = replace(shipped(), threshold=1.1)
+    (judged,) = labels_of(JudgedExtractor(judge=doubting), [Text(0, text)])
+    assert judged == {("COMPATIBLE_WITH", "Zephra V7"), ("COMPATIBLE_WITH", "Alexa")}
+
+
+def test_chinese_sentences_are_left_to_the_rules() -> None:
+    path = BENCHMARKS / "relations" / "sample_zh_choose.jsonl"
+    texts: list[Text] = runpy.run_path(str(BENCHMARKS / "stated_relations.py"))["texts_of"](read_labelled(path), None)
+    assert list(labels_of(JudgedExtractor(), texts)) == list(labels_of(RuleExtractor(), texts))
+    assert next(labels_of(JudgedExtractor(), [Text(0, "杯子\n适用于 HP LaserJet 1012。适合孕妇。")]))
+
+
+def test_the_command_trains_a_judge_that_can_be_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    command = runpy.run_path(str(BENCHMARKS / "relation_judge.py"), run_name="benchmark")
+    monkeypatch.setitem(command["classes_of"].__globals__, "CATALOGUES", {})
+    monkeypatch.setitem(command["classes_of"].__globals__, "word_classes", lambda texts: dict.fromkeys(texts, (0, 0)))
+    labels = [{"relation": "USED_FOR", "start": 15, "end": 20}]
+    rows = [{"id": f"own:{n}", "text": f"Pen {n:02}\nFor zum paper only.", "labels": labels} for n in range(40)]
+    (tmp_path / "l.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    given = ["--train", str(tmp_path / "l.jsonl"), "--data", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["relation_judge.py"])
+    main: Any = command["main"]
+    assert main([*given, "--out", str(tmp_path / "judge.npz")]) == 0
+    assert Judge.load(tmp_path / "judge.npz").threshold == pytest.approx(Options().threshold)
+    assert main([*given, "--folds", "3"]) == 0
+    assert "40 texts, 40 labels" in capsys.readouterr().out
