@@ -1,4 +1,4 @@
-"""Attribute values by a small model, relations by rules: ``shopgraph extract``, a line for each line it reads."""
+"""Attribute values by a small model, relations by rules and a judge: ``shopgraph extract``, line for line."""
 
 import shutil
 from collections import Counter

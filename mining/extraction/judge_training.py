@@ -139,7 +139,8 @@ def _small(table: Floats, kept: int) -> tuple[Any, Any, Floats]:
 
 def _example(sight: Sight, places: Sequence[tuple[int, int]], text: str, labels: Sequence[Label]) -> Example:
     named = {text[label.start : label.end].casefold() for label in labels}
-    cuts, targets = [], []
+    cuts: list[list[list[int]]] = []
+    targets: list[Target | None] = []
     for at, chunk in enumerate(sight.chunks):
         ways = readings(sight.words, sight.chunks, at)
         spans = [(places[start][0], places[end - 1][1]) for start, end in ways]
