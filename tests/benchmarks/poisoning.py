@@ -15,9 +15,8 @@ related           of the best-seller's BOUGHT_WITH pairs: by plain counts with d
 recommendations   of ItemKNN for someone who bought the best-seller alone: with ``users`` bots are left out, with
                   ``bursts`` those events too
 
-Of equals the target comes first, which favours the attacker. ``never`` means not with 1, 2, 4, … ``--most`` baskets.
-Doubling finds a number that suffices and halving the least one, so a number is exact where more baskets never hurt.
-With bursts they may: many accounts are seen sooner than few.
+Of equals the target comes first, which favours the attacker. ``never`` means not with 1 to 8, 16, … ``--most`` baskets.
+Beyond 8 halving finds the least number, if more baskets never hurt; with bursts they may, since many are seen sooner.
 """
 
 import argparse
@@ -46,6 +45,7 @@ from recommender.models.itemknn import ItemKNN
 from recommender.retrieval import top_k
 
 TOP = 10
+FEW = 8  # baskets up to which every number is tried
 PRODUCTS = sorted(product.id for product in sample_products())
 DAY = 86_400
 CONFIGS = {
@@ -147,14 +147,12 @@ def alarms(name: str, events: pa.Table) -> None:
 
 def cost(succeeds: Callable[[int], bool], most: int) -> int | None:
     """The least number of baskets that suffices; 0 where none are needed, None where ``most`` do not."""
-    if succeeds(0):
-        return 0
-    enough = 1
+    enough = 0
     while not succeeds(enough):
         if enough >= most:
             return None
-        enough = min(2 * enough, most)
-    low = enough // 2
+        enough = min(enough + 1 if enough < FEW else 2 * enough, most)
+    low = enough // 2 if enough > FEW else enough - 1
     while enough - low > 1:
         middle = (low + enough) // 2
         low, enough = (low, middle) if succeeds(middle) else (middle, enough)

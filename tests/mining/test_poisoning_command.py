@@ -21,10 +21,12 @@ def test_the_least_number_that_suffices_is_found(least, most):
     assert cost(lambda baskets: baskets >= least, most) == (least if least <= most else None)
 
 
-@pytest.mark.parametrize(("attack", "users"), [("crowd", 40), ("patient", 1), ("script", 1)])
+@pytest.mark.parametrize(
+    ("attack", "users"), [("crowd", 40), ("slow", 40), ("dressed", 40), ("patient", 1), ("script", 1)]
+)
 def test_attackers_are_who_they_are_called(attack, users):
     events = fake(attack, 40, "best", "target", END)
-    assert len(events) == 80
+    assert len(events) == (240 if attack == "dressed" else 80)
     assert len(set(events["user"].to_pylist())) == users
     assert max(events["at"].to_pylist()) < END
     assert bool(bots(events)) == (attack == "script")
@@ -51,15 +53,15 @@ def honest():
 @pytest.mark.parametrize("attack", ["patient", "script"])
 def test_one_account_gets_nowhere_against_distinct_users(honest, attack):
     events = pa.concat_tables([honest, fake(attack, 30, "best", "target", END)]).sort_by("at")
-    assert related(events, "best", "target", defended=False)
-    assert not related(events, "best", "target", defended=True)
+    assert related(events, "best", "target", "off")
+    assert not related(events, "best", "target", "users")
 
 
-def test_a_crowd_that_is_large_enough_gets_through(honest):
+def test_a_crowd_that_is_large_enough_gets_through_where_nobody_looks_for_bursts(honest):
     events = pa.concat_tables([honest, fake("crowd", 30, "best", "target", END)]).sort_by("at")
-    assert not related(honest, "best", "target", defended=False)
-    assert related(events, "best", "target", defended=True)
-    assert recommended(events, "best", "target", defended=True)
+    assert not related(honest, "best", "target", "off")
+    assert related(events, "best", "target", "users")
+    assert recommended(events, "best", "target", "users")
 
 
 def test_the_best_seller_and_what_nobody_bought_with_it(honest):
