@@ -5,7 +5,7 @@ The caller draws all randomness of an epoch from (seed, epoch); then a run that 
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,9 +49,13 @@ class FineTuning:
         self.best: dict[str, torch.Tensor] = {}
         self.epoch, self.best_epoch, self.best_f1, self.steps = 0, 0, -1.0, 0
 
-    def step(self, loss: torch.Tensor) -> None:
-        """One update of weights and of their average."""
-        loss.backward()  # type: ignore[no-untyped-call]
+    def step(self, losses: Iterable[torch.Tensor]) -> float:
+        """One update of weights and of their average, for a batch in parts, each done with before the next is made.
+        Returns the sum of the losses."""
+        total = 0.0
+        for loss in losses:
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach())
         torch.nn.utils.clip_grad_norm_(list(self.trained.values()), self.pace.clip)
         self.optimizer.step()
         self.schedule.step()
@@ -60,6 +64,7 @@ class FineTuning:
         keep = min(self.pace.smooth, (1 + self.steps) / (10 + self.steps))  # young averages forget their start
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.values()), list(self.trained.values()), 1 - keep)
+        return total
 
     @contextmanager
     def averaged(self) -> Iterator[None]:

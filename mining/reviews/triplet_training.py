@@ -5,7 +5,7 @@ all those tenths together it is chosen what counts.
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -31,6 +31,7 @@ from mining.reviews.triplets import LabelledReview, exact
 
 _log = logging.getLogger("shopgraph.mining.reviews")
 THRESHOLDS = tuple(round(0.1 + 0.025 * step, 3) for step in range(29))
+TOKENS = 1200  # padded, of texts that are learned from at once: bounds the memory
 BESIDE = 2  # thresholds on either side
 LANGUAGE = 0.1  # share of the texts from which their language is one that the model reads
 WEIGHTS = (0.0, 0.25, 0.5)
@@ -64,13 +65,14 @@ class TripletOptions:
 
 ENCODERS: Mapping[str, str] = MappingProxyType({"en": "bge-small-en-v1.5", "zh": DEFAULT["zh"]})
 # Up to how many words of training texts: how many members and epochs. More texts need fewer of both, and both cost.
-SIZES = ((30_000, 3, 12), (60_000, 2, 8))
+SIZES = ((30_000, 2, 12), (60_000, 2, 8))
+MANY = (1, 6)  # members and epochs for more
 
 
 def options_for(language: str, reviews: Sequence[LabelledReview], **given: Any) -> TripletOptions:
     """What measured well for a language and about so many texts; what is given and not None goes before it."""
     words = sum(len(words_of(review.text)) for review in reviews)
-    members, epochs = next(((members, epochs) for most, members, epochs in SIZES if words <= most), (1, 8))
+    members, epochs = next(((members, epochs) for most, members, epochs in SIZES if words <= most), MANY)
     best = {"encoder": ENCODERS[language], "members": members, "epochs": epochs}
     return TripletOptions(**{**best, **{name: value for name, value in given.items() if value is not None}})
 
@@ -203,12 +205,7 @@ class _Run:
         self.network.train()
         total, batches = 0.0, list(bucketed([len(item.tokens) for item in self.items], options.batch, random))
         for at in batches:
-            items = [self.items[i] for i in at]
-            batch = self.model.reader.batch(items, targets=False).to(self.model.device)
-            wanted = targets_of(items, [self.learned[i] for i in at], self.model.polarities, self.model.categories)
-            loss = self.network.loss(batch, wanted.to(self.model.device))
-            self.tuning.step(loss)
-            total += float(loss.detach())
+            total += self.tuning.step(self._losses(at))
         with self.tuning.averaged():
             found = self.model.candidates([review.text for review in self.held])
         choice, score = best_choice(list(zip(self.held, found, strict=True)))
@@ -216,6 +213,18 @@ class _Run:
         done = TripletEpoch(self.member, self.tuning.epoch, total / max(1, len(batches)), score, choice)
         _log.info(done.told())
         return done
+
+    def _losses(self, at: Sequence[int]) -> Iterator[torch.Tensor]:
+        """Of a batch in parts that fit into memory, each weighted by its words."""
+        size = max(1, TOKENS // max(len(self.items[i].tokens) for i in at))
+        words = sum(len(self.items[i].kept) for i in at)
+        for first in range(0, len(at), size):
+            part = at[first : first + size]
+            items = [self.items[i] for i in part]
+            batch = self.model.reader.batch(items, targets=False).to(self.model.device)
+            wanted = targets_of(items, [self.learned[i] for i in part], self.model.polarities, self.model.categories)
+            own = sum(len(item.kept) for item in items)
+            yield self.network.loss(batch, wanted.to(self.model.device)) * (own / max(1, words))
 
     def _fingerprint(self) -> str:
         """The same for the same options and the same texts; how many other members there are does not matter."""
