@@ -26,6 +26,13 @@ def fastest(features: Mapping[str, Any] | None = None) -> Arithmetic:
     return next((kind for kind, names in _FEATURES.items() if any(told.get(name) for name in names)), "float32")
 
 
+def native_bfloat16(device: str) -> bool:
+    """Whether bfloat16 has instructions of its own there; emulated it is slower than float32."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return fastest() == "bfloat16"
+
+
 def adapt(encoder: nn.Module, arithmetic: Arithmetic) -> None:
     """Change a 32-bit encoder in place, to be read with and no longer to be trained."""
     if arithmetic not in KINDS:

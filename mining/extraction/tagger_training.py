@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from mining.evaluation import Score
+from mining.extraction.arithmetic import native_bfloat16
 from mining.extraction.augmentation import swap_values, values_of
 from mining.extraction.calibration import Calibration, calibrate
 from mining.extraction.encoders import load_encoder
@@ -204,7 +205,7 @@ class _Run:
         self.reader = Reader(encoder, vocabulary, Lexicon.of(examples), options.max_tokens)
         self.tagger = Tagger([self.network], self.reader, once=options.once, calibration=Calibration())
         self.read_dev = self.tagger.read(dev)
-        self.network.half = half_is_native(options.device)
+        self.network.halved = native_bfloat16(options.device)
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=options.decay, fused=True)
         steps = -(-len(examples) // (options.batch * options.accumulate)) * options.epochs
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, _slope(steps, options.warmup))
@@ -351,10 +352,3 @@ def _slope(steps: int, warmup: float) -> Callable[[int], float]:
 
 def _prf(score: Score) -> tuple[float, float, float]:
     return score.precision, score.recall, score.f1
-
-
-def half_is_native(device: str) -> bool:
-    """Whether bfloat16 is faster than float32 there; where it is emulated it is several times slower."""
-    if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -18,6 +18,7 @@ import torch
 
 from mining.errors import ConfigurationError
 from mining.evaluation import Score
+from mining.extraction.arithmetic import native_bfloat16
 from mining.extraction.calibration import Calibration, calibrate
 from mining.extraction.encoders import DEFAULT, load_encoder
 from mining.extraction.examples import Example, words_of
@@ -151,12 +152,6 @@ def _spoken(reviews: Sequence[LabelledReview]) -> tuple[list[Language], int]:
     return languages, int(np.quantile([len(words_of(review.text)) for review in reviews], 0.95))
 
 
-def half_is_fast(device: str) -> bool:
-    """Whether bfloat16 has instructions of its own here; emulated it is slower than float32."""
-    told: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return device == "cuda" or bool(told.get("amx_bf16") or told.get("avx512_bf16"))
-
-
 def cut(
     reviews: Sequence[LabelledReview], options: TripletOptions, member: int
 ) -> tuple[list[LabelledReview], list[LabelledReview]]:
@@ -189,7 +184,7 @@ class _Run:
         self.items = [reader.item(Example(review.text), own=False) for review in learned]
         shape = _shape_of(everything, learned, self.items, len(polarities), len(categories))
         self.network = TripletNetwork(encoder, shape).to(device_of(options.device))
-        self.network.halved = half_is_fast(options.device) if options.half is None else options.half
+        self.network.halved = native_bfloat16(options.device) if options.half is None else options.half
         if options.freeze_embeddings:
             encoder.model.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
         self.model = OpinionModel([self.network], reader, polarities, categories, Choice())
