@@ -29,7 +29,7 @@ def fastest(features: Mapping[str, Any] | None = None) -> Arithmetic:
 def native_bfloat16(device: str) -> bool:
     """Whether bfloat16 has instructions of its own there; emulated it is slower than float32."""
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return fastest() == "bfloat16"
 
 
