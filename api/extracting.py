@@ -76,7 +76,7 @@ def extract_relations(test: Path, out: Path) -> dict[str, Any]:
 def trained(asked: Extract, schema: Schema | None, tell: Callable[[str], None]) -> "AttributeModel":
     """The model of the training file, or the one kept before. Raises FrontDoorError where there is neither."""
     from mining.extraction.attribute_model import AttributeModel, fit
-    from mining.extraction.tagger_training import Options, members_for
+    from mining.extraction.tagger_training import Options
 
     if asked.train is None:
         if asked.model is None:
@@ -89,7 +89,6 @@ def trained(asked: Extract, schema: Schema | None, tell: Callable[[str], None]) 
         encoder=asked.encoder or encoder_for(rows),
         encoders=asked.encoders,
         epochs=asked.epochs or Options().epochs,
-        members=members_for(len(rows)),
         device=asked.device,
         seed=asked.seed,
     )
