@@ -71,7 +71,7 @@ def _cuts(examples: Sequence[Example], options: Options) -> list[Part]:
     texts = sorted({example.text for example in examples})  # equal texts lie on one side
     Random(options.seed).shuffle(texts)
     size = max(1, round(min(DEV_SHARE, 0.5 / options.members) * len(texts)))
-    cuts = []
+    cuts: list[Part] = []
     for member in range(options.members):
         held = set(texts[member * size : (member + 1) * size])
         cuts.append(([e for e in examples if e.text not in held], [e for e in examples if e.text in held]))

@@ -72,7 +72,7 @@ class TaggerNetwork(nn.Module):
     def __init__(self, encoder: Encoder, shape: Shape) -> None:
         super().__init__()
         self.encoder = encoder.model
-        self.half = False
+        self.half_precision = False
         self.shape = shape
         self.segmented = int(getattr(encoder.config, "type_vocab_size", 1) or 1) > 1
         features = 32
@@ -95,7 +95,7 @@ class TaggerNetwork(nn.Module):
         given = {"input_ids": batch.tokens, "attention_mask": batch.mask}
         if self.segmented:
             given["token_type_ids"] = batch.segments
-        with torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=self.half and self.training):
+        with torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=self.half_precision and self.training):
             tokens = self.encoder(**given).last_hidden_state
         tokens = tokens.float()
         words = (_pick(tokens, batch.first) + _pick(tokens, batch.last)) / 2

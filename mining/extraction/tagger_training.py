@@ -204,7 +204,7 @@ class _Run:
         self.reader = Reader(encoder, vocabulary, Lexicon.of(examples), options.max_tokens)
         self.tagger = Tagger([self.network], self.reader, once=options.once, calibration=Calibration())
         self.read_dev = self.tagger.read(dev)
-        self.network.half = half_is_native(options.device)
+        self.network.half_precision = half_is_native(options.device)
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=options.decay, fused=True)
         steps = -(-len(examples) // (options.batch * options.accumulate)) * options.epochs
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, _slope(steps, options.warmup))
@@ -356,5 +356,5 @@ def _prf(score: Score) -> tuple[float, float, float]:
 def half_is_native(device: str) -> bool:
     """Whether bfloat16 is faster than float32 there; where it is emulated it is several times slower."""
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
