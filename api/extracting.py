@@ -97,7 +97,7 @@ def trained(
     Raises FrontDoorError where there is neither.
     """
     from mining.extraction.attribute_model import AttributeModel, cut, fit
-    from mining.extraction.tagger_training import Options, members_for
+    from mining.extraction.tagger_training import Options
 
     if asked.train is None:
         if asked.model is None:
@@ -114,7 +114,6 @@ def trained(
         encoder=asked.encoder or encoder_for(rows),
         encoders=asked.encoders,
         epochs=asked.epochs or Options().epochs,
-        members=members_for(len(rows)),
         device=asked.device,
         seed=asked.seed,
     )
