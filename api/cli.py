@@ -168,8 +168,8 @@ def train(
         float, typer.Option("--tolerance", help="With --gate: share of the NDCG in service that may be lost.")
     ] = 0.05,
     ranker: Annotated[
-        bool, typer.Option("--ranker/--no-ranker", help="Whether a ranker may order the best of the choice anew.")
-    ] = True,
+        bool, typer.Option("--ranker", help="Learn a ranker too; it orders the best of the choice anew if that helps.")
+    ] = False,
     seed: SeedFlag = 0,
     as_json: JsonFlag = False,
 ) -> None:

@@ -117,7 +117,7 @@ def train(
     device: Device,
     seed: int,
     tolerance: float | None = None,
-    ranker: bool = True,
+    ranker: bool = False,
     torchrun: Torchrun | None = None,
 ) -> dict[str, Any]:
     """Needs the extra ``train`` for the graph neural networks. With a ``tolerance``, only what passes the gate is put

@@ -148,7 +148,7 @@ def train(
     device: Device,
     seed: int,
     gate: Promotion | None = None,
-    ranker: bool = True,
+    ranker: bool = False,
 ) -> dict[str, Any]:
     """Choose on the validation cut, refit on everything before ``until``, put the result into service.
 

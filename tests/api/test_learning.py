@@ -109,13 +109,13 @@ def test_a_model_made_worse_is_refused_and_can_be_put_into_service_by_hand(
     workspace: Workspace, choose: Callable[[Model], None]
 ) -> None:
     choose(ItemKNN())
-    first = run(workspace, "train", "--no-ranker", "--gate", "--json")
+    first = run(workspace, "train", "--gate", "--json")
     assert first.exit_code == 0, first.output
     good = json.loads(first.stdout)
     assert good["gate"] == {"passed": True, "in_service": None}
     assert (good["chose"], good["serves"]) == ("itemknn", good["model"])
     choose(Popularity())  # two tastes: what sells to both is worse for everyone
-    second = run(workspace, "train", "--no-ranker", "--gate")
+    second = run(workspace, "train", "--gate")
     assert second.exit_code == 3, second.output
     report = json.loads(workspace.report("train").read_text(encoding="utf-8"))
     gate, bad = report["gate"], report["model"]
@@ -137,7 +137,7 @@ def test_without_the_gate_the_newest_is_served_whatever_it_is(
 ) -> None:
     for model in (ItemKNN(), Popularity()):
         choose(model)
-        done = run(workspace, "train", "--no-ranker", "--json")
+        done = run(workspace, "train", "--json")
         assert done.exit_code == 0, done.output
         report = json.loads(done.stdout)
         assert "gate" not in report
@@ -167,9 +167,9 @@ def test_what_has_seen_nothing_of_the_cut_is_asked_as_it_stands(
     """A model of four weeks ago is what is served, so it is what the new one is measured by."""
     choose(ItemKNN())
     early = str(START + 28 * DAY)
-    assert run(workspace, "train", "--no-ranker", "--until", early).exit_code == 0
+    assert run(workspace, "train", "--until", early).exit_code == 0
     old = current_model(workspace.models)
-    done = run(workspace, "train", "--no-ranker", "--gate", "--tolerance", "0.5", "--json")
+    done = run(workspace, "train", "--gate", "--tolerance", "0.5", "--json")
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)
     assert (report["gate"]["asked"], report["gate"]["in_service"]) == ("as it stands", old)
@@ -191,7 +191,7 @@ def test_what_is_fitted_again_runs_where_the_new_model_runs(
     here = Run(device="cuda")
     choose(Mixture(((0.5, ItemKNN()), (0.5, LightGCN(run=here)))))
     for flags in ((), ("--gate",)):
-        done = run(workspace, "train", "--no-ranker", "--device", "cuda", *flags)
+        done = run(workspace, "train", "--device", "cuda", *flags)
         assert done.exit_code == 0, done.output
     own = workspace.checkpoints / "gate-lightgcn.npz"
     assert ran == [("cuda", None), ("cuda", own), ("cuda", None), ("cuda", None)]  # own: the one in service
@@ -199,8 +199,8 @@ def test_what_is_fitted_again_runs_where_the_new_model_runs(
 
 def test_the_same_again_passes_where_nothing_may_be_lost(workspace: Workspace, choose: Callable[[Model], None]) -> None:
     choose(ItemKNN())
-    assert run(workspace, "train", "--no-ranker").exit_code == 0
-    done = run(workspace, "train", "--no-ranker", "--gate", "--tolerance", "0", "--json")
+    assert run(workspace, "train").exit_code == 0
+    done = run(workspace, "train", "--gate", "--tolerance", "0", "--json")
     assert done.exit_code == 0, done.output
     gate = json.loads(done.stdout)["gate"]
     assert gate["asked"] == "fitted before the cut"
@@ -212,7 +212,7 @@ def test_a_ranker_is_tried_told_and_served_only_where_it_helps(
 ) -> None:
     """Two tastes and purchases by chance: after the taste, which the model knows, there is nothing to learn."""
     choose(ItemKNN())
-    done = run(workspace, "train")
+    done = run(workspace, "train", "--ranker")
     assert done.exit_code == 0, done.output
     report = json.loads(workspace.report("train").read_text(encoding="utf-8"))
     found = report["ranker"]
@@ -220,10 +220,10 @@ def test_a_ranker_is_tried_told_and_served_only_where_it_helps(
     assert found["lists that taught"]["purchase"] == found["users"]
     assert "ranker: " in done.stdout
     assert (load(workspace.models / report["model"]).ranker is not None) is found["served"]
-    plain = run(workspace, "train", "--no-ranker", "--json")
+    plain = run(workspace, "train", "--json")
     assert "ranker" not in json.loads(plain.stdout)
     monkeypatch.setattr(Proof, "helps", property(lambda proof: proof.ranker is not None))
-    forced = run(workspace, "train", "--json")
+    forced = run(workspace, "train", "--ranker", "--json")
     assert forced.exit_code == 0, forced.output
     served = load(workspace.models / json.loads(forced.stdout)["model"]).ranker
     assert served is not None
@@ -237,7 +237,7 @@ def test_a_ranker_is_tried_told_and_served_only_where_it_helps(
 
 @pytest.mark.parametrize("tolerance", ["-0.1", "1", "nan"])
 def test_a_tolerance_that_is_no_share_is_refused_before_anything_is_done(workspace: Workspace, tolerance: str) -> None:
-    done = run(workspace, "train", "--no-ranker", "--gate", "--tolerance", tolerance)
+    done = run(workspace, "train", "--gate", "--tolerance", tolerance)
     assert done.exit_code == 1
     assert "expected a share" in done.stderr
     assert not workspace.models.exists()
@@ -259,7 +259,7 @@ def test_a_torn_model_in_service_is_told_before_anything_is_replaced(
     choose(ItemKNN())
     (workspace.models / "torn").mkdir(parents=True)
     (workspace.models / "current").write_text("torn\n")
-    done = run(workspace, "train", "--no-ranker", "--gate")
+    done = run(workspace, "train", "--gate")
     assert done.exit_code == 1
     assert "torn has no manifest.json" in done.stderr
     assert current_model(workspace.models) == "torn"
