@@ -357,7 +357,6 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--encoder", help="name, folder or archive of an encoder")
     parser.add_argument("--encoders", type=Path, help="the folder to look for named encoders in")
     parser.add_argument("--model", type=Path, help="where a model of reviews is kept; a killed training goes on there")
-    parser.add_argument("--members", type=int, help="networks whose probabilities are averaged, of a model of reviews")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--members", type=int, help="networks that are averaged")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")

@@ -12,7 +12,7 @@ from functools import cache
 from importlib import import_module
 from itertools import count, islice, pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,11 +23,13 @@ import mining.reviews
 from kg.schema import SHOP
 from kg.stores.memory import MemoryStore
 from kg.types import Document, Entity, FieldSpan
+from mining.decisions import Decision, DecisionLog
 from mining.extraction.cascade import Routed
 from mining.extraction.examples import words_of
 from mining.extraction.judged import JudgedExtractor
 from mining.extraction.llm import LLMExtractor
 from mining.extraction.orders import Guarded
+from mining.extraction.people import PeopleExtractor
 from mining.extraction.rules import RuleExtractor
 from mining.language import Language
 from mining.language_model.budget import Budget, Price
@@ -99,6 +101,37 @@ class Opinionated:
             yield Opinion(None if number % 5 == 4 else aspect, opinion, polarity, "价格", confidence=1.0)
 
 
+def people() -> Extractor:
+    """What a person accepted in the texts below, and words that nobody wrote."""
+    log = DecisionLog(Path(mkdtemp()) / "decisions.db")
+    said = [
+        ("doc:2", "HP Envy 4500"),
+        ("doc:3", "home office"),
+        ("doc:4", "华为 Mate 60"),
+        ("doc:5", "🎵"),
+        ("doc:6", "gone"),
+    ]
+    for document, words in said:
+        log.record(
+            Decision(
+                document,
+                "COMPATIBLE_WITH",
+                f"thing:{words}",
+                None,
+                words,
+                0,
+                1,
+                "rules",
+                0.3,
+                "accept",
+                words,
+                "Ada",
+                1,
+            )
+        )
+    return PeopleExtractor(log)
+
+
 # The name of a module of mining/extraction or mining/reviews → what makes its extractor.
 EXTRACTORS: dict[str, Callable[[], Extractor]] = {
     "rules": cache(RuleExtractor),
@@ -106,6 +139,7 @@ EXTRACTORS: dict[str, Callable[[], Extractor]] = {
     "llm": lambda: LLMExtractor(Quoter()),
     "attribute_extractor": cache(small_model),
     "cascade": cache(lambda: Routed(RuleExtractor())),
+    "people": cache(people),
     "orders": cache(lambda: Guarded(JudgedExtractor())),
     "extractor": cache(ReviewExtractor),
     "opinion_extractor": cache(lambda: OpinionExtractor(Opinionated())),
