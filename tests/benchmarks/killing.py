@@ -84,7 +84,12 @@ def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
 
 def _reply(request: dict[str, Any]) -> dict[str, Any]:
     words = request["messages"][-1]["content"].split()
-    content = json.dumps({"used_for": words[3:30:3], "suits": [" ".join(words[4:6])]})
+    asked = request["response_format"]["json_schema"]["schema"]["properties"]
+    answer = {
+        name: words[3:12:3] if one["items"]["type"] == "string" else [{"name": "color", "value": words[5]}]
+        for name, one in asked.items()
+    }
+    content = json.dumps(answer, ensure_ascii=False)
     message = {"role": "assistant", "content": content}
     usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
     choice = {"index": 0, "finish_reason": "stop", "message": message}
