@@ -80,7 +80,7 @@ def test_a_dead_language_model_is_counted_and_the_run_goes_on(shopgraph: Shopgra
     (tmp_path / "catalog.csv").write_text("id,title\na,Capsules for the Caldoro Piccola\n", encoding="utf-8")
     load(shopgraph, tmp_path, "--catalog", "catalog.csv")
     environment = {"SHOPGRAPH_LLM_BASE_URL": "http://127.0.0.1:9/v1", "SHOPGRAPH_LLM_MODEL": "nobody"}
-    args = ("mine", "--workspace", "shop", "--llm-budget", "5products", "--json")
+    args = ("mine", "--workspace", "shop", "--llm-budget", "5products", "--ask", "every", "--json")
     done = shopgraph(*args, cwd=tmp_path, check=False, **environment)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)["text"]["extractors"]["llm"]
