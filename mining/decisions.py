@@ -19,14 +19,14 @@ Judged: TypeAlias = tuple[str, str, str]
 """(document, relation, tail): what a decision is about."""
 
 _APPLICATION_ID = 0x53474443  # "SGDC"
-_TABLE = """
-CREATE TABLE IF NOT EXISTS decisions (
+_TABLES = (
+    """CREATE TABLE decisions (
     number INTEGER PRIMARY KEY, document TEXT NOT NULL, relation TEXT NOT NULL, tail TEXT NOT NULL,
     attribute TEXT, quote TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, method TEXT NOT NULL,
     confidence REAL NOT NULL, verdict TEXT NOT NULL, right TEXT NOT NULL, who TEXT NOT NULL, at INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS by_document ON decisions (document);
-"""
+)""",
+    "CREATE INDEX by_document ON decisions (document)",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +107,24 @@ class DecisionLog:
     def _opened(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(self.path, timeout=10)) as connection:
             try:
-                kind = connection.execute("PRAGMA application_id").fetchone()[0]
-                if kind == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                    connection.executescript(_TABLE)
-                elif kind != _APPLICATION_ID:
-                    raise SourceError(f"{self.path} is no log of decisions; move it away")
+                if _kind(connection) != _APPLICATION_ID:
+                    self._make(connection)
                 yield connection
             except sqlite3.DatabaseError as error:
                 raise SourceError(f"{self.path} cannot be used as a log of decisions ({error})") from error
+
+    def _make(self, connection: sqlite3.Connection) -> None:
+        """The table of a new file; whoever comes second finds it made."""
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            if _kind(connection) == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                for statement in _TABLES:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        if _kind(connection) != _APPLICATION_ID:
+            raise SourceError(f"{self.path} is no log of decisions; move it away")
+
+
+def _kind(connection: sqlite3.Connection) -> int:
+    kind: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    return kind

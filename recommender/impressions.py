@@ -195,8 +195,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
-    ours: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    """In one statement, so that both are of one moment: another process may be making the file just now."""
+    query = "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version"
+    ours, version = connection.execute(query).fetchone()
     return ours, version
 
 

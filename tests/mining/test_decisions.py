@@ -1,5 +1,8 @@
 """Decisions of people: kept as they were taken, believed before any machine, and lessons for the small model."""
 
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -102,6 +105,22 @@ def test_what_people_reject_goes_and_what_they_put_right_comes(
     fresh.put([Entity("product:1", "Product", "Mat")], documents=[DOCUMENT])
     mined(fresh, log, tmp_path / "fresh")
     assert told(fresh) == told(store)
+
+
+def test_many_hands_decide_at_once(tmp_path: Path) -> None:
+    """The file is made by whoever is first, and by nobody else."""
+    for attempt in range(5):
+        log = DecisionLog(tmp_path / f"{attempt}.db")
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda at, log=log: log.record(decision("accept", "yoga", at=at)), range(16)))  # type: ignore[misc]
+        assert sorted(d.at for d in log.history()) == list(range(16))
+
+
+def test_a_database_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other, other:
+        other.execute("CREATE TABLE theirs (x)")
+    with pytest.raises(SourceError, match="no log of decisions"):
+        DecisionLog(tmp_path / "other.db").record(decision("accept", "yoga"))
 
 
 def test_an_accepted_quote_is_found_again_in_a_changed_text(log: DecisionLog) -> None:
