@@ -3,8 +3,9 @@
     python tests/benchmarks/killing.py --kills 20
 
 The endpoint is scripted (its answers are words of the text it is shown) and notes what it is asked and when its reply
-was sent. A call under way when the process dies is lost and asked again: no client can help it. A call counts as paid
-twice if its reply was sent more than half a second before the kill. A second run of a finished workspace asks nothing.
+was sent. A call under way when the process dies is lost and asked again: no client can help it. A call that comes again
+counts as paid twice unless a kill fell between its coming and half a second after its reply. A second run of a finished
+workspace asks nothing.
 """
 
 import argparse
@@ -35,13 +36,13 @@ SETTLED = 0.5  # seconds after which a reply that was sent should have been kept
 
 @dataclass(slots=True)
 class Endpoint:
-    """An OpenAI-compatible endpoint on loopback. ``asked``: how often each prompt was. ``sent``: when its last reply
-    was; ``again``: for each prompt that came once more, when the reply before was."""
+    """An OpenAI-compatible endpoint on loopback. ``asked``: how often each prompt was. ``handled``: when it last came
+    and when its reply was sent; ``again``: for each prompt that came once more, when the call before was handled."""
 
     url: str = ""
     asked: Counter[str] = field(default_factory=Counter)
-    sent: dict[str, float] = field(default_factory=dict)
-    again: list[float] = field(default_factory=list)
+    handled: dict[str, tuple[float, float]] = field(default_factory=dict)
+    again: list[tuple[float, float]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> ThreadingHTTPServer:
@@ -59,10 +60,11 @@ def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["content-length"])))
             prompt = hashlib.sha256(json.dumps(request["messages"]).encode()).hexdigest()
+            came = time.monotonic()
             with endpoint.lock:
                 endpoint.asked[prompt] += 1
-                if prompt in endpoint.sent:
-                    endpoint.again.append(endpoint.sent[prompt])
+                if prompt in endpoint.handled:
+                    endpoint.again.append(endpoint.handled[prompt])
             time.sleep(DELAY)
             body = json.dumps(_reply(request)).encode()
             try:
@@ -72,7 +74,7 @@ def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
                 self.end_headers()
                 self.wfile.write(body)
                 with endpoint.lock:
-                    endpoint.sent[prompt] = time.monotonic()
+                    endpoint.handled[prompt] = (came, time.monotonic())
             except OSError:
                 self.close_connection = True  # the client is dead
 
@@ -179,8 +181,8 @@ def run(folder: Path, kills: int, chance: random.Random) -> None:
 
 
 def _paid_twice(endpoint: Endpoint, kills: list[float]) -> int:
-    """Prompts that came again although their reply had been sent well before the kill that followed."""
-    return sum(min((k for k in kills if k > sent), default=float("inf")) - sent > SETTLED for sent in endpoint.again)
+    """Calls that came again although nobody had died while they were under way or right after their reply was sent."""
+    return sum(not any(came <= kill <= sent + SETTLED for kill in kills) for came, sent in endpoint.again)
 
 
 def _shop(root: Path, endpoint: Endpoint) -> Shop:
