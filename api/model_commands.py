@@ -1,7 +1,7 @@
 """Commands about the small model: ``shopgraph extract`` and ``shopgraph compress``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -67,16 +67,16 @@ def extract(
     what asking a language model about the least sure products would gain and cost."""
     from api import extracting, planning
 
+    learning = bool(train or more or dev or schema or wanted)
     asking = planning.Asking(llm_budget, llm_f1, llm_price, core_hour, route_below, Settings())
     if plan:
-        if relations or train or more or dev or schema or wanted:
+        if relations or learning:
             raise FrontDoorError("--plan is about a trained model: give --model, --test and --out alone")
         report = planning.plan(model, test, out, asking, plots=plots, device=device)
         told(report, as_json, planning.told(report))
         return
-
     if relations:
-        if train or more or dev or schema or wanted or model:
+        if learning or model:
             raise FrontDoorError("--relations reads by rules: give --test and --out, and nothing to learn from")
         result = extracting.extract_relations(test, out)
         told(result, as_json, f"{result['labels']} relations of {result['texts']} texts in {result['out']}")
@@ -98,14 +98,18 @@ def extract(
         asking=asking,
     )
     result = extracting.extract(asked, lambda text: typer.echo(text, err=True))
-    text = f"{result['values']} values of {result['products']} products in {result['out']}"
-    if "routed" in result:
-        text += "; of {asked} products less sure than {route_below:g}, a language model answered {answered}".format(
-            **result["routed"]
-        )
-    told(result, as_json, text + telling.because(result["set_aside"]))
+    told(result, as_json, _values_told(result))
     if not result.get("compared", {"promoted": True})["promoted"]:
         raise typer.Exit(3)
+
+
+def _values_told(result: dict[str, Any]) -> str:
+    """As a person reads it."""
+    text = f"{result['values']} values of {result['products']} products in {result['out']}"
+    if "routed" in result:
+        asked = "; of {asked} products less sure than {route_below:g}, a language model answered {answered}"
+        text += asked.format(**result["routed"])
+    return text + telling.because(result["set_aside"])
 
 
 @refusing

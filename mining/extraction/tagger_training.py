@@ -5,12 +5,11 @@ Every random choice of an epoch comes from (seed, epoch), so a run that was kill
 
 import json
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -21,14 +20,13 @@ from mining.extraction.augmentation import swap_values, values_of
 from mining.extraction.calibration import Calibration, calibrate
 from mining.extraction.encoders import load_encoder
 from mining.extraction.examples import Example, overlap_share
+from mining.extraction.fine_tuning import FineTuning, Pace
 from mining.extraction.lexicon import Lexicon
 from mining.extraction.tagger import Found, Tagger, device_of
-from mining.extraction.tagger_batches import Reader, Vocabulary, bucketed
-from mining.extraction.tagger_checkpoint import read_checkpoint, write_checkpoint
+from mining.extraction.tagger_batches import Item, Reader, Vocabulary, bucketed
 from mining.extraction.tagger_network import Shape, TaggerNetwork
 
 _log = logging.getLogger("shopgraph.mining.tagger")
-NOISE = 0.01  # of F1 on dev, within which the later epoch is taken
 FEW = 2000  # training texts under which networks differ more by their order than by what they learned
 MEMBERS = 3  # networks that are then blended
 RIVALS = 0.02  # share of spans that overlap another's, from which labels are no rivals
@@ -132,11 +130,13 @@ def train_parts(
     for member, part in enumerate(parts):
         run = _Run(*part, contexts, options, member)
         folder = checkpoint / f"member{member}" if checkpoint else None
-        run.resume(folder)
-        while run.epoch < options.epochs and run.epoch - run.best_epoch < options.patience:
+        tuning, name = run.tuning, run.fingerprint()
+        tuning.resume(folder, name)
+        while tuning.epoch < options.epochs and tuning.epoch - tuning.best_epoch < options.patience:
             on_epoch(run.step())
-            run.keep(folder)
-        trained.append((part, run.best_network(), run.reader))
+            tuning.keep(folder, name)
+        tuning.settle()
+        trained.append((part, run.network, run.reader))
     texts, found = _held_back(trained, options.once)
     calibration = calibrate(
         [
@@ -206,109 +206,47 @@ class _Run:
         self.tagger = Tagger([self.network], self.reader, once=options.once, calibration=Calibration())
         self.read_dev = self.tagger.read(dev)
         self.network.halved = native_bfloat16(options.device)
-        self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=options.decay, fused=True)
         steps = -(-len(examples) // (options.batch * options.accumulate)) * options.epochs
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, _slope(steps, options.warmup))
-        self.trained = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
-        self.average = {name: p.detach().clone() for name, p in self.trained.items()}
-        self.best: dict[str, torch.Tensor] = {}
-        self.epoch, self.best_epoch, self.best_f1 = 0, 0, -1.0
+        pace = Pace(steps, options.rate, options.head_rate, options.decay, options.warmup, options.clip, options.smooth)
+        self.tuning = FineTuning(self.network, encoder.model, pace)
         self.values = values_of(examples)
-
-    def _groups(self) -> list[dict[str, Any]]:
-        encoder = {id(p) for p in self.network.encoder.parameters()}
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        return [
-            {"params": [p for p in trained if id(p) in encoder], "lr": self.options.rate},
-            {"params": [p for p in trained if id(p) not in encoder], "lr": self.options.head_rate},
-        ]
 
     def step(self) -> Epoch:
         """One epoch."""
-        options = self.options
-        random = np.random.default_rng([options.seed, self.member, self.epoch])
-        torch.manual_seed((options.seed * 1009 + self.member) * 100_003 + self.epoch)
-        items = []
-        for example in self.examples:
-            swapped = swap_values(example, self.values, random) if random.random() < options.swap else example
-            item = self.reader.item(swapped, own=True)
-            item = replace(item, lexicon=()) if random.random() < options.forget else item
-            items.append(self.reader.masked(item, options.mask, random))
+        number = self.tuning.epoch
+        random = np.random.default_rng([self.options.seed, self.member, number])
+        torch.manual_seed((self.options.seed * 1009 + self.member) * 100_003 + number)
+        items = [self._item(example, random) for example in self.examples]
         self.network.train()
-        total, batches = 0.0, list(bucketed([len(item.tokens) for item in items], options.batch, random))
-        for number, at in enumerate(batches, 1):
-            batch = self.reader.batch([items[i] for i in at], targets=True).to(self.tagger.device)
-            assert batch.target is not None
-            loss = self.network.loss(self.network(batch), batch.target, batch.known)
-            (loss / options.accumulate).backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach())
-            if number % options.accumulate == 0 or number == len(batches):
-                self._update()
-        self.epoch += 1
-        return self._measure(total / max(1, len(batches)))
+        batches = list(bucketed([len(item.tokens) for item in items], self.options.batch, random))
+        many = self.options.accumulate
+        total = 0.0
+        for first in range(0, len(batches), many):
+            total += self.tuning.step(self._loss([items[i] for i in at]) / many for at in batches[first : first + many])
+        return self._measure(total * many / max(1, len(batches)))
 
-    def _update(self) -> None:
-        torch.nn.utils.clip_grad_norm_(list(self.trained.values()), self.options.clip)
-        self.optimizer.step()
-        self.schedule.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        done = self.schedule.last_epoch
-        keep = min(self.options.smooth, (1 + done) / (10 + done))  # young averages forget their start
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.values()), list(self.trained.values()), 1 - keep)
+    def _item(self, example: Example, random: np.random.Generator) -> Item:
+        """The example as this epoch sees it: values swapped, lexicon forgotten, tokens hidden."""
+        options = self.options
+        swapped = swap_values(example, self.values, random) if random.random() < options.swap else example
+        item = self.reader.item(swapped, own=True)
+        item = replace(item, lexicon=()) if random.random() < options.forget else item
+        return self.reader.masked(item, options.mask, random)
+
+    def _loss(self, items: Sequence[Item]) -> torch.Tensor:
+        batch = self.reader.batch(items, targets=True).to(self.tagger.device)
+        assert batch.target is not None
+        return self.network.loss(self.network(batch), batch.target, batch.known)
 
     def _measure(self, loss: float) -> Epoch:
-        live = {name: parameter.detach().clone() for name, parameter in self.trained.items()}
-        _put(self.trained, self.average)
-        score = score_of(self.tagger, self.dev)
-        _put(self.trained, live)
-        if score.f1 >= self.best_f1 - NOISE or not self.best:
-            # A small dev set cannot tell such epochs apart, and the later one was refined by smaller steps.
-            self.best_f1, self.best_epoch = max(score.f1, self.best_f1), self.epoch
-            self.best = {name: value.clone() for name, value in self.average.items()}
-        done = Epoch(self.epoch, loss, score)
+        with self.tuning.averaged():
+            score = score_of(self.tagger, self.dev)
+        self.tuning.measured(score.f1)
+        done = Epoch(self.tuning.epoch, loss, score)
         _log.info(done.told())
         return done
 
-    def best_network(self) -> TaggerNetwork:
-        _put(self.trained, self.best or self.average)
-        return self.network
-
-    def keep(self, folder: Path | None) -> None:
-        if folder is None:
-            return
-        state = {f"live.{name}": p.detach() for name, p in self.trained.items()}
-        state |= {f"average.{name}": value for name, value in self.average.items()}
-        state |= {f"best.{name}": value for name, value in self.best.items()}
-        for number, moments in self.optimizer.state_dict()["state"].items():
-            state |= {f"adam.{number}.{key}": torch.as_tensor(value) for key, value in moments.items()}
-        progress = {"epoch": self.epoch, "best_epoch": self.best_epoch, "best_f1": self.best_f1}
-        write_checkpoint(folder, state, {**progress, "run": self._fingerprint()})
-
-    def resume(self, folder: Path | None) -> None:
-        """Goes on from a checkpoint of the same run; one of another run is left to be overwritten."""
-        kept = read_checkpoint(folder, self._fingerprint(), str(self.tagger.device)) if folder else None
-        if kept is None:
-            return
-        progress, state = kept
-        _put(self.trained, {name: state[f"live.{name}"] for name in self.trained})
-        self.average = {name: state[f"average.{name}"] for name in self.trained}
-        self.best = {name: state[f"best.{name}"] for name in self.trained if f"best.{name}" in state}
-        moments: dict[int, dict[str, torch.Tensor]] = defaultdict(dict)
-        for key, value in state.items():
-            if key.startswith("adam."):
-                _, number, name = key.split(".")
-                moments[int(number)][name] = value.cpu() if name == "step" else value
-        self.epoch, self.best_epoch = progress["epoch"], progress["best_epoch"]
-        self.best_f1 = progress["best_f1"]
-        steps = -(-len(self.examples) // (self.options.batch * self.options.accumulate)) * self.epoch
-        for _ in range(steps):
-            self.optimizer.step()  # without gradients: nothing moves, but the schedule wants it so
-            self.schedule.step()
-        whole = self.optimizer.state_dict()
-        self.optimizer.load_state_dict({"state": dict(moments), "param_groups": whole["param_groups"]})
-
-    def _fingerprint(self) -> str:
+    def fingerprint(self) -> str:
         """The same for the same options and the same texts."""
         told = {key: str(value) for key, value in asdict(self.options).items() if key not in ("encoders", "device")}
         texts = [asdict(example) for example in (*self.examples, *self.dev)]
@@ -333,21 +271,6 @@ def score_of(tagger: Tagger, examples: Sequence[Example]) -> Score:
 
 def _right(label: str, start: int, end: int, example: Example) -> bool:
     return any(s.label == label and s.start == start and s.end == end for s in example.spans)
-
-
-def _put(parameters: Mapping[str, torch.Tensor], values: Mapping[str, torch.Tensor]) -> None:
-    with torch.no_grad():
-        for name, parameter in parameters.items():
-            parameter.copy_(values[name])
-
-
-def _slope(steps: int, warmup: float) -> Callable[[int], float]:
-    rising = max(1, int(steps * warmup))
-
-    def at(step: int) -> float:
-        return min((step + 1) / rising, max(0.0, (steps - step) / max(1, steps - rising)))
-
-    return at
 
 
 def _prf(score: Score) -> tuple[float, float, float]:

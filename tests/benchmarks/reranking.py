@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from protocols import PROTOCOLS, Files, Task
 
+from recommender.arrays import Doubles, Floats
 from recommender.choosing import choose
 from recommender.comparing import paired_bootstrap
 from recommender.dataset import Dataset
@@ -36,7 +37,7 @@ from recommender.models.randomwalk import RandomWalk
 from recommender.models.relations import Relations
 from recommender.models.slist import Slist
 from recommender.ranking.learning import Settings
-from recommender.ranking.lessons import held_out
+from recommender.ranking.lessons import Outcomes, held_out
 from recommender.ranking.proving import Proof, prove
 from recommender.ranking.ranker import TASKS, Reranked
 from recommender.ranking.traits import Traits
@@ -130,7 +131,7 @@ def _view(data: Dataset, traits: Traits) -> View:
     return View.of(data, traits, term)
 
 
-def _without(part: str, view: View, settings: Settings, asked):  # type: ignore[no-untyped-def]
+def _without(part: str, view: View, settings: Settings, asked: Outcomes) -> tuple[View, Outcomes, Settings]:
     """What ``prove`` is given where a part of what the ranker is told is missing."""
     none = np.zeros_like(view.statics)
     if part == "relations":
@@ -151,7 +152,7 @@ def _without(part: str, view: View, settings: Settings, asked):  # type: ignore[
     return view, asked, settings
 
 
-def _blank(view: View, start: int, stop: int):  # type: ignore[no-untyped-def]
+def _blank(view: View, start: int, stop: int) -> Floats:
     statics = view.statics.copy()
     statics[:, start:stop] = 0
     return statics
@@ -184,19 +185,22 @@ def _ask(model: Model, proof: Proof, task: Task, traits: Traits) -> None:
         print(f"test, {metric:8s} {d.mean:+.4f} [{d.low:+.4f}, {d.high:+.4f}]  {d.users:,} users")
 
 
-def _per_user(scorer: Scorer, cut: Cut):  # type: ignore[no-untyped-def]
+def _per_user(scorer: Scorer, cut: Cut) -> dict[str, Doubles]:
     values = user_metrics(rank_cases(scorer, cut.cases), cut.cases.owners, len(cut.cases), 10)
     return {name: values[name] for name in ("hit_rate", "ndcg")}
 
 
 def _sample_shop() -> None:
-    """``shopgraph demo`` without its page; its report is what is told."""
+    """``shopgraph demo`` without its page, then ``train --ranker``; what is told of it."""
     from typer.testing import CliRunner
 
     from api.cli import app
 
     with TemporaryDirectory() as folder:
-        done = CliRunner().invoke(app, ["demo", "--no-serve", "--workspace", folder])
+        for command in (["demo", "--no-serve"], ["train", "--ranker"]):
+            done = CliRunner().invoke(app, [*command, "--workspace", folder])
+            if done.exit_code:
+                raise SystemExit(done.output)
         for line in _about_training(done.stdout):
             print(line)
 
