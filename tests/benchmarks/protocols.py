@@ -1,7 +1,8 @@
 """How published splits are asked: from Parquet files to a cut that chooses and a cut that is reported.
 
 Every protocol gives the same thing, a ``Task``. The choosing cut is made from training rows alone and looks like the
-reported one: held-out pairs by chance where the split was by chance, the newest item where it was the newest.
+reported one: the newest item where it was the newest; where the split was by chance, pairs by chance, as many of those
+that are left as the test has of all.
 """
 
 from collections.abc import Callable, Mapping
@@ -51,9 +52,10 @@ class Files:
 
 
 def lightgcn(files: Files) -> Task:
-    """Pairs without times; a tenth of each user's training pairs chooses."""
-    world, test = _World.of(files, pq.read_table(files.train)), pq.read_table(files.test)
-    chooses = _random_cut(world.data, share=0.1)
+    """Pairs without times; of each user's training pairs the share chooses that the test has of all."""
+    train, test = pq.read_table(files.train), pq.read_table(files.test)
+    world = _World.of(files, train)
+    chooses = _random_cut(world.data, share=_share(train, test))
     return Task(chooses, *world.asked(test), 20, ("recall", "ndcg"), 20, ids=world.ids)
 
 
@@ -69,13 +71,14 @@ def loo(files: Files) -> Task:
 
 
 def pgpr(files: Files) -> Task:
-    """``split_pgpr`` train and test pairs; a fifth of each user's training pairs chooses. In percent."""
+    """``split_pgpr`` train and test pairs; the test's share of each user's training pairs chooses. In percent."""
     table, test = pq.read_table(files.train), pq.read_table(files.test)
     train = table.filter(pc.equal(table["split_pgpr"], "train"))
     test = test.filter(pc.equal(test["split_pgpr"], "test"))
     world = _World.of(files, train, asked=test)
     shown = ("ndcg", "recall", "hit_rate", "precision")
-    return Task(_random_cut(world.data, share=0.2), *world.asked(test), 10, shown, 10, 100.0, ids=world.ids)
+    chooses = _random_cut(world.data, share=_share(train, test))
+    return Task(chooses, *world.asked(test), 10, shown, 10, 100.0, ids=world.ids)
 
 
 def retailrocket(files: Files) -> Task:
@@ -90,7 +93,8 @@ def sampled99(files: Files) -> Task:
     train, test = pq.read_table(files.train), pq.read_table(files.test)
     negatives = pa.table({"item": pa.chunked_array(pc.list_flatten(test["neg_items"]))})
     world = _World.of(files, train, asked=pa.concat_tables([test.select(["item"]), negatives.cast(_only_item(test))]))
-    chooses = _newest_cut(world.data) if "timestamp" in train.column_names else _random_cut(world.data, share=0.1)
+    by_time = "timestamp" in train.column_names
+    chooses = _newest_cut(world.data) if by_time else _random_cut(world.data, share=_share(train, test))
     rivals = [[world.data.items.places[str(i)] for i in row] for row in test["neg_items"].to_pylist()]
     asks, users = world.asked(test, apart=True)
     wide = max(5, len(world.data.items) // 20)
@@ -223,6 +227,12 @@ def item_texts(path: Path) -> dict[str, str]:
         item: "\n".join(str(value) for value in row if value)
         for item, row in zip(_names(table["item"]), rows, strict=True)
     }
+
+
+def _share(train: pa.Table, test: pa.Table) -> float:
+    """What the test has of all rows: what is learned from at the choice is then as thin beside what is asked, so that
+    settings that need many pairs are not preferred to those that do with few."""
+    return len(test) / max(1, len(train) + len(test))
 
 
 def _random_cut(data: Dataset, *, share: float, seed: int = 0) -> Cut:

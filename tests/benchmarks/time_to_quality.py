@@ -5,7 +5,7 @@
         [--validation-only]
 
 A closed form reaches what it reaches at once, so the time is that of its fit; what ranking all users for the figures
-takes is told beside it. ``--validation-only`` asks the tenth of the training pairs that ``ranking.py`` chooses by.
+takes is told beside it. ``--validation-only`` asks the training pairs that ``ranking.py`` chooses by.
 """
 
 import argparse
