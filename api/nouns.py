@@ -152,5 +152,5 @@ class ReasonOut(BaseModel):
         return cls(
             text=text, contribution=finite(reason.contribution),
             events=[EventOut.of(e, names) for e in reason.events],
-            facts=[FactOut.of(f, names) for f in reason.path.facts],
+            facts=[FactOut.of(f, names) for f in reason.facts],
         )  # fmt: skip

@@ -4,14 +4,16 @@ Flow: the relation terms of a scorer → contributions (history item, relation, 
 largest of them → reasons. A contribution is read off the same arrays that made the score, so the contributions of all
 facts add up to the relation terms' part of it. What no fact carries gets no reason: none is invented for it.
 
-What says the same is told once: a fact that several terms use, and a symmetric fact stated from both ends ("A is bought
-with B", "B is bought with A"). The reason carries the sum of what is still in the graph.
+What says the same is told once: a fact that several terms use, a symmetric fact stated from both ends ("A is bought
+with B", "B is bought with A"), and facts between the same two products that rest on the same evidence ("A is bought
+with B", "A goes with B", both by the same seven users). The reason tells the one that adds most, carries the sum of
+what is still in the graph, and names every fact of it.
 """
 
 import heapq
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +22,7 @@ from kg import ids
 from kg.errors import UnknownEntity
 from kg.schema import SHOP
 from kg.store import GraphReader
-from kg.types import Fact, GraphPath, Interaction, Reason, Timestamp
+from kg.types import Evidence, Fact, GraphPath, Interaction, Reason, Timestamp
 from recommender.arrays import Sparse
 from recommender.histories import Histories, UserState
 from recommender.model import Scorer
@@ -116,6 +118,33 @@ def statements(parts: Iterable[Contribution]) -> list[tuple[Contribution, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """Contributions of one history item that may say the same; ``told`` are the facts of each, once looked up."""
+
+    parts: tuple[Contribution, ...]
+    told: tuple[GraphPath, ...] | None = None
+
+    @property
+    def value(self) -> float:
+        return sum(part.value for part in self.parts)
+
+    @property
+    def order(self) -> tuple[float, str, str, str, bool, bool]:
+        """What adds most comes first; no two are equal."""
+        first = self.parts[0]
+        names = first.item, first.relation, first.entity or ""
+        return -self.value, *names, not first.forward, self.told is None
+
+    def reason(self, user: UserState) -> Reason:
+        assert self.told is not None
+        best = max(range(len(self.parts)), key=lambda place: (self.parts[place].value, self.parts[place].forward))
+        path = self.told[best]
+        others = dict.fromkeys(fact for other in self.told for fact in other.facts)
+        also = tuple(fact for fact in others if fact not in path.facts)
+        return Reason(_events(user, self.parts[best].item), path, self.value, also)
+
+
 class Explainer:
     """Finds the facts behind contributions. Holds no state but the reader; safe to use from several threads."""
 
@@ -131,21 +160,37 @@ class Explainer:
         passed over. An empty answer says that no path of facts carries the product.
         """
         found: list[Reason] = []
-        heap = [(_order(group), group) for group in statements(contributions(scorer, user, product_id))]
+        # what has not been looked up stands where it would if all of it said the same: nothing after it can add more
+        heap = [(one.order, one) for one in _together(contributions(scorer, user, product_id))]
         heapq.heapify(heap)
         while heap and len(found) < limit:
-            (less, *_), group = heapq.heappop(heap)
+            (less, *_), one = heapq.heappop(heap)
             if less >= 0:
                 break
-            paths = {part: path for part in group if (path := self._path(part, product_id, until))}
-            if len(paths) == len(group):
-                best = max(group, key=lambda part: (part.value, part.forward))
-                found.append(Reason(_events(user, best.item), paths[best], -less))
-            else:
-                _log.debug("a fact behind %s is no longer in the graph", group)
-                if paths:  # worth less than it seemed: others may come first now
-                    heapq.heappush(heap, (_order(tuple(paths)), tuple(paths)))
+            if one.told is not None:
+                found.append(one.reason(user))
+                continue
+            for looked_up in self._looked_up(one.parts, product_id, until):
+                heapq.heappush(heap, (looked_up.order, looked_up))
         return tuple(found)
+
+    def _looked_up(
+        self, parts: tuple[Contribution, ...], product_id: str, until: Timestamp | None
+    ) -> Iterator[_Statement]:
+        """What is still in the graph, by what it says."""
+        groups: list[tuple[list[Contribution], list[GraphPath]]] = []
+        for group in statements(parts):
+            paths = {part: path for part in group if (path := self._path(part, product_id, until))}
+            if len(paths) < len(group):
+                _log.debug("a fact behind %s is no longer in the graph", group)
+            if paths:
+                same = next((one for one in groups if _same(one[1], list(paths.values()))), None)
+                if same is None:
+                    groups.append((list(paths), list(paths.values())))
+                else:
+                    same[0].extend(paths)
+                    same[1].extend(paths.values())
+        return (_Statement(tuple(told), tuple(paths)) for told, paths in groups)
 
     def _path(self, part: Contribution, product_id: str, until: Timestamp | None) -> GraphPath | None:
         here, there = ids.product(part.item), ids.product(product_id)
@@ -179,10 +224,40 @@ class Explainer:
         return best
 
 
-def _order(group: tuple[Contribution, ...]) -> tuple[float, str, str, str, bool]:
-    """What adds most comes first; no two groups are equal."""
-    first = group[0]
-    return -sum(part.value for part in group), first.item, first.relation, first.entity or "", not first.forward
+def _together(parts: Iterable[Contribution]) -> list[_Statement]:
+    """By history item, what its facts with the product add: whether they rest on the same evidence is not known yet.
+    Pairs of facts through an entity say nothing but themselves."""
+    groups: defaultdict[tuple[str, str, str | None], list[Contribution]] = defaultdict(list)
+    for part in parts:
+        groups[part.item, "" if part.entity is None else part.relation, part.entity].append(part)
+    return [_Statement(tuple(group)) for group in groups.values()]
+
+
+def _same(some: Sequence[GraphPath], others: Sequence[GraphPath]) -> bool:
+    """Whether two facts between the same ends are one observation under two names."""
+    found = {basis for path in some if (basis := _basis(path)) is not None}
+    return any(_basis(path) in found for path in others)
+
+
+def _basis(path: GraphPath) -> Hashable | None:
+    """What a path of one fact rests on: its ends, and each quote or count behind it.
+
+    None where it is a pair of facts, or where a bare source says so: a catalogue may state two relations apart.
+    """
+    fact, *others = path.facts
+    if others or not all(e.quote is not None or e.counts for e in fact.evidence):
+        return None
+    relation = SHOP.relations.get(fact.relation)
+    symmetric = relation is not None and relation.symmetric
+    ends = tuple(sorted((fact.head, fact.tail))) if symmetric else (fact.head, fact.tail)
+    return symmetric, ends, frozenset(map(_observation, fact.evidence))
+
+
+def _observation(evidence: Evidence) -> Hashable:
+    """Counts name the relation that they were counted for as their source, so that it tells nothing apart."""
+    if evidence.quote is not None:
+        return evidence.source, evidence.start, evidence.end, evidence.method
+    return evidence.method, evidence.confidence, evidence.at, tuple(sorted(evidence.counts.items()))
 
 
 def _events(user: UserState, item: str) -> tuple[Interaction, ...]:

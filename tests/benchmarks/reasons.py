@@ -51,10 +51,10 @@ class Replay:
 
     def add(self, reason: Reason, reader: GraphReader, log: EventLog) -> None:
         checks = [("events", _logged(event, log)) for event in reason.events]
-        checks += [("facts", _stated(fact, reader)) for fact in reason.path.facts]
+        checks += [("facts", _stated(fact, reader)) for fact in reason.facts]
         checks += [
             ("quotes", _quoted(evidence, reader))
-            for fact in reason.path.facts
+            for fact in reason.facts
             for evidence in fact.evidence
             if evidence.quote is not None
         ]
@@ -176,7 +176,7 @@ def cells_of(reason: Reason, product: str) -> Iterator[Cell]:
     Thing stands for a product of the path.
     """
     start = reason.events[-1].product_id
-    for fact in reason.path.facts:
+    for fact in reason.facts:
         head, tail = ids.product_id(fact.head) or fact.head, ids.product_id(fact.tail)
         yield fact.relation, head, tail or fact.tail
         if tail is not None and SHOP.relations[fact.relation].symmetric:
