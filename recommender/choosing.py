@@ -21,9 +21,10 @@ import numpy as np
 from kg.types import Action
 from recommender.arrays import Floats
 from recommender.artifact import Artifact
+from recommender.coupled import CoupledScorer
 from recommender.dataset import Dataset
 from recommender.errors import ModelFitError
-from recommender.explanation import relation_terms
+from recommender.explanation import fact_terms, relation_terms
 from recommender.fusing import Shelf, Shelved, Sum, best_of, grow, joined
 from recommender.histories import HistoryWeights
 from recommender.model import Model, Scorer, Tunable
@@ -117,17 +118,14 @@ def choose(
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A model that learned something, its scores, and NDCG@k by itself."""
+    """A model that learned something, its scores, and NDCG@k by itself. ``explains``: it has a linear relation term;
+    ``silent``: it learns from facts and cannot say which of them carries a score."""
 
     model: Model
     shelved: Shelved
     ndcg: float
     explains: bool
-
-    @property
-    def silent(self) -> bool:
-        """Whether it learns from facts and cannot say which of them carries a score."""
-        return self.model.uses_relations and not self.explains
+    silent: bool
 
 
 @dataclass(slots=True)
@@ -160,7 +158,8 @@ class _Bench:
         for row in scored:
             if row is not best:
                 row[2].path.unlink()
-        self._keep(_Part(_decayed(model, best[1]), best[2], best[0], any(relation_terms(scorer))))
+        explains, silent = any(relation_terms(scorer)), model.uses_relations and not any(fact_terms(scorer))
+        self._keep(_Part(_decayed(model, best[1]), best[2], best[0], explains, silent))
 
     def _keep(self, part: "_Part") -> None:
         """Of one name the best: two settings of one model say nearly the same, and would only be chosen among."""
@@ -215,9 +214,14 @@ def _terms(data: Dataset) -> list[Relations]:
     return terms
 
 
+_WEIGHTED = (
+    ItemItemScorer, FactorScorer, LeastSquaresScorer, GraphFilterScorer, RelationScorer, CoupledScorer
+)  # fmt: skip
+
+
 def with_decay(scorer: Scorer, decay: float) -> Scorer:
     """The same scorer with another decay of the history, without fitting again."""
-    if isinstance(scorer, ItemItemScorer | FactorScorer | LeastSquaresScorer | GraphFilterScorer | RelationScorer):
+    if isinstance(scorer, _WEIGHTED):
         return replace(scorer, weights=HistoryWeights(decay, scorer.weights.actions))
     if isinstance(scorer, WeightedSumScorer):
         return WeightedSumScorer(tuple((weight, with_decay(part, decay)) for weight, part in scorer.parts))
