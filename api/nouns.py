@@ -145,7 +145,7 @@ class ReasonOut(BaseModel):
     text: str = Field(description="the reason in one sentence, made of nothing but the events and facts below")
     contribution: float | None = Field(description="what exactly it adds to the score, or null where none is computed")
     events: list[EventOut]
-    facts: list[FactOut]
+    facts: list[FactOut] = Field(description="those that the sentence tells, then those that say no more than these")
 
     @classmethod
     def of(cls, reason: Reason, text: str, names: dict[str, str]) -> "ReasonOut":

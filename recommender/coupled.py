@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from recommender.arrays import Bools, Floats, Sparse, sparse
+from recommender.arrays import Bools, Floats, Ints, Sparse, sparse
 from recommender.histories import DEFAULT_WEIGHTS, NO_IDS, Histories, HistoryWeights, Ids
 from recommender.model import Scorer
 
@@ -63,6 +63,11 @@ class CoupledScorer(Scorer):
                 for other, cell in row_of(side, item):
                     found.setdefault(other, []).append((relation, forward, cell))
         return found
+
+    def joined(self, place: int, items: Ints) -> list[int]:
+        """Those of ``items`` that are related to something that ``place`` is related to."""
+        common = (self.related[items] @ self.related[[place]].T).toarray().ravel()
+        return [int(item) for item in items[common > 0]]
 
     def speaks(self, histories: Histories) -> Bools:
         related = self.scale[histories.items] > 0

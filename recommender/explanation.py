@@ -92,14 +92,14 @@ def _shares(weight: float, term: RelationScorer | CoupledScorer, user: UserState
 
 
 def _of_coupling(weight: float, term: CoupledScorer, user: UserState, place: int) -> Iterator[Contribution]:
-    theirs = term.legs(place)
-    for item, share in _shares(weight, term, user, place).items():
-        legs = term.legs(item) if share and item != place else {}
-        for between in legs.keys() & theirs.keys():
+    shares, theirs = _shares(weight, term, user, place), term.legs(place)
+    for item in term.joined(place, np.array([i for i, share in shares.items() if share and i != place], np.int64)):
+        mine = term.legs(item)
+        for between in sorted(mine.keys() & theirs.keys()):
             middle = ids.product(term.items[between])
-            for relation, forward, cell in legs[between]:
+            for relation, forward, cell in mine[between]:
                 for onward, backward, other in theirs[between]:
-                    value = share * cell * other
+                    value = shares[item] * cell * other
                     yield Contribution(value, term.items[item], relation, forward, middle, (onward, not backward))
 
 
