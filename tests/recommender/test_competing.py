@@ -8,7 +8,7 @@ import pytest
 
 from api import evaluating, training
 from recommender import competing
-from recommender.competing import CHEAP_DENSE, LARGEST_DENSE, NETWORKS, candidates, one_each
+from recommender.competing import CHEAP, LARGEST_DENSE, NETWORKS, candidates, one_each
 from recommender.dataset import Dataset, Edges
 from recommender.errors import ConfigurationError
 from recommender.histories import Ids
@@ -46,7 +46,8 @@ def test_large_catalogues_get_fewer_dense_matrices_and_the_largest_none(log):
         return [m.regularisation for m in candidates(shop(log, items, users), networks=()) if m.name == "ease"]
 
     assert len(dense(4, 4)) == len(dense(LARGEST_DENSE + 1, 4)) == 3  # made from users, where those are few
-    assert len(dense(CHEAP_DENSE + 1, CHEAP_DENSE)) == 1
+    assert dense(CHEAP + 1, CHEAP) == [100.0]
+    assert "collective ease" not in names(candidates(shop(log, CHEAP + 1), networks=()))
     found = names(candidates(shop(log, LARGEST_DENSE + 1, LARGEST_DENSE), networks=()))
     assert not {"ease", "collective ease", "slist"} & {*found}
     assert {"lae", "collective lae", "coupling"} < {*found}
