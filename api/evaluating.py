@@ -1,7 +1,8 @@
 """The evaluation as a product: all models and what would be served on the newest part of the log, as files.
 
 What is served is a sum that a validation cut chose, so it is chosen anew on what lies before the measured part: the
-row ``served`` says how well the whole way from log to choice does on days that it has not seen.
+row ``served`` says how well the whole way from log to choice does on days that it has not seen. Every model is measured
+with the setting that the same days before prefer.
 """
 
 import csv
@@ -13,11 +14,11 @@ import pyarrow.compute as pc
 
 from api.bootstrap import Shop
 from api.progress import Bars
-from api.training import candidates, human, newest_cut
+from api.training import human, newest_cut
 from api.workspace import write_json
 from recommender import choosing, reporting
+from recommender.competing import candidates, one_each
 from recommender.errors import RecommenderError
-from recommender.model import Model
 from recommender.reporting import WHOLE, Measured
 from recommender.splits import validation_time
 
@@ -30,10 +31,10 @@ def evaluate(opened: Shop, bars: Bars, *, seeds: Sequence[int]) -> dict[str, Any
     """Every model on the newest tenth of the purchases, with relations, without them and with shuffled ones, once for
     each seed; ``unserved`` says why there is no row ``served`` where there is none."""
     events = human(opened.log.table())
-    served: Model | None = None
+    choice: choosing.Choice | None = None
     unserved: str | None = None
     try:
-        served = _choice(opened, events.filter(pc.less(events["at"], validation_time(events))), bars, seed=seeds[0])
+        choice = _choice(opened, events.filter(pc.less(events["at"], validation_time(events))), bars, seed=seeds[0])
     except RecommenderError as error:  # a log too short to be cut twice: the others can be measured all the same
         unserved = str(error)
 
@@ -42,21 +43,24 @@ def evaluate(opened: Shop, bars: Bars, *, seeds: Sequence[int]) -> dict[str, Any
 
     bars.start("evaluating")
     cut = newest_cut(opened.store, events)
-    models = candidates(cut.train, device="cpu", seed=seeds[0])
+    models = one_each(candidates(cut.train, seed=seeds[0]))
+    if choice is not None:
+        models = [choice.best(model.name) or model for model in models]
+    served = choice.model if choice else None
     found = reporting.evaluate(models, cut, served=served, seeds=seeds, on_row=done)
     bars.finish()
     return {**found.as_dict(), "seeds": list(seeds), "serves": served.name if served else None, "unserved": unserved}
 
 
-def _choice(opened: Shop, events: Any, bars: Bars, *, seed: int) -> Model:
+def _choice(opened: Shop, events: Any, bars: Bars, *, seed: int) -> choosing.Choice:
     bars.start("evaluating: choosing")
     cut = newest_cut(opened.store, events)
     scratch = opened.workspace.cache / "evaluating"
     scratch.mkdir(parents=True, exist_ok=True)
-    models = candidates(cut.train, device="cpu", seed=seed)
+    models = candidates(cut.train, seed=seed)
     choice = choosing.choose(models, cut, scratch=scratch, on_progress=lambda _: bars.advance())
     bars.finish()
-    return choice.model
+    return choice
 
 
 def write(report: Mapping[str, Any], folder: Path, *, plots: bool, scalars: Path | None) -> list[Path]:

@@ -145,12 +145,12 @@ class ReasonOut(BaseModel):
     text: str = Field(description="the reason in one sentence, made of nothing but the events and facts below")
     contribution: float | None = Field(description="what exactly it adds to the score, or null where none is computed")
     events: list[EventOut]
-    facts: list[FactOut]
+    facts: list[FactOut] = Field(description="those that the sentence tells, then those that say no more than these")
 
     @classmethod
     def of(cls, reason: Reason, text: str, names: dict[str, str]) -> "ReasonOut":
         return cls(
             text=text, contribution=finite(reason.contribution),
             events=[EventOut.of(e, names) for e in reason.events],
-            facts=[FactOut.of(f, names) for f in reason.path.facts],
+            facts=[FactOut.of(f, names) for f in reason.facts],
         )  # fmt: skip

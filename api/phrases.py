@@ -37,7 +37,10 @@ def sentence(reason: Reason, names: Mapping[str, str]) -> str:
     """
     did = list(dict.fromkeys(ids.product(event.product_id) for event in reason.events))
     start = did[-1] if did else None
-    facts = [fact_sentence(fact, names, start=start) for fact in reason.path.facts]
+    facts = []
+    for fact in reason.path.facts:
+        facts.append(fact_sentence(fact, names, start=start))
+        start = fact.head if start == fact.tail else fact.tail
     if facts and len(did) == 1:
         facts[0] = _it(facts[0], f"“{names.get(did[0], ids.product_id(did[0]) or did[0])}” ")
     return "; ".join([*_done(reason.events, names), *facts]) + "."

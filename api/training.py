@@ -9,8 +9,6 @@ import gc
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import pyarrow as pa
@@ -29,26 +27,12 @@ from mining.behavior.miner import made_up, mine_behavior
 from mining.behavior.selection import without
 from mining.bots import bots
 from recommender import artifact, choosing, distributed
-from recommender.dataset import Dataset
-from recommender.model import Model
-from recommender.models.ease import Ease
-from recommender.models.itemknn import ItemKNN
-from recommender.models.lightgcn import LightGCN
-from recommender.models.popularity import Popularity
-from recommender.models.randomwalk import RandomWalk
-from recommender.models.relational import Relational
-from recommender.models.slist import Slist
-from recommender.models.spectral import Spectral
+from recommender.competing import candidates
 from recommender.reading import read_dataset
 from recommender.splits import Cut, validation_time
 from recommender.training import Device, Run, peak_memory
 
 BEHAVIOUR = ("BOUGHT_WITH", "VIEWED_WITH", "BOUGHT_AFTER", "SUBSTITUTE_FOR", "COMPLEMENTS")
-MANY_EVENTS = 100_000  # from here on LightGCN gets larger batches and less time: it costs the most and adds the least
-# Of an epoch: each step costs what the graph is large, so that more of them would cost the square. With up to 50,000
-# users, or 400,000 pairs, the batches are those that were measured.
-MOST_STEPS = {"lightgcn": 100, "relational": 25}
-LARGEST_DENSE = 20_000  # products; beyond it a dense item-by-item matrix (EASE) no longer fits in 4 GB
 
 
 class GraphAt:
@@ -101,21 +85,6 @@ class GraphAt:
             for fact in self._behaviour.get(name, ()):
                 if head in (None, fact.head) and tail in (None, fact.tail):
                     yield fact
-
-
-def candidates(data: Dataset, *, device: Device, seed: int, checkpoints: Path | None = None) -> list[Model]:
-    """What competes to be served, baselines first."""
-    closed: list[Model] = [Popularity(half_life_days=30.0), ItemKNN(), RandomWalk(), Spectral()]
-    if len(data.items) <= LARGEST_DENSE:
-        closed += [Ease(), Slist()]
-
-    def run(name: str) -> Run:
-        return Run(device=device, checkpoint=None if checkpoints is None else checkpoints / f"{name}.npz")
-
-    light = LightGCN(most_steps=MOST_STEPS["lightgcn"], seed=seed, run=run("lightgcn"))
-    if len(data.histories.items) > MANY_EVENTS:
-        light = replace(light, batch=4096, epochs=25, patience=2)
-    return [*closed, light, Relational(most_steps=MOST_STEPS["relational"], seed=seed, run=run("relational"))]
 
 
 def newest_cut(reader: GraphReader, events: pa.Table) -> Cut:
@@ -211,7 +180,11 @@ def _choice(
     shutil.rmtree(scratch, ignore_errors=True)  # what a killed run left
     for folder in (checkpoints, scratch):
         folder.mkdir(parents=True, exist_ok=True)
-    models = candidates(cut.train, device=device, seed=seed, checkpoints=checkpoints)
+
+    def run(name: str) -> Run:
+        return Run(device=device, checkpoint=checkpoints / f"{name}.npz")
+
+    models = candidates(cut.train, seed=seed, run=run)
     bars.start("training: choosing", len(models) + 1)
     choice = choosing.choose(models, cut, scratch=scratch, on_progress=lambda _: bars.advance())
     bars.finish()

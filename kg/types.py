@@ -191,11 +191,21 @@ class GraphPath:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What the user did, the facts that lead from there to the product, and what they add to its score."""
+    """What the user did, the facts that lead from there to the product, and what they add to its score.
+
+    ``also`` are facts between the same ends that say no more than the path does: stated from the other end, or resting
+    on the very same evidence. Their share is in the contribution.
+    """
 
     events: tuple[Interaction, ...]
     path: GraphPath
     contribution: float | None
+    also: tuple[Fact, ...] = ()
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """All facts that the contribution is made of: those of the path, then the others."""
+        return (*self.path.facts, *self.also)
 
 
 @dataclass(frozen=True, slots=True)

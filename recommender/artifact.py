@@ -25,6 +25,7 @@ import scipy.sparse as sp
 
 from kg.types import ACTIONS, Action
 from recommender.attention import Blocks, SequenceScorer
+from recommender.coupled import CoupledScorer
 from recommender.errors import ArtifactError
 from recommender.histories import NO_IDS, HistoryWeights, Ids
 from recommender.model import Scorer
@@ -194,6 +195,15 @@ class _Writer:
             arrays |= {name: getattr(scorer.blocks, name) for name in _BLOCKS}
             told = {name: self.array(f"{key}.{name}", array) for name, array in arrays.items()}
             return {"kind": "sequence", "heads": scorer.blocks.heads, "weights": _tell_weights(scorer.weights), **told}
+        if isinstance(scorer, CoupledScorer):
+            links = enumerate(scorer.links.items())
+            return {
+                "kind": "coupling",
+                "links": {name: self.array(f"{key}.links.{i}", matrix) for i, (name, matrix) in links},
+                "related": self.array(f"{key}.related", scorer.related),
+                "scale": self.array(f"{key}.scale", scorer.scale),
+                "weights": _tell_weights(scorer.weights),
+            }
         if isinstance(scorer, RelationScorer):
             return self._tell_relations(scorer, key)
         if isinstance(scorer, WeightedSumScorer):
@@ -259,6 +269,10 @@ class _Reader:
             blocks = Blocks(told["heads"], **{name: self.array(told[name]) for name in _BLOCKS})
             arrays = {name: self.array(told[name]) for name in _SEQUENCE}
             return SequenceScorer(items, blocks=blocks, weights=_read_weights(told["weights"]), **arrays)
+        if kind == "coupling":
+            links = {name: self.array(array) for name, array in told["links"].items()}
+            scale, weights = self.array(told["scale"]), _read_weights(told["weights"])
+            return CoupledScorer(items, links, self.array(told["related"]), scale, weights)
         if kind == "relations":
             return self._relations(told)
         if kind == "sum":

@@ -2,11 +2,15 @@
 
 Flow: fit every candidate on ``cut.train`` → score the cases with several history decays → add to the best, one after
 the other, what makes the sum rank better → refit that sum on everything → an artifact with its named fallbacks.
+
+Two models can learn the same from a fact, and only one of them can say so. So the sum grows twice: first of those that
+learn from histories alone or say which facts carry a score, then of those that are silent about their facts, for what
+they add beyond. Otherwise a silent model takes over what a fact is worth, and with it the reasons.
 """
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,9 +21,10 @@ import numpy as np
 from kg.types import Action
 from recommender.arrays import Floats
 from recommender.artifact import Artifact
+from recommender.coupled import CoupledScorer
 from recommender.dataset import Dataset
 from recommender.errors import ModelFitError
-from recommender.explanation import relation_terms
+from recommender.explanation import fact_terms, relation_terms
 from recommender.fusing import Shelf, Shelved, Sum, best_of, grow, joined
 from recommender.histories import HistoryWeights
 from recommender.model import Model, Scorer, Tunable
@@ -70,6 +75,11 @@ class Choice:
     cases: int
     steps: tuple[Tried, ...]
 
+    def best(self, name: str) -> Model | None:
+        """The setting of this name that ranked best alone; None where none learned anything."""
+        alone = [row for row in self.tried if row.name == name and len(row.weights) == 1]
+        return max(alone, key=lambda row: row.ndcg).model if alone else None
+
 
 def choose(
     candidates: Sequence[Model],
@@ -84,9 +94,9 @@ def choose(
     """The sum of candidates and relation terms, each with its history decay, of highest NDCG@k on ``cut.cases``.
 
     Relation terms are part of the answer wherever ``cut.train`` has relations, for reasons are read from them; where
-    they rank no better, with the weight that costs least. ``decays`` are tried of each model that has one; without an
-    order of events 1 is enough. ``scratch`` is a folder for the scores, 4 bytes a case and item for each candidate.
-    Raises ModelFitError where no candidate learns anything.
+    they rank no better, with the weight that costs least. Of candidates of one name only the best may join. ``decays``
+    are tried of each model that has one; without an order of events 1 is enough. ``scratch`` is a folder for the
+    scores, 4 bytes a case and item for each name. Raises ModelFitError where no candidate learns anything.
     """
     cases = cut.cases.first(MOST_CASES)
     with TemporaryDirectory(prefix="choosing-", dir=scratch) as folder:
@@ -99,23 +109,32 @@ def choose(
             raise ModelFitError("no candidate learned anything: " + "; ".join(str(t.failed) for t in bench.tried))
         if on_progress:
             on_progress("sum")
-        first = max(range(len(bench.parts)), key=lambda place: bench.ndcgs[place])
+        alone = len(bench.parts)  # a relation term speaks beside a model: by itself it is the fallback
         for term in _terms(cut.train):
             bench.add(term, cut)
-        steps = bench.sums(Sum((first,), (1.0,), bench.ndcgs[first]), most_parts)
+        steps = bench.sums(range(alone), most_parts)
         return Choice(bench.model(steps[-1]), tuple(bench.tried), len(cases), tuple(map(bench.told, steps)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A model that learned something, its scores, and NDCG@k by itself. ``explains``: it has a linear relation term;
+    ``silent``: it learns from facts and cannot say which of them carries a score."""
+
+    model: Model
+    shelved: Shelved
+    ndcg: float
+    explains: bool
+    silent: bool
 
 
 @dataclass(slots=True)
 class _Bench:
-    """Everything that learned something, in parallel lists, and what was tried."""
+    """Everything that learned something, the best of each name, and what was tried."""
 
     shelf: Shelf
     decays: tuple[float, ...]
-    models: list[Model] = field(default_factory=list)
-    parts: list[Shelved] = field(default_factory=list)
-    ndcgs: list[float] = field(default_factory=list)
-    explains: list[bool] = field(default_factory=list)
+    parts: list[_Part] = field(default_factory=list)
     tried: list[Tried] = field(default_factory=list)
 
     def add(self, candidate: Model, cut: Cut) -> None:
@@ -139,32 +158,50 @@ class _Bench:
         for row in scored:
             if row is not best:
                 row[2].path.unlink()
-        self.ndcgs.append(best[0])
-        self.models.append(_decayed(model, best[1]))
-        self.parts.append(best[2])
-        self.explains.append(any(relation_terms(scorer)))
+        explains, silent = any(relation_terms(scorer)), model.uses_relations and not any(fact_terms(scorer))
+        self._keep(_Part(_decayed(model, best[1]), best[2], best[0], explains, silent))
 
-    def sums(self, base: Sum, most: int) -> list[Sum]:
-        """The sum as it grows. Where no part of it explains, the relation terms join in the end all the same.
+    def _keep(self, part: "_Part") -> None:
+        """Of one name the best: two settings of one model say nearly the same, and would only be chosen among."""
+        places = [place for place, other in enumerate(self.parts) if other.model.name == part.model.name]
+        if not places:
+            self.parts.append(part)
+            return
+        worse = min(part, self.parts[places[0]], key=lambda one: one.ndcg)
+        worse.shelved.path.unlink()
+        if worse is not part:
+            self.parts[places[0]] = part
+
+    def sums(self, alone: Sequence[int], most: int) -> list[Sum]:
+        """The sum as it grows from the best of ``alone``: by what says which facts it uses, or uses none; then by the
+        others. Where no part explains, the relation terms join before these.
 
         Popularity never joins: it ranks better and would drown the reasons, for it says the same to everyone.
         """
-        personal = [place for place, model in enumerate(self.models) if not isinstance(model, Popularity)]
-        steps = grow(self.shelf, self.parts, base, personal, most=most, gain=GAIN)
-        if not any(self.explains[member] for member in steps[-1].members):
-            for place in (p for p, model in enumerate(self.models) if isinstance(model, Relations)):
-                rows = joined(self.shelf, self.parts, steps[-1], place)
+        open_ones = [place for place, part in enumerate(self.parts) if not part.silent]
+        first = max([place for place in alone if place in open_ones] or alone, key=lambda place: self.parts[place].ndcg)
+        steps = self._grown([Sum((first,), (1.0,), self.parts[first].ndcg)], open_ones, most)
+        if not any(self.parts[member].explains for member in steps[-1].members):
+            for place in (p for p, part in enumerate(self.parts) if isinstance(part.model, Relations)):
+                rows = joined(self.shelf, self._shelved(), steps[-1], place)
                 self.tried += map(self.told, rows)
                 steps.append(best_of(rows))
-        return steps
+        return self._grown(steps, range(len(self.parts)), most)
+
+    def _grown(self, steps: list[Sum], places: Iterable[int], most: int) -> list[Sum]:
+        personal = [place for place in places if not isinstance(self.parts[place].model, Popularity)]
+        return [*steps[:-1], *grow(self.shelf, self._shelved(), steps[-1], personal, most=most, gain=GAIN)]
+
+    def _shelved(self) -> list[Shelved]:
+        return [part.shelved for part in self.parts]
 
     def told(self, found: Sum) -> Tried:
-        decay = getattr(self.models[found.members[0]], "decay", 1.0)
+        decay = getattr(self.parts[found.members[0]].model, "decay", 1.0)
         model = self.model(found)
         return Tried(model.name, decay, found.weights, found.ndcg, model)
 
     def model(self, found: Sum) -> Model:
-        parts = [(weight, self.models[place]) for weight, place in zip(found.weights, found.members, strict=True)]
+        parts = [(weight, self.parts[place].model) for weight, place in zip(found.weights, found.members, strict=True)]
         return Mixture(tuple(parts)) if len(parts) > 1 else parts[0][1]
 
 
@@ -177,9 +214,14 @@ def _terms(data: Dataset) -> list[Relations]:
     return terms
 
 
+_WEIGHTED = (
+    ItemItemScorer, FactorScorer, LeastSquaresScorer, GraphFilterScorer, RelationScorer, CoupledScorer
+)  # fmt: skip
+
+
 def with_decay(scorer: Scorer, decay: float) -> Scorer:
     """The same scorer with another decay of the history, without fitting again."""
-    if isinstance(scorer, ItemItemScorer | FactorScorer | LeastSquaresScorer | GraphFilterScorer | RelationScorer):
+    if isinstance(scorer, _WEIGHTED):
         return replace(scorer, weights=HistoryWeights(decay, scorer.weights.actions))
     if isinstance(scorer, WeightedSumScorer):
         return WeightedSumScorer(tuple((weight, with_decay(part, decay)) for weight, part in scorer.parts))

@@ -18,7 +18,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from recommender.arrays import Doubles, Ints
-from recommender.explanation import relation_terms
+from recommender.coupled import CoupledScorer
+from recommender.explanation import fact_terms
 from recommender.filters import Shelf
 from recommender.histories import Histories
 from recommender.model import Scorer
@@ -28,6 +29,7 @@ Kind: TypeAlias = Literal["rule-based-diversity", "data-driven-diversity"]
 
 POOL = 200
 """Candidates that change places, the best ones. It does not depend on k, so that a short list heads a long one."""
+COUPLED = "related to the same"
 NOTHING = -1
 """The code of a trait that a product does not have; it is like no other."""
 
@@ -82,12 +84,17 @@ def codes(names: Sequence[str | None]) -> Ints:
 
 
 def path_types(scorer: Scorer | None, histories: Histories, items: Sequence[int]) -> list[str | None]:
-    """The relation that carries most of each product's score, (n,); None where no fact carries it."""
+    """The relation that carries most of each product's score, (n,); None where no fact carries it. Being related to the
+    same products is one way of its own, whatever the relations."""
     if scorer is None or not items:
         return [None] * len(items)
     places = np.array(items, np.int64)
     carried: dict[str, Doubles] = {}
-    for weight, term in relation_terms(scorer):
+    for weight, term in fact_terms(scorer):
+        if isinstance(term, CoupledScorer):
+            said = weight * term.scores_batch(histories)[0, places].astype(np.float64)
+            carried[COUPLED] = carried.get(COUPLED, np.zeros(len(items))) + said
+            continue
         for name, strength in term.strengths.items():
             said = weight * strength * term.said(name, histories, places[:1], places)[1][0].astype(np.float64)
             carried[name] = carried.get(name, np.zeros(len(items))) + said

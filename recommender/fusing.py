@@ -24,6 +24,7 @@ from recommender.splits import Cases
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5)
 """Of a part that joins, in units of the sum's spread over the part's. The first says what the part is worth."""
 _FRONT = 256  # items
+_SAMPLE = 512  # cases whose spreads speak for all: sorting out the best of a row costs more than the rest of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,9 @@ class Shelf:
         with path.open("wb") as file:
             for histories, *_ in blocks(self.cases, self.n_items):
                 scores = np.ascontiguousarray(scorer.scores_batch(histories), np.float32)
-                if sum(map(len, spreads)) < 256:
-                    spreads.append(_spreads(scores))
+                left = _SAMPLE - sum(map(len, spreads))
+                if left > 0:
+                    spreads.append(_spreads(scores[:left]))
                 file.write(scores.data)
         return Shelved(path, float(np.concatenate(spreads).mean()) if spreads else 0.0)
 
@@ -122,8 +124,8 @@ class Shelf:
 
 
 def _sum(scores: Sequence[Floats], weights: Sequence[float]) -> Floats:
-    total = np.zeros_like(scores[0])
-    for weight, part in zip(weights, scores, strict=True):
+    total: Floats = np.float32(weights[0]) * scores[0]
+    for weight, part in zip(weights[1:], scores[1:], strict=True):
         total += np.float32(weight) * part
     return total
 

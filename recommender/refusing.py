@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from recommender.diversity import NO_DIVERSITY
-from recommender.explanation import contributions, relation_terms
+from recommender.explanation import contributions, fact_terms
 from recommender.histories import UserState
 from recommender.listing import Chain, Place, Wish, arranged, listed
 from recommender.ranking.ranker import RANKER
@@ -127,7 +127,7 @@ def _unreached(chain: Chain, user: UserState, name: str) -> Iterator[Against]:
     if not user.history:
         yield Against("path", "history", "no event of theirs is known, so that no fact can lead anywhere")
         return
-    scorers = [scorer for _, scorer in chain if any(relation_terms(scorer))]
+    scorers = [scorer for _, scorer in chain if any(fact_terms(scorer))]
     if scorers and not any(contributions(scorer, user, name) for scorer in scorers):
         touched = len({event.product_id for event in user.history})
         said = "the one product" if touched == 1 else f"any of the {touched} products"

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from recommender.arrays import Bools, Doubles, Floats, Sparse
+from recommender.coupled import CoupledScorer, both_ways
 from recommender.errors import FilterError
-from recommender.explanation import relation_terms
+from recommender.explanation import fact_terms
 from recommender.filters import Shelf
 from recommender.histories import Histories, HistoryWeights
 from recommender.listing import Bar, Chain
@@ -28,8 +29,8 @@ MIN_SCORE, MIN_CONFIDENCE = "min_score", "min_confidence"
 class Thresholds:
     """``min_score`` is held against the score that an answer tells, of whoever speaks for the product: scores of one
     origin cannot be compared with those of another, and the score of what only the catalogue has is 0.
-    ``min_confidence`` asks for a fact, or a pair of facts through an entity, of at least this confidence between a
-    product of the history and the one that is shown, among the relations that speak in the chain.
+    ``min_confidence`` asks for a fact, or a pair of facts through an entity or a third product, of at least this
+    confidence between a product of the history and the one that is shown, among the relations that speak in the chain.
 
     Raises FilterError for a score that is no number and a confidence that is not between 0 and 1.
     """
@@ -64,22 +65,27 @@ def led_to(chain: Chain, histories: Histories, least: float) -> Bools:
     """The products that facts of at least this confidence join to the history of the one row, (n_items,)."""
     found = np.zeros(len(chain[0][1].items), bool)
     for _, scorer in chain:
-        for weight, term in relation_terms(scorer):
+        for weight, term in fact_terms(scorer):
             if weight > 0:
                 found |= _sure(term, least).scores_batch(histories)[0] > 0
     return found
 
 
-def _sure(term: RelationScorer, least: float) -> RelationScorer:
+def _sure(term: RelationScorer | CoupledScorer, least: float) -> RelationScorer | CoupledScorer:
     """The term with ones for facts that are sure enough and nothing for the others: it counts the ways to a product.
     Counts are whole numbers, so that a way from an item back to itself takes itself away exactly."""
+    links = {name: _at_least(matrix, least) for name, matrix in term.links.items()}
+    weights = HistoryWeights(1.0, _all(term.weights.actions))
+    if isinstance(term, CoupledScorer):
+        related = both_ways(links, len(term.items))
+        return replace(term, links=links, related=related, scale=_ones(term.scale), weights=weights)
     parts: dict[str, Any] = {
-        "links": {name: _at_least(matrix, least) for name, matrix in term.links.items()},
+        "links": links,
         "attributes": {name: _at_least(matrix, least) for name, matrix in term.attributes.items()},
         "rarity": {name: _ones(rarity) for name, rarity in term.rarity.items()},
         "scale": _ones(term.scale),
         "strengths": {name: 1.0 for name, strength in term.strengths.items() if strength > 0},
-        "weights": HistoryWeights(1.0, _all(term.weights.actions)),
+        "weights": weights,
     }
     if isinstance(term, NewcomerTerm):
         return replace(term, **parts)

@@ -26,6 +26,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.arrays import Bools, Floats, Ints, Sparse, sparse
+from recommender.coupled import CoupledScorer
 from recommender.errors import UnknownProduct
 from recommender.explanation import relation_terms
 from recommender.histories import Histories, HistoryWeights, Ids
@@ -227,9 +228,14 @@ def spoken_for(chain: Chain) -> RelationScorer | None:
 
 
 def _over(scorer: Scorer, items: Ids) -> Scorer:
-    """The scorer over more products, with its relation terms where explanations find them."""
+    """The scorer over more products, with the terms that say which facts they use where explanations find them."""
     if isinstance(scorer, WeightedSumScorer):
         return WeightedSumScorer(tuple((weight, _over(part, items)) for weight, part in scorer.parts))
+    if isinstance(scorer, CoupledScorer):
+        n = len(items)
+        links = {name: _grown(matrix, (n, n)) for name, matrix in scorer.links.items()}
+        scale = np.concatenate([scorer.scale, np.zeros(n - len(scorer.items), np.float32)])
+        return replace(scorer, items=items, links=links, related=_grown(scorer.related, (n, n)), scale=scale)
     return WidenedRelations.of(scorer, items) if isinstance(scorer, RelationScorer) else WidenedScorer(scorer, items)
 
 

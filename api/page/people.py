@@ -37,7 +37,7 @@ def gather(services: Services, user: str) -> Person:
     history = services.log.history(user, limit=profiles.RECENT) if user else ()
     rules = services.rules.holding()
     found = served.recommender.recommend(user_id=user or None, k=K, rules=rules, max_reasons=3) if served else []
-    facts = [f for r in found for reason in r.reasons for f in reason.path.facts]
+    facts = [f for r in found for reason in r.reasons for f in reason.facts]
     recent = list(reversed(history[-HISTORY:]))
     products = {r.product_id for r in found} | {e.product_id for r in found for p in r.reasons for e in p.events}
     products |= {e.product_id for e in recent}
@@ -144,7 +144,7 @@ def _reason(person: Person, reason: Reason, score: float) -> None:
             share = ui.label(f"+{reason.contribution:.3f}").classes(f"{MUTED} whitespace-nowrap tabular-nums pt-0.5")
             share.tooltip(f"{reason.contribution / score:.0%} of the score")
         with ui.tooltip().classes("bg-white text-slate-800 shadow-lg border border-slate-300 p-3 max-w-xl"):
-            for fact in reason.path.facts:
+            for fact in reason.facts:
                 draw_proofs(_heading(spoken, fact.head, fact.tail), person.proofs[fact.triple], len(fact.evidence))
 
 

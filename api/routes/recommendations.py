@@ -96,7 +96,7 @@ def told(
     services: Services, found: Sequence[Recommendation], propensity: Callable[[Recommendation], float] = lambda _: 1.0
 ) -> list[schemas.RecommendationOut]:
     """Recommendations with names, sentences and the propensity of each."""
-    facts = [f for r in found for reason in r.reasons for f in reason.path.facts]
+    facts = [f for r in found for reason in r.reasons for f in reason.facts]
     products = {r.product_id for r in found} | {e.product_id for r in found for p in r.reasons for e in p.events}
     entities = services.entities(facts, map(ids.product, products))
     names = {i: entity.name for i, entity in entities.items()}

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from recommender.arrays import Floats, Sparse, scaled_rows
+from recommender.coupled import CoupledScorer, both_ways
 from recommender.dataset import Dataset, Edges
 from recommender.errors import ModelFitError
 from recommender.histories import HistoryWeights
-from recommender.scorers import GraphFilterScorer
+from recommender.reading import NAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Coupling:
 
     M_r (n_items, n_items) holds the facts of relation r between items, so Q_i is what item i is related to. The linear
     relation term asks whether two products are related, this whether they are related to the same. C is never formed.
+    Relations by name are left out: products made for one Thing share the Thing, which is a fact of its own.
     """
 
     decay: float = 1.0
@@ -31,25 +32,19 @@ class Coupling:
     def name(self) -> str:
         return "coupling"
 
-    def fit(self, data: Dataset) -> GraphFilterScorer:
-        related = _related(data)
-        if related.nnz == 0:
+    def fit(self, data: Dataset) -> CoupledScorer:
+        n = len(data.items)
+        named = {name: _apart(edges) for name, edges in data.links.items() if not name.endswith(NAMED)}
+        links = {name: edges.matrix((n, n)) for name, edges in named.items() if len(edges)}
+        if not links:
             raise ModelFitError("coupling needs a relation between items; the training set holds none")
+        related = both_ways(links, n)
         lengths = np.sqrt(np.asarray(related.multiply(related).sum(axis=1))).ravel()
-        known: Floats = (lengths > 0).astype(np.float32)
-        graph = scaled_rows(related, known / np.maximum(lengths, 1e-12)).T.tocsr()
-        # GᵀG − I as a polynomial of L = I − 2 GᵀG: the diagonal of GᵀG is 1 where there is a relation
-        return GraphFilterScorer(
-            data.items, graph, (-0.5, -0.5), known, known, HistoryWeights(self.decay, data.weights.actions)
-        )
+        scale = np.where(lengths > 0, 1.0 / np.maximum(lengths, 1e-12), 0.0).astype(np.float32)
+        return CoupledScorer(data.items, links, related, scale, HistoryWeights(self.decay, data.weights.actions))
 
 
-def _related(data: Dataset) -> Sparse:
-    """Q, (n_items, n_items)."""
-    n = len(data.items)
-    total = Edges.of(np.zeros(0, np.int64), np.zeros(0, np.int64)).matrix((n, n))
-    for edges in data.links.values():
-        apart = edges.heads != edges.tails
-        one = Edges.of(edges.heads[apart], edges.tails[apart], edges.weights[apart]).matrix((n, n))
-        total = (total + one + one.T).tocsr()
-    return total
+def _apart(edges: Edges) -> Edges:
+    """Without those of an item to itself."""
+    apart = edges.heads != edges.tails
+    return Edges.of(edges.heads[apart], edges.tails[apart], edges.weights[apart])

@@ -20,8 +20,8 @@ _log = logging.getLogger("shopgraph.recommender.mixture")
 class Mixture:
     """score = Σ_t w_t · score_t. Serving a sum with a relation term keeps each fact's contribution exact.
 
-    Parts that use relations are left out where the dataset has none, so that a shop without facts is served too. So is
-    a relation term, with a warning, where the relations that it needs were never mined.
+    Parts that use relations are left out where the dataset has none, so that a shop without facts is served too. So are
+    relation terms and parts that learn from links, with a warning, where those that they need were never mined.
     """
 
     parts: Sequence[tuple[float, Model]]
@@ -35,6 +35,7 @@ class Mixture:
         return any(part.uses_relations for _, part in self.parts)
 
     def fit(self, data: Dataset) -> WeightedSumScorer:
+        linked = any(map(len, data.links.values()))
         related = bool(data.links or data.attributes)
         usable = [(weight, part) for weight, part in self.parts if related or not part.uses_relations]
         fitted: dict[int, Scorer] = {}
@@ -42,7 +43,7 @@ class Mixture:
             try:
                 fitted[place] = _small(usable[place][1].fit(data))
             except ModelFitError as error:
-                if not isinstance(usable[place][1], Relations):
+                if not (isinstance(usable[place][1], Relations) or (usable[place][1].uses_relations and not linked)):
                     raise
                 _log.warning("%s is left out of the sum: %s", usable[place][1].name, error)
         if not fitted:

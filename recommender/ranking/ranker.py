@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommender.arrays import Bools, Doubles, Floats, Ints
-from recommender.explanation import relation_terms
+from recommender.explanation import fact_terms
 from recommender.histories import Histories, Ids
 from recommender.model import Scorer
 from recommender.ranking.view import Told, View, tell
@@ -139,7 +139,7 @@ class Reranked(Scorer):
 def carried(scorer: Scorer, histories: Histories) -> Bools:
     """Of which scores facts carry a part, so that there is a reason, (n, n_items)."""
     told = np.zeros((len(histories), len(scorer.items)), np.float32)
-    for weight, term in relation_terms(scorer):
+    for weight, term in fact_terms(scorer):
         told += np.float32(weight) * term.scores_batch(histories)
     found: Bools = told > 0
     return found

@@ -2,6 +2,7 @@
 
 import pytest
 
+from api.nouns import ReasonOut
 from api.phrases import SAYS, counted, sentence, spoken
 from kg.schema import SHOP
 from kg.types import Action, Entity, Evidence, Fact, GraphPath, Interaction, Reason
@@ -51,6 +52,16 @@ COUNTED = {"counts": {"users": 1200.0, "lift": 2.34}}
 )  # fmt: skip
 def test_sentences(events: list[Interaction], facts: list[Fact], expected: str) -> None:
     assert sentence(Reason(tuple(events), GraphPath(tuple(facts)), 0.1), NAMES) == expected
+
+
+def test_what_says_the_same_is_listed_and_not_said_again() -> None:
+    told, again = (_fact("product:a", relation, "product:b", **COUNTED) for relation in ("BOUGHT_WITH", "COMPLEMENTS"))
+    reason = Reason((_did("purchase"),), GraphPath((told,)), 0.2, (again,))
+    text = sentence(reason, NAMES)
+    assert text == "You bought “Kettle”; it is bought with “Tea” (1,200 users, 2.3 times more often than chance)."
+    out = ReasonOut.of(reason, text, NAMES)
+    assert [fact.relation for fact in out.facts] == ["BOUGHT_WITH", "COMPLEMENTS"]
+    assert out.contribution == 0.2
 
 
 def test_every_relation_of_the_schema_can_be_said() -> None:

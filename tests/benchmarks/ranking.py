@@ -1,16 +1,17 @@
 """Every model on a published split, and the sum that the validation cut chose, ranked once.
 
     python tests/benchmarks/ranking.py --train T --test X --protocol lightgcn|loo|pgpr|sampled99|retailrocket
-        [--relations R] [--items I] [--networks [lightgcn] [relational] [sasrec]] [--out topk.parquet]
+        [--relations R] [--items I] [--texts] [--networks [lightgcn] [relational] [sasrec]] [--out topk.parquet]
         [--validation-only] [--model CHOSEN]
 
 Files are Parquet with the columns user, item (and timestamp, pos, action, split_loo, split_pgpr, neg_items where the
-protocol has them); relations head, relation, tail; items item, brand, categories, and title or description, which let
-texts compete. Everything is chosen on a cut of the training rows, refitted on all of them and ranked once: also whether
-what a user only looked at is shown again, where a log tells looking from taking. ``--out`` gets the lists: user, item,
-rank from 1, model; what would be served is called ``served``. ``--validation-only`` ends after the choice, before any
-test row is asked about; ``--model`` goes on from the last line of such a choice, without choosing again and without
-baselines.
+protocol has them); relations head, relation, tail; items item, brand, categories, and title or description. What
+competes is what ``shopgraph train`` offers, but for its networks, which are named by ``--networks``; ``--texts`` lets
+texts compete too. Everything is chosen on a cut of the training rows, refitted on all of them and ranked once: also
+whether what a user only looked at is shown again, where a log tells looking from taking. ``--out`` gets the lists:
+user, item, rank from 1, model; what would be served is called ``served``. ``--validation-only`` ends after the choice,
+before any test row is asked about; ``--model`` goes on from the last line of such a choice, without choosing again and
+without baselines.
 
 Slices count only the targets that belong to them. What is served is compared with each baseline by a paired bootstrap
 over users.
@@ -33,63 +34,20 @@ from kg.types import ACTIONS
 from recommender.arrays import Bools, Floats, Ints
 from recommender.choosing import DECAYS, Choice, choose
 from recommender.comparing import paired_bootstrap
+from recommender.competing import NETWORKS, candidates
 from recommender.configuration import read_model
-from recommender.dataset import Dataset
 from recommender.evaluation import blocks, mask, measure, slices
 from recommender.histories import Histories
 from recommender.metrics import Metrics, metrics_at, target_ranks, user_metrics
 from recommender.model import Model, Scorer
-from recommender.models.als import Als
-from recommender.models.coupling import Coupling
-from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
-from recommender.models.lae import Lae
 from recommender.models.mixture import Mixture
-from recommender.models.popularity import Popularity
-from recommender.models.randomwalk import RandomWalk
-from recommender.models.slist import Slist
 from recommender.models.texts import Texts
 from recommender.splits import taken
 
 DEEP = 20
-LARGEST_DENSE = 20_000  # items; a dense item-by-item matrix grows with their square
-MOST_CELLS = LARGEST_DENSE**2  # of what EASE keeps: items by items, or by users where those are few
 SERVED = "served"
 BASELINES = {"popularity", "itemknn", "ease"}
-NETWORKS = ("lightgcn", "relational", "sasrec")
-
-
-def candidates(data: Dataset, *, ordered: bool, networks: Sequence[str]) -> list[Model]:
-    """Settings that compete. Models of order need histories that have one."""
-    n_users, n_items = len(data.users), len(data.items)
-    few_users = 2 * n_users < n_items
-    found: list[Model] = [Popularity(), ItemKNN(), RandomWalk(), Als(128), Als(128, alpha=40.0)]
-    found += [Lae(), Lae(regularisation=0.1), Lae(user_degrees=0.5, item_degrees=0.5, degrees=0.5)]
-    if n_items * (n_users if few_users else n_items) <= MOST_CELLS:
-        found += [Ease(50.0), Ease(200.0)]
-        found += [Ease(10.0)] if few_users else []
-    if n_items <= LARGEST_DENSE:
-        found += [Slist(100.0)] if ordered else []
-        found += [Texts()] if any(data.texts) else []
-    if any(map(len, data.links.values())):
-        found += [Coupling(), Lae(facts=1.0), Lae(facts=4.0)]
-        found += [Ease(100.0, facts=4.0)] if n_items <= LARGEST_DENSE else []
-    return found + [_network(name) for name in networks if ordered or name != "sasrec"]
-
-
-def _network(name: str) -> Model:
-    """Imports torch."""
-    if name == "lightgcn":
-        from recommender.models.lightgcn import LightGCN
-
-        return LightGCN()
-    if name == "relational":
-        from recommender.models.relational import Relational
-
-        return Relational()
-    from recommender.models.sasrec import Sasrec
-
-    return Sasrec()
 
 
 def main() -> None:
@@ -99,6 +57,7 @@ def main() -> None:
     parser.add_argument("--protocol", choices=PROTOCOLS, required=True)
     parser.add_argument("--relations", type=Path)
     parser.add_argument("--items", type=Path)
+    parser.add_argument("--texts", action="store_true", help="texts compete too, where the items have any")
     told = "networks that compete too; all of them where none is named"
     parser.add_argument("--networks", nargs="*", choices=NETWORKS, default=None, help=told)
     parser.add_argument("--out", type=Path)
@@ -115,7 +74,8 @@ def main() -> None:
     if options.model:
         choice = Choice(read_model(options.model), (), 0, ())  # its parts are told by their names
     else:
-        models = candidates(data, ordered=ordered, networks=networks)
+        models = candidates(task.chooses.train, ordered=ordered, networks=networks)
+        models += [Texts()] if options.texts and any(data.texts) else []
         decays = DECAYS if ordered else (1.0,)
         choice = choose(models, task.chooses, k=task.choosing_k, decays=decays, on_progress=_progress)
         _tell_choice(choice, task)

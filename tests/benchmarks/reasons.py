@@ -28,7 +28,8 @@ from kg.store import GraphReader
 from kg.stores import open_store
 from kg.types import Evidence, Fact, Interaction, Reason, Recommendation
 from recommender.arrays import Sparse
-from recommender.explanation import Contribution, contributions, relation_terms
+from recommender.coupled import CoupledScorer, both_ways
+from recommender.explanation import Contribution, contributions, fact_terms
 from recommender.histories import Histories, UserState
 from recommender.model import Scorer
 from recommender.reading import NAMED
@@ -51,10 +52,10 @@ class Replay:
 
     def add(self, reason: Reason, reader: GraphReader, log: EventLog) -> None:
         checks = [("events", _logged(event, log)) for event in reason.events]
-        checks += [("facts", _stated(fact, reader)) for fact in reason.path.facts]
+        checks += [("facts", _stated(fact, reader)) for fact in reason.facts]
         checks += [
             ("quotes", _quoted(evidence, reader))
-            for fact in reason.path.facts
+            for fact in reason.facts
             for evidence in fact.evidence
             if evidence.quote is not None
         ]
@@ -157,7 +158,7 @@ class _Scored:
         cells = {cell for reason in shown.reasons for cell in cells_of(reason, shown.product_id)}
         expected = sum(way.value for way in ways if cells & set(_ways_cells(way, shown.product_id)))
         after = self.scores.copy()
-        for weight, term in relation_terms(self.scorer):
+        for weight, term in fact_terms(self.scorer):
             after -= weight * _lost(term, cells, self.histories)
         place = self.scorer.items.places[shown.product_id]
         told = sum(reason.contribution or 0.0 for reason in shown.reasons)
@@ -176,7 +177,7 @@ def cells_of(reason: Reason, product: str) -> Iterator[Cell]:
     Thing stands for a product of the path.
     """
     start = reason.events[-1].product_id
-    for fact in reason.path.facts:
+    for fact in reason.facts:
         head, tail = ids.product_id(fact.head) or fact.head, ids.product_id(fact.tail)
         yield fact.relation, head, tail or fact.tail
         if tail is not None and SHOP.relations[fact.relation].symmetric:
@@ -186,15 +187,25 @@ def cells_of(reason: Reason, product: str) -> Iterator[Cell]:
 
 
 def _ways_cells(way: Contribution, product: str) -> Iterator[Cell]:
-    if way.entity is not None:
+    if way.onward is not None:
+        between = ids.product_id(way.entity or "") or ""
+        for one, relation, other, forward in (
+            (way.item, way.relation, between, way.forward), (between, way.onward[0], product, way.onward[1]),
+        ):  # fmt: skip
+            yield (relation, *((one, other) if forward else (other, one)))
+    elif way.entity is not None:
         yield way.relation, way.item, way.entity
         yield way.relation, product, way.entity
     else:
         yield (way.relation, *((way.item, product) if way.forward else (product, way.item)))
 
 
-def _lost(term: RelationScorer, cells: set[Cell], histories: Histories) -> np.ndarray:
+def _lost(term: RelationScorer | CoupledScorer, cells: set[Cell], histories: Histories) -> np.ndarray:
     """What the term says less without the cells, (n_items,): the same scoring code on matrices with those cells 0."""
+    if isinstance(term, CoupledScorer):
+        links = _emptied(term.links, cells, term.items.places, term.items.places)
+        without = replace(term, links=links, related=both_ways(links, len(term.items)))
+        return (term.scores_batch(histories)[0] - without.scores_batch(histories)[0]).astype(np.float64)
     names = sorted({relation for relation, _, _ in cells} & set(term.strengths))
     if not names:
         return np.zeros(len(term.items))

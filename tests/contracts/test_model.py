@@ -32,7 +32,9 @@ from recommender.models.sasrec import Sasrec
 from recommender.models.slist import Slist
 from recommender.models.spectral import Spectral
 from recommender.models.texts import Texts
+from recommender.newcomers import Arrived
 from recommender.retrieval import top_k
+from recommender.widening import widen
 
 MODELS = [
     Slist(1.0),
@@ -208,6 +210,30 @@ def test_what_is_saved_scores_as_before(model, board, fitted, tmp_path):
     strangers = Histories.of([UserState("new", state(board, 4).history)], back.items, back.users)
     for histories in (board.histories, strangers):
         assert back.scores_batch(histories).tobytes() == scorer.scores_batch(histories).tobytes()
+
+
+@each
+def test_who_was_forgotten_is_a_stranger(model, board, fitted):
+    """What was learned beside them says nothing of someone whose events are gone."""
+    scorer = fitted[repr(model)]
+    np.testing.assert_array_equal(scorer.scores(UserState(board.users[3], ())), scorer.scores(UserState()))
+
+
+@each
+def test_a_newcomer_changes_nothing_that_is_known(model, board, fitted):
+    """Laid over one more product and asked by a history that holds it too, a scorer says what it said, and of the
+    newcomer nothing: only facts speak for it."""
+    scorer = fitted[repr(model)]
+    items = Ids((*scorer.items.names, "new"))
+    wide = widen(((model.name, scorer),), Arrived(items)).chain[0][1]
+    known = state(board, 4)
+    later = Interaction("later", "new", "view", known.history[0].at)
+    asked = Histories.of([UserState("new user", (later, *known.history))], items, wide.users)
+    scores = wide.scores_batch(asked)[0]
+    assert wide.items == items
+    assert scores[-1] == 0
+    np.testing.assert_array_equal(scores[:-1], scorer.scores(UserState("new user", known.history)))
+    assert wide.speaks(asked).all()
 
 
 @each

@@ -183,6 +183,15 @@ def test_a_part_that_cannot_learn_here_is_left_out_of_a_mixture_and_told(data, c
         Mixture([(0.3, Relations(through="items", name="facts"))]).fit(unmined)
 
 
+@pytest.mark.parametrize("model", [Coupling(), Lae(dimensions=2, facts=1.0), Ease(1.0, facts=1.0)], ids=repr)
+def test_a_part_whose_links_were_never_mined_is_left_out_and_told(data, caplog, model):
+    """The cut is mined anew, so that a model can be chosen for links that the graph itself does not hold yet."""
+    mixture = Mixture([(1.0, ItemKNN()), (0.3, model)])
+    assert len(mixture.fit(data).parts) == 2
+    assert [weight for weight, _ in mixture.fit(replace(data, links={})).parts] == [1.0]
+    assert f"{model.name} is left out of the sum" in caplog.text
+
+
 @pytest.mark.parametrize(
     "model", [Popularity(), ItemKNN(), Ease(), Spectral(), Relations(), Slist(), Chebyshev(), Lae(), Coupling()]
 )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kg.stores.memory import MemoryStore
-from kg.types import Entity, Evidence, Fact, Interaction
+from kg.types import Document, Entity, Evidence, Fact, Interaction
 from recommender.explanation import Contribution, Explainer, contributions, statements
 from recommender.histories import UserState
 from recommender.models.mixture import Mixture
@@ -102,6 +102,86 @@ def test_a_fact_in_two_terms_of_a_sum_is_one_reason(store, log):
     found = told(store, twice, "cup")
     assert [triple[1] for triple, _ in found] == ["BOUGHT_WITH", "COMPLEMENTS"]
     assert sum(value for _, value in found) == pytest.approx(float(twice.scores(USER, ["cup"])[0]), abs=1e-6)
+
+
+def counted(head, relation, tail, users=7.0, confidence=0.5):
+    """As mining counts: the source is named after the relation, whatever was counted."""
+    evidence = Evidence(f"behavior:{relation}", "behavior", confidence, at=5, counts={"users": users, "lift": 53.8})
+    return Fact(f"product:{head}", relation, f"product:{tail}", (evidence,))
+
+
+SAYING = "made for 茶"
+TEXT = Document("doc:pot", "product:pot", "product", f"{SAYING}, and once more {SAYING}")
+
+
+def quoted(relation, start=0):
+    evidence = Evidence("doc:pot", "rules", 0.7, quote=SAYING, start=start, end=start + len(SAYING))
+    return Fact("product:pot", relation, "product:茶", (evidence,))
+
+
+def reasons(facts, product, log, limit=3):
+    with MemoryStore() as store:
+        store.put([Entity(f"product:{name}", "Product", name) for name in ("茶", "cup", "pot")], facts, [TEXT])
+        scorer = Relations().fit(read_dataset(store, log([("u", "茶", 1)]), allow_undated=True))
+        found = Explainer(store).reasons(scorer, USER, product, limit=limit)
+        score = float(scorer.scores(USER, [product])[0])
+        assert all(fact in store.facts(head=fact.head) for reason in found for fact in reason.facts)
+    return found, score
+
+
+def test_two_relations_that_were_counted_once_are_one_reason_with_both_facts(log):
+    facts = [
+        counted("cup", "BOUGHT_WITH", "茶"),
+        counted("cup", "COMPLEMENTS", "茶"),
+        counted("cup", "VIEWED_WITH", "茶", users=9.0, confidence=0.7),
+    ]
+    found, score = reasons(facts, "cup", log)
+    assert [[fact.relation for fact in reason.facts] for reason in found] == [
+        ["BOUGHT_WITH", "COMPLEMENTS"],  # together they add more than what adds most alone
+        ["VIEWED_WITH"],
+    ]
+    assert len(found[0].path.facts) == 1
+    assert sum(reason.contribution for reason in found) == pytest.approx(score, abs=1e-6)
+    assert found[0].contribution == pytest.approx(score * (0.5 + 0.5) / (0.5 + 0.5 + 0.7))
+    assert reasons(facts, "cup", log, limit=1)[0] == found[:1]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        counted("cup", "COMPLEMENTS", "茶", users=8.0),
+        counted("cup", "COMPLEMENTS", "茶", confidence=0.4),
+        counted("cup", "BOUGHT_AFTER", "茶"),  # by the same users, but in one order only
+        counted("茶", "BOUGHT_AFTER", "cup"),
+    ],
+)
+def test_what_was_counted_apart_is_told_apart(other, log):
+    found, score = reasons([counted("cup", "BOUGHT_WITH", "茶"), other], "cup", log)
+    assert [len(reason.facts) for reason in found] == [1, 1]
+    assert sum(reason.contribution for reason in found) == pytest.approx(score, abs=1e-6)
+
+
+def test_one_quote_under_two_relations_is_one_reason_and_two_places_are_two(log):
+    found, score = reasons([quoted("COMPATIBLE_WITH"), quoted("ACCESSORY_OF")], "pot", log)
+    assert [sorted(fact.relation for fact in reason.facts) for reason in found] == [["ACCESSORY_OF", "COMPATIBLE_WITH"]]
+    assert found[0].contribution == pytest.approx(score)
+    found, _ = reasons([quoted("COMPATIBLE_WITH"), quoted("ACCESSORY_OF", TEXT.text.rindex(SAYING))], "pot", log)
+    assert [len(reason.facts) for reason in found] == [1, 1]
+
+
+def test_what_a_catalogue_states_apart_is_two_reasons_though_its_word_is_the_only_evidence(log):
+    bare = (Evidence("catalog", "catalog", 0.9),)
+    facts = [Fact("product:cup", relation, "product:茶", bare) for relation in ("BOUGHT_WITH", "VIEWED_WITH")]
+    found, _ = reasons(facts, "cup", log)
+    assert [reason.facts[0].relation for reason in found] == ["BOUGHT_WITH", "VIEWED_WITH"]
+
+
+def test_a_fact_from_both_ends_names_both(store, scorer):
+    first = Explainer(store).reasons(scorer, USER, "cup")[0]
+    assert {fact.triple for fact in first.facts} == {
+        ("product:茶", "BOUGHT_WITH", "product:cup"),
+        ("product:cup", "BOUGHT_WITH", "product:茶"),
+    }
 
 
 parts = st.lists(

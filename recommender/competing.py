@@ -1,0 +1,113 @@
+"""What competes to be served: one list for ``shopgraph train``, the evaluation and the benchmark of published splits.
+
+The benchmark measures what is served because nobody else says what competes. Several settings of one model have one
+name, and only the best of a name may join the sum (``choosing``).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from recommender.comparing import reseeded
+from recommender.dataset import Dataset
+from recommender.errors import ConfigurationError
+from recommender.model import Model
+from recommender.models.als import Als
+from recommender.models.coupling import Coupling
+from recommender.models.ease import Ease
+from recommender.models.itemknn import ItemKNN
+from recommender.models.lae import Lae
+from recommender.models.popularity import Popularity
+from recommender.models.randomwalk import RandomWalk
+from recommender.models.slist import Slist
+
+if TYPE_CHECKING:
+    from recommender.training import Run  # brings torch along, and closed forms need none
+
+NETWORKS = ("lightgcn", "relational", "sasrec")
+OFFERED = ("lightgcn", "relational")
+"""The networks that compete where nobody names others."""
+LARGEST_DENSE = 20_000  # items; beyond it a dense matrix of items by items no longer fits in 4 GB
+CHEAP = 4_000  # items; up to here inverting such a matrix takes a second or two, so that more settings are tried
+MANY_EVENTS = 100_000  # from here on LightGCN gets larger batches and less time: it costs the most and adds the least
+# Of an epoch: each step costs what the graph is large, so that more of them would cost the square. With up to 50,000
+# users, or 400,000 pairs, the batches are those that were measured.
+MOST_STEPS = {"lightgcn": 100, "relational": 25}
+
+
+def candidates(
+    data: Dataset,
+    *,
+    seed: int = 0,
+    ordered: bool = True,
+    networks: Sequence[str] = OFFERED,
+    run: "Callable[[str], Run] | None" = None,
+) -> list[Model]:
+    """Baselines first, networks last, each with the settings that compete.
+
+    ``ordered`` says whether histories have an order; models of order need one. ``run`` says by the name of a network
+    where it is trained. Raises ConfigurationError for a network that is none.
+    """
+    found = [*_closed_forms(data, ordered), *_of_facts(data)]
+    found += [_network(name, data) for name in networks if ordered or name != "sasrec"]
+    return [_running(reseeded(model, seed), run) for model in found]
+
+
+def one_each(models: Sequence[Model]) -> list[Model]:
+    """Of each name the first setting, in order."""
+    first: dict[str, Model] = {}
+    for model in models:
+        first.setdefault(model.name, model)
+    return list(first.values())
+
+
+def _closed_forms(data: Dataset, ordered: bool) -> list[Model]:
+    """What histories alone teach."""
+    n_users, n_items = len(data.users), len(data.items)
+    found: list[Model] = [Popularity(half_life_days=30.0)] if ordered else []
+    found += [Popularity(), ItemKNN(), RandomWalk()]
+    cheap = n_items <= CHEAP
+    found += [Lae(), Lae(regularisation=0.1)]
+    found += [Lae(user_degrees=0.5, item_degrees=0.5, degrees=0.5)] if cheap else []
+    if find_spec("implicit") is not None:
+        found += [Als(128, alpha=40.0), *([Als(128)] if cheap else [])]
+    few_users = 2 * n_users < n_items  # then EASE is made from users, in a time that grows with them alone
+    if n_items * (n_users if few_users else n_items) <= LARGEST_DENSE**2:
+        found += [Ease(strength) for strength in ((10.0, 50.0, 200.0) if cheap or few_users else (100.0,))]
+    if n_items <= LARGEST_DENSE and ordered:
+        found.append(Slist())
+    return found
+
+
+def _of_facts(data: Dataset) -> list[Model]:
+    """What relations between products teach, but the linear terms: those are always tried."""
+    if not any(map(len, data.links.values())):
+        return []
+    found: list[Model] = [Coupling(), Lae(facts=1.0), Lae(facts=4.0)]
+    return [*found, Ease(100.0, facts=4.0)] if len(data.items) <= CHEAP else found
+
+
+def _network(name: str, data: Dataset) -> Model:
+    """Imports torch."""
+    if name == "lightgcn":
+        from recommender.models.lightgcn import LightGCN
+
+        light = LightGCN(most_steps=MOST_STEPS[name])
+        return replace(light, batch=4096, epochs=25, patience=2) if len(data.histories.items) > MANY_EVENTS else light
+    if name == "relational":
+        from recommender.models.relational import Relational
+
+        return Relational(most_steps=MOST_STEPS[name])
+    if name == "sasrec":
+        from recommender.models.sasrec import Sasrec
+
+        return Sasrec()
+    raise ConfigurationError(f"there is no network {name!r}; known are {', '.join(NETWORKS)}")
+
+
+def _running(model: Model, run: "Callable[[str], Run] | None") -> Model:
+    """Networks have a field ``run``."""
+    if run is None or model.name not in NETWORKS:
+        return model
+    return replace(model, run=run(model.name))  # type: ignore[type-var]
