@@ -170,6 +170,10 @@ def train(
     ranker: Annotated[
         bool, typer.Option("--ranker", help="Learn a ranker too; it orders the best of the choice anew if that helps.")
     ] = False,
+    thorough: Annotated[
+        bool,
+        typer.Option("--thorough", help="Try every setting in large shops too, minutes longer."),
+    ] = False,
     seed: SeedFlag = 0,
     as_json: JsonFlag = False,
 ) -> None:
@@ -183,8 +187,9 @@ def train(
     first = torchrun.rank == 0
     with shop(settings(workspace, store), write=first) as opened, Bars(quiet=not first) as bars:
         report = stages.train(
-            opened, bars, until=when, device=device, seed=seed, tolerance=lose, ranker=ranker, torchrun=torchrun
-        )
+            opened, bars, until=when, device=device, seed=seed, tolerance=lose, ranker=ranker, thorough=thorough,
+            torchrun=torchrun,
+        )  # fmt: skip
     if not first:
         return
     told(report, as_json, telling.summary("train", report))

@@ -118,6 +118,7 @@ def train(
     seed: int,
     tolerance: float | None = None,
     ranker: bool = False,
+    thorough: bool = False,
     torchrun: Torchrun | None = None,
 ) -> dict[str, Any]:
     """Needs the extra ``train`` for the graph neural networks. With a ``tolerance``, only what passes the gate is put
@@ -131,7 +132,7 @@ def train(
     with joined(member, device):
         report = training.train(
             opened.store, opened.log, opened.workspace, bars, until=until, device=device, seed=seed,
-            gate=None if tolerance is None else Promotion(tolerance), ranker=ranker,
+            gate=None if tolerance is None else Promotion(tolerance), ranker=ranker, thorough=thorough,
         )  # fmt: skip
     return report if member.rank else _keep(opened, "train", report)
 

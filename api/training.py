@@ -118,10 +118,12 @@ def train(
     seed: int,
     gate: Promotion | None = None,
     ranker: bool = False,
+    thorough: bool = False,
 ) -> dict[str, Any]:
     """Choose on the validation cut, refit on everything before ``until``, put the result into service.
 
-    With ``ranker`` one is trained beside the choice, and served where the same cut shows that it helps.
+    With ``ranker`` one is trained beside the choice, and served where the same cut shows that it helps. ``thorough``
+    lets every setting compete, however large the shop.
 
     With a ``gate`` only what passes it; what it refuses stays on disk. The report's ``model`` is the id of what was
     trained, ``chose`` what it consists of, ``serves`` the id of what is in service now, ``memory`` the most bytes that
@@ -130,7 +132,7 @@ def train(
     """
     events = human(log.table(until=until))
     _give_back()
-    choice = _choice(reader, events, workspace, bars, device=device, seed=seed)
+    choice = _choice(reader, events, workspace, bars, device=device, seed=seed, thorough=thorough)
     _give_back()
     verdict = (
         None if gate is None else gate.verdict(newest_cut(reader, events), choice.model, workspace, bars, device=device)
@@ -170,7 +172,14 @@ def _give_back() -> None:
 
 
 def _choice(
-    reader: GraphReader, events: pa.Table, workspace: Workspace, bars: Bars, *, device: Device, seed: int
+    reader: GraphReader,
+    events: pa.Table,
+    workspace: Workspace,
+    bars: Bars,
+    *,
+    device: Device,
+    seed: int,
+    thorough: bool,
 ) -> choosing.Choice:
     """What the validation cut prefers. The cut is let go with it: the refit needs its memory."""
     bars.start("training: reading")
@@ -184,7 +193,7 @@ def _choice(
     def run(name: str) -> Run:
         return Run(device=device, checkpoint=checkpoints / f"{name}.npz")
 
-    models = candidates(cut.train, seed=seed, run=run)
+    models = candidates(cut.train, seed=seed, thorough=thorough, run=run)
     bars.start("training: choosing", len(models) + 1)
     choice = choosing.choose(models, cut, scratch=scratch, on_progress=lambda _: bars.advance())
     bars.finish()

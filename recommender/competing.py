@@ -29,7 +29,7 @@ NETWORKS = ("lightgcn", "relational", "sasrec")
 OFFERED = ("lightgcn", "relational")
 """The networks that compete where nobody names others."""
 LARGEST_DENSE = 20_000  # items; beyond it a dense matrix of items by items no longer fits in 4 GB
-CHEAP = 4_000  # items; up to here inverting such a matrix takes a second or two, so that more settings are tried
+CHEAP = 4_000  # items; up to here inverting such a matrix takes a second or two, so that every setting is tried
 MANY_EVENTS = 100_000  # from here on LightGCN gets larger batches and less time: it costs the most and adds the least
 # Of an epoch: each step costs what the graph is large, so that more of them would cost the square. With up to 50,000
 # users, or 400,000 pairs, the batches are those that were measured.
@@ -42,14 +42,19 @@ def candidates(
     seed: int = 0,
     ordered: bool = True,
     networks: Sequence[str] = OFFERED,
+    thorough: bool = False,
     run: "Callable[[str], Run] | None" = None,
 ) -> list[Model]:
     """Baselines first, networks last, each with the settings that compete.
 
-    ``ordered`` says whether histories have an order; models of order need one. ``run`` says by the name of a network
-    where it is trained. Raises ConfigurationError for a network that is none.
+    ``ordered`` says whether histories have an order; models of order need one. ``thorough`` tries every setting in
+    large shops too, which costs minutes. ``run`` says by the name of a network where it is trained. Raises
+    ConfigurationError for a network that is none.
     """
-    found = [*_closed_forms(data, ordered), *_of_facts(data)]
+    every = thorough or len(data.items) <= CHEAP
+    found = [*_closed_forms(data, ordered, every=every), *_of_facts(data, every=every)]
+    found += [Lae(regularisation=0.4)] if thorough else []
+    found += [Slist(100.0)] if thorough and ordered and len(data.items) <= LARGEST_DENSE else []
     found += [_network(name, data) for name in networks if ordered or name != "sasrec"]
     return [_running(reseeded(model, seed), run) for model in found]
 
@@ -62,30 +67,29 @@ def one_each(models: Sequence[Model]) -> list[Model]:
     return list(first.values())
 
 
-def _closed_forms(data: Dataset, ordered: bool) -> list[Model]:
+def _closed_forms(data: Dataset, ordered: bool, *, every: bool) -> list[Model]:
     """What histories alone teach."""
     n_users, n_items = len(data.users), len(data.items)
     found: list[Model] = [Popularity(half_life_days=30.0)] if ordered else []
     found += [Popularity(), ItemKNN(), RandomWalk()]
-    cheap = n_items <= CHEAP
     found += [Lae(), Lae(regularisation=0.1)]
-    found += [Lae(user_degrees=0.5, item_degrees=0.5, degrees=0.5)] if cheap else []
+    found += [Lae(user_degrees=0.5, item_degrees=0.5, degrees=0.5)] if every else []
     if find_spec("implicit") is not None:
-        found += [Als(128, alpha=40.0), *([Als(128)] if cheap else [])]
+        found += [Als(128, alpha=40.0), *([Als(128)] if every else [])]
     few_users = 2 * n_users < n_items  # then EASE is made from users, in a time that grows with them alone
     if n_items * (n_users if few_users else n_items) <= LARGEST_DENSE**2:
-        found += [Ease(strength) for strength in ((10.0, 50.0, 200.0) if cheap or few_users else (100.0,))]
+        found += [Ease(strength) for strength in ((10.0, 50.0, 200.0) if every or few_users else (100.0,))]
     if n_items <= LARGEST_DENSE and ordered:
         found.append(Slist())
     return found
 
 
-def _of_facts(data: Dataset) -> list[Model]:
+def _of_facts(data: Dataset, *, every: bool) -> list[Model]:
     """What relations between products teach, but the linear terms: those are always tried."""
     if not any(map(len, data.links.values())):
         return []
     found: list[Model] = [Coupling(), Lae(facts=1.0), Lae(facts=4.0)]
-    return [*found, Ease(100.0, facts=4.0)] if len(data.items) <= CHEAP else found
+    return [*found, Ease(100.0, facts=4.0)] if every and len(data.items) <= LARGEST_DENSE else found
 
 
 def _network(name: str, data: Dataset) -> Model:

@@ -74,7 +74,7 @@ def main() -> None:
     if options.model:
         choice = Choice(read_model(options.model), (), 0, ())  # its parts are told by their names
     else:
-        models = candidates(task.chooses.train, ordered=ordered, networks=networks)
+        models = candidates(task.chooses.train, ordered=ordered, networks=networks, thorough=True)
         models += [Texts()] if options.texts and any(data.texts) else []
         decays = DECAYS if ordered else (1.0,)
         choice = choose(models, task.chooses, k=task.choosing_k, decays=decays, on_progress=_progress)

@@ -12,6 +12,8 @@ from recommender.competing import CHEAP, LARGEST_DENSE, NETWORKS, candidates, on
 from recommender.dataset import Dataset, Edges
 from recommender.errors import ConfigurationError
 from recommender.histories import Ids
+from recommender.models.ease import Ease
+from recommender.models.slist import Slist
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -51,6 +53,17 @@ def test_large_catalogues_get_fewer_dense_matrices_and_the_largest_none(log):
     found = names(candidates(shop(log, LARGEST_DENSE + 1, LARGEST_DENSE), networks=()))
     assert not {"ease", "collective ease", "slist"} & {*found}
     assert {"lae", "collective lae", "coupling"} < {*found}
+
+
+def test_thorough_tries_every_setting_in_large_shops_too_but_no_matrix_that_does_not_fit(log):
+    few, every = (candidates(shop(log, CHEAP + 1, CHEAP), networks=(), thorough=asked) for asked in (False, True))
+    assert {*map(repr, few)} - {*map(repr, every)} == {repr(Ease(100.0))}, (
+        "it stands between those that are tried instead"
+    )
+    assert {"collective ease"} == {*names(every)} - {*names(few)}
+    assert [model.regularisation for model in every if model.name == "slist"] == [Slist().regularisation, 100.0]
+    huge = names(candidates(shop(log, LARGEST_DENSE + 1, LARGEST_DENSE), networks=(), thorough=True))
+    assert not {"ease", "collective ease", "slist"} & {*huge}
 
 
 def test_settings_of_a_name_are_one_when_each_is_measured(log):
