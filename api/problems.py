@@ -87,7 +87,7 @@ def _row(error: Exception) -> tuple[type[Exception], int, str, str]:
     return next(_ROWS[kind] for kind in type(error).__mro__ if kind in _ROWS)
 
 
-async def _of_ours(_: Request, error: Exception) -> Response:
+async def _of_ours(request: Request, error: Exception) -> Response:
     _, status, code, title = _row(error)
     return problem(status, code, title, in_public(error))
 
