@@ -46,6 +46,14 @@ class Arrived:
         return bool(self.links or self.attributes)
 
 
+class Change(NamedTuple):
+    """One product was written, an entity by its id, and between two versions of the graph nothing else was."""
+
+    product: str
+    since: int
+    until: int
+
+
 class _Meaning(NamedTuple):
     """The products that a Thing names, and what that was worked out from."""
 
@@ -53,48 +61,106 @@ class _Meaning(NamedTuple):
     near: list[Entity]
     products: list[Entity]
 
+    @property
+    def ids(self) -> set[str]:
+        return {product.id for product in self.products}
+
+
+class _Told(NamedTuple):
+    """What joins one newcomer to other products, seen from it: ``links`` by relation, the other things that it states
+    by relation and id, and the Things that were asked for the products they name."""
+
+    links: Mapping[str, Cells]
+    stated: Mapping[str, Mapping[str, float]]
+    things: frozenset[str]
+
+    @property
+    def linked(self) -> set[str]:
+        """The products at either end of a link."""
+        return {name for cells in self.links.values() for pair in cells for name in pair}
+
 
 class Newcomers:
-    """Reads newcomers, again for each version of the graph; for one thread at a time.
+    """Reads newcomers: all of them by ``read``, or by ``again`` what one product may have changed since; for one
+    thread at a time.
 
-    It remembers from one reading to the next which products a Thing names, the slow part, for as long as the Thing and
-    the products that it may name are what they were. Facts are always read again. Where one of these products gets or
-    loses nothing but an attribute ``model``, the Thing is asked again only once another of them changes.
+    It remembers what each newcomer said when it was last read, and which products a Thing names, the slow part, for as
+    long as the Thing and the products that it may name are what they were. Where one of these products gets or loses
+    nothing but an attribute ``model``, the Thing is asked again only once another of them changes.
     """
 
     def __init__(self, reader: GraphReader, items: Ids, term: RelationScorer | None) -> None:
         self._reader = reader
         self._items = items
         self._term = term
-        self._named: dict[str, _Meaning] = {}
-        self._before: dict[str, _Meaning] = {}
+        self._fresh: dict[str, Entity] = {}
+        self._told: dict[str, _Told] = {}
+        self._held: dict[tuple[str, str], dict[tuple[str, str], float]] = {}  # who has a thing by a relation
+        self._meanings: dict[str, _Meaning] = {}
+        self._asked: set[str] = set()  # Things of which this reading knows the meaning
+        self._moved: set[str] = set()  # products that a Thing has begun or ceased to name in this reading
 
     def read(self, products: Iterable[Entity]) -> Arrived:
-        """The newcomers among the products of the graph."""
-        fresh = {key: e for e in products if (key := ids.product_id(e.id)) is not None and key not in self._items}
-        if not fresh:
-            return Arrived(self._items)
-        items = Ids((*self._items.names, *sorted(fresh)))
+        """The newcomers among the products of the graph, everything about them read anew."""
+        named = ((ids.product_id(e.id), e) for e in products)
+        self._fresh = {key: e for key, e in named if key is not None and key not in self._items}
+        self._begin()
+        self._held = {}
+        self._told = {key: self._tell(key, self._fresh[key]) for key in sorted(self._fresh)}
+        self._meanings = {thing: meaning for thing, meaning in self._meanings.items() if thing in self._asked}
+        return self._arrived()
+
+    def again(self, product: Entity) -> Arrived:
+        """The same where, since the last reading, nothing has changed but this product and what it says.
+
+        It is read anew, with the newcomers that it is linked with or was, and those that share a Thing with it which
+        names other products now. The one difference to ``read``: where a search finds more than it is looked through,
+        newcomers that are not read anew may keep a Thing that the product has pushed out.
+        """
+        key = ids.product_id(product.id)
+        assert key is not None
+        self._begin()
+        before, said = self._told.get(key), self._tell(key, product)
+        for thing in (before.things if before else frozenset[str]()) - self._asked:
+            self._named_by(thing)
+        if key not in self._items:
+            self._fresh[key], self._told[key] = product, said
+        told = (said,) if before is None else (said, before)
+        states = {(relation, tail) for one in told for relation, tails in one.stated.items() for tail in tails}
+        self._held = {
+            thing: cells
+            for thing, cells in self._held.items()
+            if thing not in states and not any(key == head for head, _ in cells)
+        }
+        concerned = self._moved | said.linked
+        for other in sorted(self._told.keys() - {key}):
+            there = self._told[other]
+            if other in concerned or there.things & self._moved or key in there.linked:
+                self._told[other] = self._tell(other, self._fresh[other])
+        return self._arrived()
+
+    def _begin(self) -> None:
+        self._asked, self._moved = set(), set()
+
+    def _tell(self, key: str, product: Entity) -> _Told:
         if self._term is None:
-            return Arrived(items)
+            return _Told({}, {}, frozenset())
         links: defaultdict[str, dict[tuple[str, str], float]] = defaultdict(dict)
-        stated: defaultdict[str, dict[tuple[str, str], float]] = defaultdict(dict)
-        self._before, self._named = self._named, {}
-        for key in sorted(fresh):
-            facts = tuple(f for f in self._reader.facts(head=fresh[key].id) if f.relation not in NOT_A_TASTE)
-            for fact in facts:
-                other = ids.product_id(fact.tail)
-                if other is None:
-                    stated[fact.relation][key, fact.tail] = fact.confidence
-                elif other in items and other != key:
-                    links[fact.relation][key, other] = fact.confidence
-            for head, fact in self._toward(fresh[key].id):
-                if head in items and head != key:
-                    links[fact.relation][head, key] = fact.confidence
-            for relation, cells in self._by_name(key, fresh[key], facts).items():
-                links[relation].update({pair: told for pair, told in cells.items() if items.places.keys() >= set(pair)})
-        attributes, late = self._useful(items, stated)
-        return Arrived(items, {r: dict(c) for r, c in links.items() if c}, attributes, late)
+        stated: defaultdict[str, dict[str, float]] = defaultdict(dict)
+        things = set[str]()
+        facts = tuple(f for f in self._reader.facts(head=product.id) if f.relation not in NOT_A_TASTE)
+        for fact in facts:
+            other = ids.product_id(fact.tail)
+            if other is None:
+                stated[fact.relation][fact.tail] = fact.confidence
+            elif other != key:
+                links[fact.relation][key, other] = fact.confidence
+        for head, fact in self._toward(product.id):
+            if head != key:
+                links[fact.relation][head, key] = fact.confidence
+        for relation, cells in self._by_name(key, product, facts, things).items():
+            links[relation].update(cells)
+        return _Told(dict(links), dict(stated), frozenset(things))
 
     def _toward(self, product: str) -> Iterator[tuple[str, Fact]]:
         for fact in self._reader.facts(tail=product):
@@ -102,37 +168,64 @@ class Newcomers:
             if head is not None and fact.relation not in NOT_A_TASTE:
                 yield head, fact
 
-    def _by_name(self, key: str, product: Entity, facts: tuple[Fact, ...]) -> dict[str, Cells]:
-        """Links through a Thing that names a product, in either direction."""
+    def _by_name(self, key: str, product: Entity, facts: tuple[Fact, ...], things: set[str]) -> dict[str, Cells]:
+        """Links through a Thing that names a product, in either direction; ``things`` gains those that were asked."""
+
+        def named(_: GraphReader, thing: Entity) -> list[Entity]:
+            things.add(thing.id)
+            return self._naming(thing)
+
         found: defaultdict[str, dict[tuple[str, str], float]] = defaultdict(dict)
         for fact in facts:
             if fact.relation in STATING and ids.product_id(fact.tail) is None:
-                for other in self._meant(fact.tail):
+                things.add(fact.tail)
+                for other in self._named_by(fact.tail):
                     found[fact.relation + NAMED][key, other] = fact.confidence
-        for fact in facts_naming(self._reader, product, self._naming):
+        for fact in facts_naming(self._reader, product, named):
             head = ids.product_id(fact.head)
             if head is not None and head != key:
                 found[fact.relation + NAMED][head, key] = fact.confidence
         return {name: dict(cells) for name, cells in found.items()}
 
-    def _meant(self, thing: str) -> Iterator[str]:
+    def _named_by(self, thing: str) -> list[str]:
         try:
             entity = self._reader.entity(thing)
         except UnknownEntity:
-            return
-        for product in self._naming(self._reader, entity):
-            key = ids.product_id(product.id)
-            if key is not None:
-                yield key
+            return []
+        keys = (ids.product_id(product.id) for product in self._naming(entity))
+        return [key for key in keys if key is not None]
 
-    def _naming(self, reader: GraphReader, thing: Entity) -> list[Entity]:
+    def _naming(self, thing: Entity) -> list[Entity]:
         """``named_products``, asked once a reading, and worked out again only where what it rests on has changed."""
-        if thing.id not in self._named:
-            near = nearby(reader, thing)
-            held = self._before.get(thing.id)
-            same = held is not None and held.thing == thing and held.near == near
-            self._named[thing.id] = held if held and same else _Meaning(thing, near, named_among(reader, thing, near))
-        return self._named[thing.id].products
+        held = self._meanings.get(thing.id)
+        if held is not None and thing.id in self._asked:
+            return held.products
+        near = nearby(self._reader, thing)
+        self._asked.add(thing.id)
+        if held is None or held.thing != thing or held.near != near:
+            meaning = _Meaning(thing, near, named_among(self._reader, thing, near))
+            changed = meaning.ids ^ (held.ids if held else set())
+            if changed:
+                self._moved |= {thing.id, *(key for e in changed if (key := ids.product_id(e)) is not None)}
+            self._meanings[thing.id] = meaning
+        return self._meanings[thing.id].products
+
+    def _arrived(self) -> Arrived:
+        """What all newcomers told, together."""
+        if not self._fresh:
+            return Arrived(self._items)
+        items = Ids((*self._items.names, *sorted(self._fresh)))
+        if self._term is None:
+            return Arrived(items)
+        links: defaultdict[str, dict[tuple[str, str], float]] = defaultdict(dict)
+        stated: defaultdict[str, dict[tuple[str, str], float]] = defaultdict(dict)
+        for key in sorted(self._told):
+            for relation, cells in self._told[key].links.items():
+                links[relation].update({pair: told for pair, told in cells.items() if items.places.keys() >= set(pair)})
+            for relation, tails in self._told[key].stated.items():
+                stated[relation].update({(key, tail): told for tail, told in tails.items()})
+        attributes, late = self._useful(items, stated)
+        return Arrived(items, {r: dict(c) for r, c in links.items() if c}, attributes, late)
 
     def _useful(self, items: Ids, stated: Mapping[str, Cells]) -> tuple[dict[str, Cells], dict[str, dict[str, int]]]:
         """Facts with things that join products; for those that the model knows no use of, also the facts of others."""
@@ -148,7 +241,7 @@ class Newcomers:
                 if self._known(relation, tail):
                     kept |= by_tail[tail]
                     continue
-                having = self._having(relation, tail, items)
+                having = {pair: told for pair, told in self._having(relation, tail).items() if pair[0] in items}
                 if 2 <= len(having) <= MOST_SHARED:
                     counts[tail] = len(having)
                     kept |= having
@@ -165,7 +258,10 @@ class Newcomers:
         rarity = self._term.rarity.get(relation)
         return rarity is not None and place >= 0 and float(rarity[place]) > 0
 
-    def _having(self, relation: str, tail: str, items: Ids) -> dict[tuple[str, str], float]:
-        facts = islice(self._reader.facts(relation=relation, tail=tail), MOST_SHARED + 1)
-        heads = ((ids.product_id(fact.head), fact.confidence) for fact in facts)
-        return {(head, tail): confidence for head, confidence in heads if head is not None and head in items}
+    def _having(self, relation: str, tail: str) -> dict[tuple[str, str], float]:
+        """Who has it, and how surely; cut above ``MOST_SHARED``."""
+        if (relation, tail) not in self._held:
+            facts = islice(self._reader.facts(relation=relation, tail=tail), MOST_SHARED + 1)
+            heads = ((ids.product_id(fact.head), fact.confidence) for fact in facts)
+            self._held[relation, tail] = {(head, tail): told for head, told in heads if head is not None}
+        return self._held[relation, tail]

@@ -17,6 +17,7 @@ from kg import ids
 from kg.schema import LABELS
 from kg.types import Entity
 from mining.sources.values import MAX_ID
+from recommender.newcomers import Change
 
 router = APIRouter(prefix="/v1", tags=["knowledge"])
 
@@ -121,7 +122,7 @@ def put_product(services: ServicesDep, product_id: TakenKey, body: ProductIn) ->
     services.metrics.taken(arrival.status)
     stamp = services.stamp()
     if served := services.models.current:
-        served.recommender.refresh()
+        served.recommender.refresh(Change(arrival.product.id, arrival.since, arrival.until))
     names = services.names(arrival.facts)
     facts: dict[str, list[FactOut]] = {}
     for fact in arrival.facts:

@@ -286,6 +286,18 @@ def test_who_put_it_sees_it_even_while_another_request_reads(own: Any) -> None:
         assert "seen" in shown(own, k=100)
 
 
+def test_one_product_more_does_not_make_all_be_read(own: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown(own)
+    with monkeypatch.context() as watched:
+        watched.setattr(own.store, "entities", lambda **_: pytest.fail("the products are listed again"))
+        for key in ("alone", "beside"):
+            put(own, key, **TRIPOD)
+        put(own, "alone", **TRIPOD | {"price": 90.0})
+        before = shown(own, k=100)
+    fresh = Recommender.load(own.models / own.services.served().name, own.store, own.log)
+    assert [r.product_id for r in fresh.recommend(OWNER, k=100)] == list(before)
+
+
 def test_without_what_reads_texts_it_says_which_extra_is_missing(own: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "spacy", None)  # as if it were not installed
     monkeypatch.setattr(own.services.intake, "_made", None)
