@@ -27,6 +27,7 @@ from recommender.model import Scorer
 from recommender.naming import is_named_by, naming_of
 from recommender.reading import NAMED
 from recommender.scorers import RelationScorer, WeightedSumScorer
+from recommender.titles import ALIKE
 
 MOST_EVENTS = 3  # newest events that a reason shows of one history item
 
@@ -35,7 +36,7 @@ _log = logging.getLogger("shopgraph.recommender.explanation")
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What one fact, or one pair of facts through an entity, adds to a score.
+    """What one fact, or one pair of facts through an entity, adds to a score; or, as ``titles.ALIKE``, a title.
 
     ``item`` is the product of the history it starts from. A fact between products has ``forward`` True where that
     product is its head; facts through an entity name it in ``entity``.
@@ -131,7 +132,8 @@ class Explainer:
         passed over. An empty answer says that no path of facts carries the product.
         """
         found: list[Reason] = []
-        heap = [(_order(group), group) for group in statements(contributions(scorer, user, product_id))]
+        parts = (part for part in contributions(scorer, user, product_id) if part.relation != ALIKE)
+        heap = [(_order(group), group) for group in statements(parts)]
         heapq.heapify(heap)
         while heap and len(found) < limit:
             (less, *_), group = heapq.heappop(heap)

@@ -1,8 +1,8 @@
 """Products that came after the model was trained: what the graph says of them, read from the graph alone.
 
-Flow: product entities that are not among the model's items → their facts, from and to them, and the products that a
-Thing names → what joins them to everything else. Nothing is remembered anywhere but in the graph, so a restart and
-another process see the same newcomers.
+Flow: product entities that are not among the model's items → their facts, from and to them, the products that a Thing
+names, and the products whose titles read like theirs → what joins them to everything else. Nothing is remembered
+anywhere but in the graph, so a restart and another process see the same newcomers.
 """
 
 from collections import defaultdict
@@ -19,9 +19,15 @@ from recommender.compatibility import STATING, facts_naming, named_among, nearby
 from recommender.histories import Ids
 from recommender.reading import NAMED, NOT_A_TASTE
 from recommender.scorers import RelationScorer
+from recommender.titles import ALIKE, Titles
 
 MOST_SHARED = 2000
 """An entity that more products share tells nothing apart, as in ``models.relations.Relations``."""
+
+LEAST_ALIKE = 0.5
+"""Cosine from which on two titles read alike."""
+MOST_ALIKE = 10
+"""Products that a newcomer is linked with for their titles, the nearest."""
 
 Cells = Mapping[tuple[str, str], float]  # (head, tail) by their names → confidence
 
@@ -30,7 +36,8 @@ Cells = Mapping[tuple[str, str], float]  # (head, tail) by their names → confi
 class Arrived:
     """What joins newcomers to other products. ``items`` are the model's, then the newcomers by id.
 
-    ``links`` holds facts between a newcomer and a product, ``attributes`` facts of newcomers with other things, by
+    ``links`` holds facts between a newcomer and a product, and as ``titles.ALIKE`` the squared cosine of a newcomer's
+    title with that of a product that the model knows; ``attributes`` facts of newcomers with other things, by
     relation. Things that tell products apart only since a newcomer shares them, for the model saw them at one product
     or nowhere, are in ``late``: they bring the facts of the products that had them before along.
     """
@@ -95,6 +102,9 @@ class Newcomers:
         self._term = term
         self._fresh: dict[str, Entity] = {}
         self._told: dict[str, _Told] = {}
+        self._known_titles: dict[str, str] = {}
+        self._titles = Titles({})
+        self._alikes: dict[str, dict[str, float]] = {}  # by title
         self._held: dict[tuple[str, str], dict[tuple[str, str], float]] = {}  # who has a thing by a relation
         self._meanings: dict[str, _Meaning] = {}
         self._asked: set[str] = set()  # Things of which this reading knows the meaning
@@ -102,8 +112,15 @@ class Newcomers:
 
     def read(self, products: Iterable[Entity]) -> Arrived:
         """The newcomers among the products of the graph, everything about them read anew."""
-        named = ((ids.product_id(e.id), e) for e in products)
-        self._fresh = {key: e for key, e in named if key is not None and key not in self._items}
+        known: dict[str, str] = {}
+        self._fresh = {}
+        for product in products:
+            key = ids.product_id(product.id)
+            if key is not None and key in self._items:
+                known[key] = product.name
+            elif key is not None:
+                self._fresh[key] = product
+        self._retitle(known)
         self._begin()
         self._held = {}
         self._told = {key: self._tell(key, self._fresh[key]) for key in sorted(self._fresh)}
@@ -125,6 +142,8 @@ class Newcomers:
             self._named_by(thing)
         if key not in self._items:
             self._fresh[key], self._told[key] = product, said
+        elif self._known_titles.get(key) != product.name:
+            self._retitle({**self._known_titles, key: product.name})
         told = (said,) if before is None else (said, before)
         states = {(relation, tail) for one in told for relation, tails in one.stated.items() for tail in tails}
         self._held = {
@@ -138,6 +157,11 @@ class Newcomers:
             if other in concerned or there.things & self._moved or key in there.linked:
                 self._told[other] = self._tell(other, self._fresh[other])
         return self._arrived()
+
+    def _retitle(self, known: dict[str, str]) -> None:
+        if known != self._known_titles:
+            self._known_titles, self._titles = known, Titles(dict(sorted(known.items())))
+            self._alikes = {}
 
     def _begin(self) -> None:
         self._asked, self._moved = set(), set()
@@ -224,8 +248,16 @@ class Newcomers:
                 links[relation].update({pair: told for pair, told in cells.items() if items.places.keys() >= set(pair)})
             for relation, tails in self._told[key].stated.items():
                 stated[relation].update({(key, tail): told for tail, told in tails.items()})
+            for other, cosine in self._alike(self._fresh[key].name).items():
+                links[ALIKE][key, other] = cosine**2
         attributes, late = self._useful(items, stated)
         return Arrived(items, {r: dict(c) for r, c in links.items() if c}, attributes, late)
+
+    def _alike(self, title: str) -> Mapping[str, float]:
+        held = self._alikes.get(title)
+        if held is None:
+            held = self._alikes[title] = self._titles.alike(title, least=LEAST_ALIKE, most=MOST_ALIKE)
+        return held
 
     def _useful(self, items: Ids, stated: Mapping[str, Cells]) -> tuple[dict[str, Cells], dict[str, dict[str, int]]]:
         """Facts with things that join products; for those that the model knows no use of, also the facts of others."""
