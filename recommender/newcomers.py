@@ -24,7 +24,7 @@ from recommender.titles import ALIKE, Titles
 MOST_SHARED = 2000
 """An entity that more products share tells nothing apart, as in ``models.relations.Relations``."""
 
-LEAST_ALIKE = 0.5
+LEAST_ALIKE = 0.2
 """Cosine from which on two titles read alike."""
 MOST_ALIKE = 10
 """Products that a newcomer is linked with for their titles, the nearest."""
@@ -36,10 +36,10 @@ Cells = Mapping[tuple[str, str], float]  # (head, tail) by their names → confi
 class Arrived:
     """What joins newcomers to other products. ``items`` are the model's, then the newcomers by id.
 
-    ``links`` holds facts between a newcomer and a product, and as ``titles.ALIKE`` the squared cosine of a newcomer's
-    title with that of a product that the model knows; ``attributes`` facts of newcomers with other things, by
-    relation. Things that tell products apart only since a newcomer shares them, for the model saw them at one product
-    or nowhere, are in ``late``: they bring the facts of the products that had them before along.
+    ``links`` holds facts between a newcomer and a product, and as ``titles.ALIKE`` the cosine of a newcomer's title
+    with that of a product that the model knows; ``attributes`` facts of newcomers with other things, by relation.
+    Things that tell products apart only since a newcomer shares them, for the model saw them at one product or nowhere,
+    are in ``late``: they bring the facts of the products that had them before along.
     """
 
     items: Ids
@@ -49,7 +49,7 @@ class Arrived:
 
     @property
     def joined(self) -> bool:
-        """Whether any fact joins a newcomer to anything."""
+        """Whether anything joins a newcomer to anything."""
         return bool(self.links or self.attributes)
 
 
@@ -249,7 +249,7 @@ class Newcomers:
             for relation, tails in self._told[key].stated.items():
                 stated[relation].update({(key, tail): told for tail, told in tails.items()})
             for other, cosine in self._alike(self._fresh[key].name).items():
-                links[ALIKE][key, other] = cosine**2
+                links[ALIKE][key, other] = cosine
         attributes, late = self._useful(items, stated)
         return Arrived(items, {r: dict(c) for r, c in links.items() if c}, attributes, late)
 

@@ -16,6 +16,7 @@ from kg.types import Interaction
 from recommender.explanation import contributions
 from recommender.histories import Histories, UserState
 from recommender.recommender import Recommender
+from recommender.titles import ALIKE
 
 OWNER = "用户/a:b"  # bought the camera, and nothing else
 TRIPOD = {
@@ -109,7 +110,12 @@ def test_reasons_replay_and_add_up_to_the_score(own: Any) -> None:
     recommender = own.services.served().recommender
     found = recommender.explain("proved", OWNER, max_reasons=99)
     assert found.origin == "newcomer"
-    assert sum(reason.contribution for reason in found.reasons) == pytest.approx(found.score, rel=1e-4)
+    wide = recommender._now().wide
+    user = UserState(OWNER, own.log.history(OWNER))
+    ((_, scorer), *_) = wide.chain_for(Histories.of([user], wide.items, recommender.artifact.chain[0][1].users))
+    title = sum(c.value for c in contributions(scorer, user, "proved") if c.relation == ALIKE)
+    assert 0 < title < found.score  # the title adds to the score, and is no reason
+    assert sum(reason.contribution for reason in found.reasons) + title == pytest.approx(found.score, rel=1e-4)
     for reason in found.reasons:
         assert {event.product_id for event in reason.events} == {"k5"}
         for fact in reason.path.facts:
