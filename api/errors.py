@@ -76,8 +76,10 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str], ...] = (
 )
 
 PUBLIC: Mapping[type[Exception], str] = {
+    StoreAuthError: "the graph or the event log refuses the service; its operator finds why in the log",
+    StoreUnavailable: "the graph or the event log cannot be reached; send it again later",
     StoreLocked: "the graph is being written by another process; send it again",
     NotTrained: "this shop serves no model yet: run `shopgraph train` first",
     WorkspaceLocked: "the shop is being written by another process; send it again",
 }
-"""What the world hears of errors whose own sentence names our paths and processes: that one goes to the log."""
+"""What the world hears of errors whose own sentence names our hosts, paths and processes: that one goes to the log."""

@@ -1,7 +1,7 @@
 """Every refusal in one shape: problem+json (RFC 9457) for our errors, for wrong requests and for unknown routes."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -10,14 +10,18 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from api.errors import PROBLEMS, PUBLIC
+from api.errors import PROBLEMS, PUBLIC, FrontDoorError
 from api.nouns import REFERENCE
 from api.schemas import Problem
+from kg.errors import KGError
+from recommender.errors import RecommenderError
 
 log = logging.getLogger("shopgraph.api")
 
 MEDIA_TYPE = "application/problem+json"
 LONGEST = 500  # characters of a detail; it may quote what was sent
+
+_ROWS = {row[0]: row for row in PROBLEMS}
 
 _CODES = {
     400: ("malformed", "The request cannot be read"),
@@ -59,25 +63,33 @@ def printable(text: str) -> str:
 
 def register(app: FastAPI) -> None:
     """Make every error of this application a problem."""
-    for kind, status, code, title in PROBLEMS:
-        app.add_exception_handler(kind, _of_ours(status, code, title, PUBLIC.get(kind)))
+    for root in (KGError, RecommenderError, FrontDoorError):
+        app.add_exception_handler(root, _of_ours)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
 
 
-def _of_ours(
-    status: int, code: str, title: str, public: str | None
-) -> Callable[[Request, Exception], Awaitable[Response]]:
-    async def handle(_: Request, error: Exception) -> Response:
-        if public is not None:
-            log.warning("%s: %s", code, error)
-            return problem(status, code, title, public)
-        if status != HTTPStatus.INTERNAL_SERVER_ERROR:
-            return problem(status, code, title, str(error))
-        log.error("%s: %s", code, error, exc_info=error)  # may name paths: for the operator, not for the world
-        return problem(status, code, title, "see the service's log")
+def in_public(error: Exception) -> str:
+    """What the world may hear of one of our errors: its own sentence, or where that names our hosts, paths or
+    processes, another one; then its own goes to the log."""
+    kind, status, code, _ = _row(error)
+    if kind in PUBLIC:
+        log.warning("%s: %s", code, error)
+        return PUBLIC[kind]
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("%s: %s", code, error, exc_info=error)
+        return "see the service's log"
+    return str(error)
 
-    return handle
+
+def _row(error: Exception) -> tuple[type[Exception], int, str, str]:
+    """The row of ``PROBLEMS`` of an error's nearest kin."""
+    return next(_ROWS[kind] for kind in type(error).__mro__ if kind in _ROWS)
+
+
+async def _of_ours(request: Request, error: Exception) -> Response:
+    _, status, code, title = _row(error)
+    return problem(status, code, title, in_public(error))
 
 
 async def _of_http(request: Request, error: Exception) -> Response:

@@ -25,8 +25,8 @@ class RecommendationOut(BaseModel):
     score: float | None = Field(description="comparable within one origin")
     rank: int
     origin: str = Field(
-        description="the model or fallback that spoke; `newcomer` where facts alone spoke, for the product came after "
-        "the model was trained"
+        description="the model or fallback that spoke; `newcomer` where facts and its title alone spoke, for the "
+        "product came after the model was trained"
     )
     reasons: list[ReasonOut]
     explained: bool = Field(description="false where no path of facts carries this score, or none was asked for")

@@ -33,7 +33,8 @@ from mining.types import Extraction, Extractor
 class Arrival:
     """What became of a product. ``product`` is its entity as it was put. ``facts`` are those that its text states now,
     of every method; ``set_aside`` counts by reason what extractors found and nobody believes; ``notes`` say what
-    reading and cleaning changed or left out."""
+    reading and cleaning changed or left out. Between the versions ``since`` and ``until`` of the graph nothing else was
+    written."""
 
     status: Literal["created", "changed", "unchanged"]
     product: Entity
@@ -41,6 +42,8 @@ class Arrival:
     facts: tuple[Fact, ...]
     set_aside: Mapping[str, int]
     notes: tuple[str, ...]
+    since: int
+    until: int
 
 
 class Arrivals:
@@ -77,6 +80,7 @@ class Arrivals:
         )  # fmt: skip
         said = reading.said(graph.document)
         reading.journal.recover(self._store)
+        since = self._store.version
         known = _Nearby(self._store, _mentioned(graph, said), graph.document.id)
         facts, named, set_aside = reading.believed(graph.document, said, known)
         new = graph.entities[0].id not in known.products
@@ -88,7 +92,10 @@ class Arrivals:
         else:
             written = self._store.put(entities.values(), facts, [graph.document])
         status: Literal["created", "changed", "unchanged"] = "created" if new else "changed" if written else "unchanged"
-        return Arrival(status, entities[graph.entities[0].id], written, tuple(facts), set_aside, notes)
+        until = self._store.version
+        return Arrival(
+            status, entities[graph.entities[0].id], written, tuple(facts), set_aside, notes, since, until
+        )  # fmt: skip
 
 
 def _read(values: Mapping[str, object]) -> tuple[Product, tuple[str, ...]]:

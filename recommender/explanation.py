@@ -29,6 +29,7 @@ from recommender.model import Scorer
 from recommender.naming import is_named_by, naming_of
 from recommender.reading import NAMED
 from recommender.scorers import RelationScorer, WeightedSumScorer
+from recommender.titles import ALIKE
 
 MOST_EVENTS = 3  # newest events that a reason shows of one history item
 
@@ -37,7 +38,8 @@ _log = logging.getLogger("shopgraph.recommender.explanation")
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What one fact, or one pair of facts through an entity or a product, adds to a score.
+    """What one fact, or one pair of facts through an entity or a product, adds to a score; or, as ``titles.ALIKE``, a
+    title.
 
     ``item`` is the product of the history it starts from. A fact between products has ``forward`` True where that
     product is its head; facts through an entity name it in ``entity``. Facts through a product name that one there, and
@@ -182,8 +184,9 @@ class Explainer:
         passed over. An empty answer says that no path of facts carries the product.
         """
         found: list[Reason] = []
+        parts = (part for part in contributions(scorer, user, product_id) if part.relation != ALIKE)
         # what has not been looked up stands where it would if all of it said the same: nothing after it can add more
-        heap = [(one.order, one) for one in _together(contributions(scorer, user, product_id))]
+        heap = [(one.order, one) for one in _together(parts)]
         heapq.heapify(heap)
         while heap and len(found) < limit:
             (less, *_), one = heapq.heappop(heap)

@@ -43,12 +43,25 @@ class Shelf:
         self._heads: dict[tuple[str, str], Ints] = {}
         self._kept: dict[Filters, Bools] = {}
         for entity in reader.entities(type="Product") if products is None else products:
-            place = items.get(ids.product_id(entity.id))
-            if place >= 0:
-                price = entity.properties.get("price")
-                if isinstance(price, int | float) and not isinstance(price, bool):
-                    self.prices[place] = price
-                self.available[place] = entity.properties.get("available") is not False
+            self._note(entity)
+
+    def _note(self, product: Entity) -> None:
+        place = self.items.get(ids.product_id(product.id))
+        if place >= 0:
+            price = product.properties.get("price")
+            told = isinstance(price, int | float) and not isinstance(price, bool)
+            self.prices[place] = price if told else np.nan
+            self.available[place] = product.properties.get("available") is not False
+
+    def after(self, product: Entity, items: Ids, version: int) -> "Shelf":
+        """The shelf at a later version of the graph, by which nothing but this product has changed; ``items`` are those
+        here, in any order, and perhaps this one."""
+        shelf = Shelf(self.reader, items, version, ())
+        places = np.array([self.items.get(name) for name in items.names], np.int64)
+        held = places >= 0
+        shelf.prices[held], shelf.available[held] = self.prices[places[held]], self.available[places[held]]
+        shelf._note(product)
+        return shelf
 
     @cached_property
     def values(self) -> Mapping[str, Mapping[str, tuple[str, ...]]]:

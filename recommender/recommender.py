@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from kg import ids
+from kg.errors import UnknownEntity
 from kg.store import GraphReader
 from kg.types import ACTIONS, Action, Fact, GraphPath, Interaction, Reason, Recommendation, Timestamp
 from recommender.arrays import Bools
@@ -24,7 +25,7 @@ from recommender.exploring import Draw, Lottery, lottery
 from recommender.filters import Filters, Shelf
 from recommender.histories import Histories, Ids, UserState
 from recommender.listing import Chain, Gate, Place, Wish, listed
-from recommender.newcomers import Arrived, Newcomers
+from recommender.newcomers import Arrived, Change, Newcomers
 from recommender.refusing import Standing, standing
 from recommender.rules import Rule, concerned, pins
 from recommender.thresholds import MIN_CONFIDENCE, NO_THRESHOLDS, Thresholds, bars, led_to
@@ -96,7 +97,7 @@ class Recommender:
     Products that the graph has and the model does not are newcomers, read from the graph whenever it has changed: by
     the request that first sees the change. Those that come while it reads answer from what was known before; the first
     reading of all is waited for. Whoever writes calls ``refresh`` and so makes sure that what it wrote is seen by
-    every request from then on. A request holds on to what it began with.
+    every request from then on; if it says what it wrote, that alone is read. A request holds on to what it began with.
     """
 
     def __init__(self, artifact: Artifact, reader: GraphReader, events: HistorySource) -> None:
@@ -107,6 +108,7 @@ class Recommender:
         self._now_known: _Now | None = None
         self._alone: _Now | None = None
         self._newcomers = Newcomers(reader, artifact.items, spoken_for(artifact.chain))
+        self._changes: dict[int, Change] = {}  # by the version that they began with
         self._lock = threading.Lock()
 
     @classmethod
@@ -247,9 +249,11 @@ class Recommender:
         shelf = self._now().shelf
         return [int(concerned(rule, shelf).sum()) for rule in rules]
 
-    def refresh(self) -> None:
+    def refresh(self, change: Change | None = None) -> None:
         """Read the graph as it is now, whoever else is reading an older one: what was written before this call is known
-        to every request that begins after it."""
+        to every request that begins after it. What only ``change`` has written is not read whole."""
+        if change is not None and change.since < change.until:
+            self._changes[change.since] = change
         self._now(wait=True)
 
     @property
@@ -325,12 +329,31 @@ class Recommender:
         """Under the lock."""
         now = self._now_known
         version = self._reader.version  # before the reading: what is read is at least as new
+        while now is not None and now.shelf.version != version and now.shelf.version in self._changes:
+            now = self._followed(now, self._changes.pop(now.shelf.version))
         if now is None or now.shelf.version != version:
             products = list(self._reader.entities(type="Product"))
             arrived = self._newcomers.read(products)
-            wide = now.wide if now and now.arrived == arrived else widen(self.artifact.chain, arrived)
-            now = self._now_known = _Now(Shelf(self._reader, wide.items, version, products), arrived, wide)
+            wide = self._widened(self._now_known, arrived)
+            now = _Now(Shelf(self._reader, wide.items, version, products), arrived, wide)
+        for since in list(self._changes):
+            if since < now.shelf.version:
+                del self._changes[since]
+        self._now_known = now
         return now
+
+    def _followed(self, now: _Now, change: Change) -> _Now | None:
+        """What holds after one product changed; None where it is gone again."""
+        try:
+            product = self._reader.entity(change.product)
+        except UnknownEntity:
+            return None
+        arrived = self._newcomers.again(product)
+        wide = self._widened(now, arrived)
+        return _Now(now.shelf.after(product, wide.items, change.until), arrived, wide)
+
+    def _widened(self, now: _Now | None, arrived: Arrived) -> Widened:
+        return now.wide if now is not None and now.arrived == arrived else widen(self.artifact.chain, arrived)
 
     def _at(self, as_of: Timestamp | None) -> _Now:
         """What holds now; without newcomers for an earlier moment: their facts would tell it of what came later."""

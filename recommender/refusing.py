@@ -71,7 +71,8 @@ def standing(chain: Chain, wish: Wish, user: UserState, item: int, *, k: int) ->
         ]
         against += _under(wish, item, place.score)
         against += [] if against else _outranked(chain, wish, everything, rank, k)
-        against += _unreached(chain, user, name)
+        fresh = wish.known is not None and item >= wish.known
+        against += _unreached(chain, user, name, fresh)
     return Standing(name, shown_at, rank, place.score, place.origin, tuple(against))
 
 
@@ -122,8 +123,9 @@ def _outranked(chain: Chain, wish: Wish, everything: list[Place], rank: int, k: 
         yield Against("rule", name, f"what it pins takes a place of the {k}")
 
 
-def _unreached(chain: Chain, user: UserState, name: str) -> Iterator[Against]:
-    """Whether no fact carries it, as far as anybody in the chain looks at facts."""
+def _unreached(chain: Chain, user: UserState, name: str, fresh: bool) -> Iterator[Against]:
+    """Whether no fact carries it, as far as anybody in the chain looks at facts; nor the title of one that is
+    ``fresh``."""
     if not user.history:
         yield Against("path", "history", "no event of theirs is known, so that no fact can lead anywhere")
         return
@@ -131,4 +133,6 @@ def _unreached(chain: Chain, user: UserState, name: str) -> Iterator[Against]:
     if scorers and not any(contributions(scorer, user, name) for scorer in scorers):
         touched = len({event.product_id for event in user.history})
         said = "the one product" if touched == 1 else f"any of the {touched} products"
-        yield Against("path", "facts", f"no fact joins it to {said} of the history")
+        told = f"no fact joins it to {said} of the history"
+        told += ", and its title reads like none that the model knows there" if fresh else ""
+        yield Against("path", "facts", told)

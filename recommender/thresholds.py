@@ -20,6 +20,7 @@ from recommender.histories import Histories, HistoryWeights
 from recommender.listing import Bar, Chain
 from recommender.rules import Rule, concerned
 from recommender.scorers import RelationScorer
+from recommender.titles import ALIKE
 from recommender.widening import NewcomerTerm
 
 MIN_SCORE, MIN_CONFIDENCE = "min_score", "min_confidence"
@@ -74,7 +75,7 @@ def led_to(chain: Chain, histories: Histories, least: float) -> Bools:
 def _sure(term: RelationScorer | CoupledScorer, least: float) -> RelationScorer | CoupledScorer:
     """The term with ones for facts that are sure enough and nothing for the others: it counts the ways to a product.
     Counts are whole numbers, so that a way from an item back to itself takes itself away exactly."""
-    links = {name: _at_least(matrix, least) for name, matrix in term.links.items()}
+    links = {name: _at_least(matrix, least) for name, matrix in term.links.items() if name != ALIKE}
     weights = HistoryWeights(1.0, _all(term.weights.actions))
     if isinstance(term, CoupledScorer):
         related = both_ways(links, len(term.items))
@@ -84,7 +85,7 @@ def _sure(term: RelationScorer | CoupledScorer, least: float) -> RelationScorer 
         "attributes": {name: _at_least(matrix, least) for name, matrix in term.attributes.items()},
         "rarity": {name: _ones(rarity) for name, rarity in term.rarity.items()},
         "scale": _ones(term.scale),
-        "strengths": {name: 1.0 for name, strength in term.strengths.items() if strength > 0},
+        "strengths": {name: 1.0 for name, strength in term.strengths.items() if strength > 0 and name != ALIKE},
         "weights": weights,
     }
     if isinstance(term, NewcomerTerm):

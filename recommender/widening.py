@@ -1,4 +1,4 @@
-"""A model that answers for products it never saw: what it knows stays as it is, facts alone speak for the newcomers.
+"""A model that answers for products it never saw: what it knows stays as it is, facts and titles speak for newcomers.
 
 Between a newcomer p and any product i, in either direction, a relation term speaks,
 
@@ -6,9 +6,9 @@ Between a newcomer p and any product i, in either direction, a relation term spe
 
 the formula of ``models.relations`` over the relations that newcomers state, with the strengths w_r and the rarities
 that training left; D are the row sums of that Q. Facts from behaviour are among them only where a newcomer has been
-mined since and the model has not been trained again. Scores between products that the model knows do not change by a
-bit. The facts stand for all that the model would say of a
-newcomer, so the weight w of one request is
+mined since and the model has not been trained again; titles that read alike (``titles.ALIKE``) count as a relation of
+weight 1. Scores between products that the model knows do not change by a bit. The term stands for all that the model
+would say of a newcomer, so the weight w of one request is
 
     w = mean of the model's best n scores / mean of the best n scores above 0 by the same facts
 

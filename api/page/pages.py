@@ -8,6 +8,7 @@ from nicegui import run, ui
 from api.deps import Services
 from api.page import entity, label, people, reference, report, search
 from api.page.frame import card, frame, muted
+from api.problems import in_public
 from kg import ids
 from kg.errors import KGError, UnknownEntity
 
@@ -70,7 +71,7 @@ async def _show(
     except UnknownEntity as error:
         _sorry("Not found", str(error))
     except KGError as error:
-        _sorry("The graph cannot answer", str(error))
+        _sorry("The graph cannot answer", in_public(error))
     else:
         if found is None:  # the service is shutting down
             return

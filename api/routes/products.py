@@ -17,6 +17,7 @@ from kg import ids
 from kg.schema import LABELS
 from kg.types import Entity
 from mining.sources.values import MAX_ID
+from recommender.newcomers import Change
 
 router = APIRouter(prefix="/v1", tags=["knowledge"])
 
@@ -114,14 +115,14 @@ def product(
 )
 def put_product(services: ServicesDep, product_id: TakenKey, body: ProductIn) -> schemas.ArrivalAnswer:
     """Read by the rules that `load` and `mine` use; no language model is asked. The served model need not know it:
-    until the next training its facts speak for it, under the origin `newcomer`. Sending the same again changes nothing;
-    a changed text takes back what only the old one said. While another process writes the workspace, the answer is 503:
-    send it again."""
+    until the next training its facts and its title speak for it, under the origin `newcomer`. Sending the same again
+    changes nothing; a changed text takes back what only the old one said. While another process writes the workspace,
+    the answer is 503: send it again."""
     arrival = services.taking().take({**body.model_dump(exclude_none=True), "id": product_id})
     services.metrics.taken(arrival.status)
     stamp = services.stamp()
     if served := services.models.current:
-        served.recommender.refresh()
+        served.recommender.refresh(Change(arrival.product.id, arrival.since, arrival.until))
     names = services.names(arrival.facts)
     facts: dict[str, list[FactOut]] = {}
     for fact in arrival.facts:

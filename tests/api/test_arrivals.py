@@ -16,6 +16,7 @@ from kg.types import Interaction
 from recommender.explanation import contributions
 from recommender.histories import Histories, UserState
 from recommender.recommender import Recommender
+from recommender.titles import ALIKE
 
 OWNER = "用户/a:b"  # bought the camera, and nothing else
 TRIPOD = {
@@ -109,7 +110,12 @@ def test_reasons_replay_and_add_up_to_the_score(own: Any) -> None:
     recommender = own.services.served().recommender
     found = recommender.explain("proved", OWNER, max_reasons=99)
     assert found.origin == "newcomer"
-    assert sum(reason.contribution for reason in found.reasons) == pytest.approx(found.score, rel=1e-4)
+    wide = recommender._now().wide
+    user = UserState(OWNER, own.log.history(OWNER))
+    ((_, scorer), *_) = wide.chain_for(Histories.of([user], wide.items, recommender.artifact.chain[0][1].users))
+    title = sum(c.value for c in contributions(scorer, user, "proved") if c.relation == ALIKE)
+    assert 0 < title < found.score  # the title adds to the score, and is no reason
+    assert sum(reason.contribution for reason in found.reasons) + title == pytest.approx(found.score, rel=1e-4)
     for reason in found.reasons:
         assert {event.product_id for event in reason.events} == {"k5"}
         for fact in reason.path.facts:
@@ -284,6 +290,18 @@ def test_who_put_it_sees_it_even_while_another_request_reads(own: Any) -> None:
     put(own, "seen", **TRIPOD)
     with own.services.served().recommender._lock:
         assert "seen" in shown(own, k=100)
+
+
+def test_one_product_more_does_not_make_all_be_read(own: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown(own)
+    with monkeypatch.context() as watched:
+        watched.setattr(own.store, "entities", lambda **_: pytest.fail("the products are listed again"))
+        for key in ("alone", "beside"):
+            put(own, key, **TRIPOD)
+        put(own, "alone", **TRIPOD | {"price": 90.0})
+        before = shown(own, k=100)
+    fresh = Recommender.load(own.models / own.services.served().name, own.store, own.log)
+    assert [r.product_id for r in fresh.recommend(OWNER, k=100)] == list(before)
 
 
 def test_without_what_reads_texts_it_says_which_extra_is_missing(own: Any, monkeypatch: pytest.MonkeyPatch) -> None:

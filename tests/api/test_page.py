@@ -23,6 +23,7 @@ from api.page.frame import people as people_link
 from api.page.mount import mount
 from api.page.proof import AROUND, proofs_of
 from api.workspace import write_json
+from kg.errors import StoreUnavailable
 from kg.stores.memory import MemoryStore
 from kg.types import Document, Entity, Evidence, Fact
 from mining.decisions import DecisionLog
@@ -250,6 +251,22 @@ def test_the_page_is_mounted_beside_the_api_and_again_in_one_process(trained: An
             assert client.get("/label").status_code == 404  # there is nobody to label
             assert client.get("/openapi.json").json()["info"]["title"] == "shopgraph"
             assert "default-src 'self'" in page.headers["content-security-policy"]
+
+
+def test_the_page_does_not_tell_where_the_graph_is(
+    trained: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(entity_id: str) -> Entity:
+        raise StoreUnavailable("neo4j://graph.shop.internal:7687 does not answer")
+
+    app = create_app(trained.services)
+    assert mount(app, trained.services)
+    monkeypatch.setattr(trained.store, "entity", away)
+    with TestClient(app) as client:
+        shown = client.get("/product/k5").text
+    assert "cannot be reached" in shown
+    assert "shop.internal" not in shown
+    assert "shop.internal" in caplog.text
 
 
 @pytest.fixture(scope="module")

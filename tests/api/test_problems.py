@@ -10,7 +10,7 @@ from api.app import create_app
 from api.door import MAX_BODY
 from api.errors import PROBLEMS, PUBLIC, FrontDoorError
 from api.problems import MEDIA_TYPE
-from kg.errors import KGError, StoreUnavailable, UnknownDocument, UnknownEntity
+from kg.errors import KGError, StoreAuthError, StoreLocked, StoreUnavailable, UnknownDocument, UnknownEntity
 from recommender.errors import RecommenderError, UnknownProduct
 
 JSON = {"content-type": "application/json"}
@@ -157,7 +157,19 @@ def test_unknown_things_are_named(bare: Any, error: Exception) -> None:
     assert raised(bare, error).json()["detail"] == str(error)
 
 
-def test_a_store_that_is_away_is_503(bare: Any) -> None:
-    answer = raised(bare, StoreUnavailable("neo4j://shop:7687 does not answer; start it"))
-    assert told(answer) == (503, "store_unavailable")
-    assert "start it" in answer.json()["detail"]
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (StoreUnavailable("neo4j://graph.shop.internal:7687 does not answer; start it"), "store_unavailable"),
+        (StoreAuthError("neo4j://graph.shop.internal:7687 refused the credentials of shopgraph"), "store_auth"),
+        (StoreLocked("/srv/shop.internal/graph.db is held by another writer"), "store_locked"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_store_that_is_away_is_503_and_its_address_stays_in_the_log(
+    bare: Any, error: Exception, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = raised(bare, error)
+    assert told(answer) == (503, code)
+    assert "shop.internal" not in answer.text
+    assert str(error) in caplog.text

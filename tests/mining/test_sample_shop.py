@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kg.types import ACTIONS, Action, Interaction, Product
+from kg.types import ACTIONS, Action, Document, Interaction, Product
 from mining.samples import sample_products, sample_shop
 from mining.samples.simulator import DAY, SimulatorConfig, simulate, write_events
 from mining.samples.truth import Truth, label_span, load_truth
@@ -204,6 +204,23 @@ def test_contradictions_are_in_both_texts(products: list[Product], truth: Truth)
         assert review["product_id"] == row["product"]
         assert row["claim"] in texts[row["product"]]
         assert row["said"] in review["title"] + "\n" + review["text"]
+
+
+def test_two_reviews_say_the_same_of_several_products_in_either_language() -> None:
+    pytest.importorskip("spacy")
+    from mining.reviews.extractor import ReviewExtractor
+
+    texts = [Document(r["id"], r["product_id"], "review", f"{r['title']}\n{r['text']}") for r in reviews()]
+    said: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for extraction in ReviewExtractor().extract(texts):
+        for fact in extraction.facts:
+            said[fact.triple].extend(e.quote or "" for e in fact.evidence)
+    by_two = {triple: quotes for triple, quotes in said.items() if len(quotes) >= 2}
+    assert len({product for product, _, _ in by_two}) >= 10
+    for relation in ("PRAISED_FOR", "CRITICISED_FOR"):
+        quotes = [quote for triple, found in by_two.items() if triple[1] == relation for quote in found]
+        assert sum(HAN.search(quote) is not None for quote in quotes) >= 3
+        assert sum(HAN.search(quote) is None for quote in quotes) >= 3
 
 
 def test_what_ships_is_small() -> None:

@@ -20,7 +20,7 @@ from recommender.histories import Histories, UserState
 from recommender.models.itemknn import ItemKNN
 from recommender.models.mixture import Mixture
 from recommender.models.relations import Relations
-from recommender.newcomers import Newcomers
+from recommender.newcomers import Change, Newcomers
 from recommender.reading import read_dataset
 from recommender.recommender import Recommender
 from recommender.rules import Rule
@@ -281,6 +281,121 @@ def test_what_a_thing_names_is_worked_out_again_where_a_product_has_another_name
     assert linked(newcomers, store) == {BY_NAME: {("new2", "a")}}
     store.put([product("a")])
     assert linked(newcomers, store) == {}
+
+
+NAMES = ("Velkin K5 Camera", "Bag", "Velkin K5 Battery")
+SAYS = (
+    *((STATES[tail], tail) for tail in TAILS), ("COMPATIBLE_WITH", K5.id), ("BOUGHT_WITH", "product:new2"),
+    ("BOUGHT_WITH", "product:a"), ("USED_FOR", "use:new"),
+)  # fmt: skip
+written = st.tuples(st.sampled_from(("a", "b", *NEW, "new3")), st.sampled_from(NAMES), st.sets(st.sampled_from(SAYS)))
+
+
+def write(store, name, title, says):
+    """The product as it is now, in the place of what it was."""
+    about = f"product:{name}"
+    store.retract(f"doc:{name}")
+    things = [Entity(tail, tail.partition(":")[0].title(), tail) for tail in (*TAILS, "use:new")]
+    known = [product(other) for other in ("a", "new2") if other != name and not held(store, f"product:{other}")]
+    facts = [Fact(about, r, t, (Evidence(f"doc:{name}", "rules", 0.8),)) for r, t in sorted(says) if t != about]
+    store.put(
+        [Entity(about, "Product", title), K5, *things, *known],
+        facts,
+        [Document(f"doc:{name}", about, "product", title)],
+    )
+    return store.entity(about), [store.entity(e.id) for e in known]
+
+
+def held(store, entity):
+    try:
+        return store.entity(entity)
+    except UnknownEntity:
+        return None
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(written, min_size=1, max_size=8))
+def test_what_one_product_changes_is_read_as_all_are_read(writes):
+    with MemoryStore() as store:
+        others = [Entity(tail, tail.partition(":")[0].title(), tail) for tail in TAILS]
+        known = [fact(f"product:{p}", STATES[tail], tail) for p, tail in HAVING]
+        store.put([*map(product, KNOWN), *others], known)
+        term = Relations().fit(_data(store))
+        step = Newcomers(store, term.items, term)
+        step.read(store.entities(type="Product"))
+        for name, title, says in writes:
+            entity, with_it = write(store, name, title, says)
+            for other in with_it:
+                step.again(other)
+            found = step.again(entity)
+            assert found == Newcomers(store, term.items, term).read(store.entities(type="Product"))
+
+
+def test_a_thing_that_comes_to_name_too_many_names_nothing_any_more(store, artifact, monkeypatch):
+    monkeypatch.setattr("recommender.compatibility.MOST_NAMED", 1)
+    newcomers = Newcomers(store, artifact.items, spoken_for(artifact.chain))
+    store.put([CAMERA, K5, product("new2")], [made_for("new2", "said")])
+    assert linked(newcomers, store) == {BY_NAME: {("new2", "new1")}}
+    kit = Entity("product:new3", "Product", "Velkin K5 Kit")
+    store.put([kit])
+    assert newcomers.again(kit).links == {}
+    store.put([product("new3")])
+    assert set(newcomers.again(product("new3")).links[BY_NAME]) == {("new2", "new1")}
+
+
+def change(store, name, facts=()):
+    since = store.version
+    store.put([product(name)], facts)
+    return Change(f"product:{name}", since, store.version)
+
+
+def test_who_says_what_was_written_does_not_make_all_be_read(log):
+    with Slow() as store:
+        store.put([*map(product, KNOWN), Entity("brand:x", "Brand", "x")])
+        store.put(facts=[fact(f"product:{p}", "MADE_BY", "brand:x") for p in "ab"])
+        artifact = build(Relations(), read_dataset(store, log(ROWS), allow_undated=True))
+        recommender = Recommender(artifact, store, Nothing())
+        recommender.refresh()
+        store.slow = True
+        store.go.set()
+        for name in (*NEW, "a", "new3"):
+            recommender.refresh(change(store, name, [fact(f"product:{name}", "MADE_BY", "brand:x")]))
+        assert not store.listed.is_set()
+        found = recommender.recommend(history=did("a"), k=9)
+        assert found == Recommender(artifact, store, Nothing()).recommend(history=did("a"), k=9)
+        assert {"new1", "new2", "new3"} <= {r.product_id for r in found if r.origin == "newcomer"}
+        store.listed.clear()
+        store.slow = True
+        first, second = change(store, "new4"), change(store, "new5")
+        recommender.refresh(second)  # nothing leads from what is known to it: all are read
+        assert store.listed.is_set()
+        recommender.refresh(first)
+        assert tuple(recommender.items) == (*KNOWN, *NEW, "new3", "new4", "new5")
+
+
+def test_what_another_writer_wrote_in_between_is_read_too(store, artifact):
+    recommender = Recommender(artifact, store, Nothing())
+    recommender.refresh()
+    store.put([product("new1")])
+    recommender.refresh(change(store, "new2"))
+    assert tuple(recommender.items) == (*KNOWN, *NEW)
+    last = change(store, "new3")
+    store.put([product("new4")])
+    recommender.refresh(last)
+    assert tuple(recommender.items) == (*KNOWN, *NEW, "new3", "new4")
+
+
+def test_prices_and_availability_follow_a_change(store, artifact):
+    recommender = Recommender(artifact, store, Nothing())
+    recommender.refresh()
+    for name, price in (("new1", 5.0), ("a", 7.0), ("new0", 9.0)):
+        since = store.version
+        store.put([Entity(f"product:{name}", "Product", name, properties={"price": price, "available": name != "a"})])
+        recommender.refresh(Change(f"product:{name}", since, store.version))
+    found = recommender.recommend(history=did("c"), k=9, filters=Filters(min_price=1.0, available=False))
+    assert {r.product_id for r in found} == {"new1", "a", "new0"}
+    found = recommender.recommend(history=did("c"), k=9, filters=Filters(min_price=6.0))
+    assert [r.product_id for r in found] == ["new0"]
 
 
 def test_an_earlier_moment_has_no_newcomers(store, artifact):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from kg.stores import open_store
+from mining.reviews.contradictions import contradictions
 
 
 def get(url: str) -> Any:
@@ -54,6 +55,16 @@ def test_every_quote_of_the_graph_is_in_its_text(demo: Any) -> None:
         quoted = [(e, f) for f in store.facts() for e in f.evidence if e.quote is not None]
         assert len(quoted) >= 500
         assert all(texts[e.source][e.start : e.end] == e.quote for e, _ in quoted)
+
+
+def test_reviews_praise_criticise_and_contradict(demo: Any) -> None:
+    with open_store(f"sqlite:///{demo.workspace / 'graph.db'}") as store:
+        for relation in ("PRAISED_FOR", "CRITICISED_FOR"):
+            facts = list(store.facts(relation=relation))
+            assert len(facts) >= 4
+            assert all(len({e.source for e in fact.evidence}) >= 2 for fact in facts)
+        found = contradictions(store).contradictions
+    assert ("product:cln-05", "quiet") in {(c.about, c.claim) for c in found}
 
 
 def test_recommendations_over_http_replay_to_facts(demo: Any, service: str) -> None:
