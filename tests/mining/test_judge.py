@@ -18,12 +18,13 @@ from mining.evaluation import Label
 from mining.extraction.candidates import LONGEST, Chunk, chunks, readings
 from mining.extraction.judge import Judge, agreement, shipped, softmax
 from mining.extraction.judge_features import Sight, chunk_features, hashed, kinds_of
+from mining.extraction.judge_network import Vectors
 from mining.extraction.judge_training import Options, examples, save, train
 from mining.extraction.judged import REASON, JudgedExtractor, marks_of
 from mining.extraction.kinds import Words
 from mining.extraction.relation_texts import Text, read_labelled, stated
 from mining.extraction.rules import RuleExtractor, pipeline, read, words_of
-from mining.extraction.word_classes import word_classes
+from mining.extraction.word_classes import word_classes, word_vectors
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -108,8 +109,9 @@ def taught() -> Judge:
         f"Thing {n}\nA nice red thing, zum {tail}. It is made by us with {tail[::-1]}." for n, tail in enumerate(tails)
     ]
     labels = [[Label("USED_FOR", text.index("zum ") + 4, text.index(". It"))] for text in texts]
-    classes = word_classes(texts)
-    return train(examples(texts, labels, classes), classes, Options(threshold=0.5))
+    vectors = word_vectors(texts)
+    classes = word_classes(vectors)
+    return train(examples(texts, labels, classes, vectors), classes, vectors, Options(threshold=0.5))
 
 
 def test_it_learns_from_labels_and_is_the_same_after_it_was_kept(taught: Judge, tmp_path: Path) -> None:
@@ -123,17 +125,20 @@ def test_it_learns_from_labels_and_is_the_same_after_it_was_kept(taught: Judge, 
     assert (again.start, again.end, again.relation) == (found.start, found.end, found.relation)
     assert again.confidence == pytest.approx(found.confidence, abs=0.05)
     assert kept.classes == taught.classes
+    assert kept.vectors.rows == {word: row for row, word in enumerate(sorted(taught.classes))}
     assert replace(taught, threshold=1.1).verdicts(some, []) == []
 
 
 def test_training_twice_gives_the_same_weights(taught: Judge) -> None:
     texts = [f"Pen {n}\nFor zum paper only." for n in range(9)]
-    given = examples(texts, [[Label("USED_FOR", 14, 19)]] * 9, {})
-    one, other = (train(given, {}) for _ in range(2))
+    vectors = Vectors.of(["paper"], np.ones((1, 3), np.float32))
+    given = examples(texts, [[Label("USED_FOR", 14, 19)]] * 9, {}, vectors)
+    one, other = (train(given, {}, vectors) for _ in range(2))
     assert np.array_equal(one.first, other.first)
+    assert np.array_equal(one.network.hidden, other.network.hidden)
     assert np.array_equal(one.second, other.second)
     with pytest.raises(ValueError, match="1 texts are too few"):
-        train(given[:1], {})
+        train(given[:1], {}, vectors)
 
 
 @pytest.mark.parametrize("broken", [b"", b"no weights", None])
@@ -149,7 +154,7 @@ def test_a_broken_file_of_weights_is_named(tmp_path: Path, broken: bytes | None)
 
 def test_the_shipped_weights_are_small_and_hold_single_words_only() -> None:
     path = Path(str(files("mining.extraction") / "judge.npz"))
-    assert path.stat().st_size < 300_000
+    assert path.stat().st_size < 1_000_000
     assert all(" " not in word for word in shipped().classes)
 
 
@@ -187,8 +192,9 @@ def test_the_command_trains_a_judge_that_can_be_loaded(
 ) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     command = runpy.run_path(str(BENCHMARKS / "relation_judge.py"), run_name="benchmark")
-    monkeypatch.setitem(command["classes_of"].__globals__, "CATALOGUES", {})
-    monkeypatch.setitem(command["classes_of"].__globals__, "word_classes", lambda texts: dict.fromkeys(texts, (0, 0)))
+    known = command["vectors_of"].__globals__
+    monkeypatch.setitem(known, "CATALOGUES", {})
+    monkeypatch.setitem(known, "word_vectors", lambda texts: Vectors.of(["zum", *texts], np.ones((1, 3), np.float32)))
     labels = [{"relation": "USED_FOR", "start": 15, "end": 20}]
     rows = [{"id": f"own:{n}", "text": f"Pen {n:02}\nFor zum paper only.", "labels": labels} for n in range(40)]
     (tmp_path / "l.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
