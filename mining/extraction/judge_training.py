@@ -47,7 +47,7 @@ class Options:
     first: float = 3.0
     second: float = 1.0
     reading: float = 1.0
-    threshold: float = 0.64
+    threshold: float = 0.54
     rounds: int = 50
 
 
