@@ -13,6 +13,7 @@ from mining.extraction.kinds import Words
 from mining.extraction.phrases import HARD_STOPS, JOINS, trimmed
 
 SEPARATORS = JOINS | {",", "/"}
+JOINED = 4  # members that share one head with the first
 LONGEST = 20  # tokens of a chunk; a longer piece names nothing, and is cut
 EXTENDING = frozenset({"of", "in", "with", "on", "for", "using", "like"})  # "3D printers using 1.75 mm filament"
 
@@ -126,8 +127,8 @@ def _separator(words: Words, end: int, start: int) -> str:
 
 
 def _joint(found: Sequence[Chunk], at: int) -> Chunk | None:
-    """The member that ends "small and large rooms": the first that a word joins, at most two further."""
-    for chunk in found[at + 1 : at + 3]:
+    """The member that ends "small and large rooms": the first that a word joins, at most ``JOINED`` further."""
+    for chunk in found[at + 1 : at + 1 + JOINED]:
         if not chunk.separator:
             return None
         if chunk.separator != ",":

@@ -1,8 +1,9 @@
-"""A small model that judges where relations are stated: linear, a quarter of a megabyte, no text of anybody in it.
+"""A small model that judges where relations are stated: under a megabyte, no text of anybody in it.
 
-chunks of a text → hashed features → a softmax over no relation and the four (``first``) → a second softmax that sees
-what the first says of the chunk, of its list and of its neighbours (``second``: stacked generalisation, Wolpert 1992)
-→ the likeliest cut of those that pass the threshold. Trained by ``mining.extraction.judge_training``.
+chunks of a text → hashed features → a softmax over no relation and the four (``first``), averaged with a network over
+vectors of words (``mining.extraction.judge_network``) → a second softmax that sees what these say of the chunk, of its
+list and of its neighbours (``second``: stacked generalisation, Wolpert 1992) → the likeliest cut of those that pass
+the threshold. Trained by ``mining.extraction.judge_training``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -19,18 +20,18 @@ from mining.errors import SourceError
 from mining.evaluation import RELATIONS
 from mining.extraction.candidates import Chunk, Span, readings
 from mining.extraction.judge_features import Classes, Mark, Sight, chunk_features, hashed, reading_features
+from mining.extraction.judge_network import Floats, Network, Vectors, averaged, inputs_of
 from mining.extraction.kinds import Words
 from mining.extraction.phrases import NAMING
 
-Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
-
 FIRST_BITS, READING_BITS = 18, 16
 NAMES = ("first", "first_steps", "first_scale", "first_bias", "second", "second_bias", "reading", "reading_steps",
-         "reading_scale", "words", "coarse", "fine", "threshold")  # fmt: skip
+         "reading_scale", "words", "coarse", "fine", "vectors", "vectors_scale", "hidden", "hidden_scale",
+         "hidden_bias", "out", "out_bias", "threshold")  # fmt: skip
 _SHIPPED = "judge.npz"
-# How likely a tail must be that a rule is sure of. The threshold is for what the judge finds itself; where rules read a
-# name after "works with" they are seldom wrong, even in texts unlike those that the judge has learned from.
-TRUSTED = {**dict.fromkeys(NAMING, 0.2), **dict.fromkeys(("ideal-for", "made-for", "suits", "for-use"), 0.5)}
+# How likely the relation must be of a name that a rule reads after "works with". The threshold is for what the judge
+# finds itself; such rules are seldom wrong, even in texts unlike those that the judge has learned from.
+TRUSTED = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class Judge:
     second_bias: Floats
     reading: Floats
     classes: Classes
+    vectors: Vectors
+    network: Network
     threshold: float
 
     @classmethod
@@ -68,6 +71,7 @@ class Judge:
             raise SourceError(f"{path}: not the weights of a judge ({error}); train one again") from error
         words = bytes(arrays["words"]).decode("utf-8").split()
         classes = dict(zip(words, zip(arrays["coarse"].tolist(), arrays["fine"].tolist(), strict=True), strict=True))
+        hidden = arrays["hidden"] * arrays["hidden_scale"]
         return cls(
             _table(arrays["first"], arrays["first_steps"], arrays["first_scale"], FIRST_BITS),
             arrays["first_bias"],
@@ -75,41 +79,45 @@ class Judge:
             arrays["second_bias"],
             _table(arrays["reading"], arrays["reading_steps"], arrays["reading_scale"], READING_BITS)[:, 0],
             classes,
+            Vectors.of(words, arrays["vectors"] * arrays["vectors_scale"]),
+            Network(hidden, arrays["hidden_bias"], arrays["out"], arrays["out_bias"]),
             float(arrays["threshold"]),
         )
 
     def verdicts(self, words: Words, marks: Sequence[Mark]) -> list[Verdict]:
-        """The relations that a text states, none overlapping another, in the order of their places."""
+        """The relations that a text states in the order of their places, none twice and none overlapping another."""
         sight = Sight.of(words, self.classes, marks)
         if not sight.chunks:
             return []
         sure = self.second_opinion(sight.chunks, words, self.first_opinion(sight))
         found = []
-        for at, likely in enumerate((1 - sure[:, 0]).tolist()):
-            if likely >= self.threshold:
-                relation = RELATIONS[int(sure[at, 1:].argmax())]
-                found.append(Verdict(relation, *self.cut(sight, at), round(likely, 3)))
-            else:
-                found += [
-                    Verdict(mark.relation, mark.start, mark.end, round(likely, 3))
-                    for mark in sight.marks[at]
-                    if not mark.reason and likely >= TRUSTED.get(mark.rule, 1.0)
-                ]
-        return _apart(found, len(words.lower))
+        for at, each in enumerate(sure[:, 1:].tolist()):
+            verdict = self._verdict(sight, at, each)
+            found += [verdict] if verdict else _trusted(sight.marks[at], each)
+        return _once(_apart(found, len(words.lower)), words)
+
+    def _verdict(self, sight: Sight, at: int, each: Sequence[float]) -> Verdict | None:
+        """The likeliest relation of a chunk, where relation and cut are both right at the threshold or above."""
+        likely = max(each)
+        if likely < self.threshold:
+            return None
+        span, near = self.cut(sight, at)
+        sure = likely * near
+        return Verdict(RELATIONS[each.index(likely)], *span, round(sure, 3)) if sure >= self.threshold else None
 
     def first_opinion(self, sight: Sight) -> Floats:
         """``[chunks, 5]``: how likely no relation and each relation are, by what stands in and around each chunk."""
         logits = np.empty((len(sight.chunks), len(RELATIONS)), np.float32)
         for at in range(len(sight.chunks)):
             logits[at] = self.first[hashed(chunk_features(sight, at), FIRST_BITS)].sum(0)
-        return softmax(logits + self.first_bias)
+        return averaged(softmax(logits + self.first_bias), self.network.opinion(inputs_of(sight, self.vectors)))
 
     def second_opinion(self, chunks: Sequence[Chunk], words: Words, first: Floats) -> Floats:
         """``[chunks, 5]``: the same in the light of what is likely beside it."""
         return softmax(agreement(chunks, words, first) @ self.second + self.second_bias)
 
-    def cut(self, sight: Sight, at: int) -> Span:
-        """The reading of a chunk that most likely overlaps the true one by half (minimum Bayes risk)."""
+    def cut(self, sight: Sight, at: int) -> tuple[Span, float]:
+        """The reading of a chunk that most likely overlaps the true one by half (minimum Bayes risk); how likely."""
         ways = readings(sight.words, sight.chunks, at)
         spans = list(ways)
         score = [
@@ -117,8 +125,10 @@ class Judge:
             for span, way in ways.items()
         ]
         likely = np.exp(np.array(score) - max(score))
-        near = np.array([[_near(sight.words, one, other) for other in spans] for one in spans])
-        return spans[int((near @ likely + 1e-3 * likely).argmax())]
+        likely /= likely.sum()
+        near = np.array([[_near(sight.words, one, other) for other in spans] for one in spans]) @ likely
+        best = int((near + 1e-3 * likely).argmax())
+        return spans[best], min(1.0, float(near[best]))
 
 
 @cache
@@ -201,6 +211,23 @@ def _near(words: Words, one: Span, other: Span) -> bool:
 
 def _letters(words: Words, start: int, end: int) -> int:
     return sum(len(word) + 1 for word in words.text[start:end])
+
+
+def _trusted(marks: Sequence[Mark], each: Sequence[float]) -> list[Verdict]:
+    """What rules read as a name, where the judge does not think it unlikely."""
+    likely = [(mark, each[RELATIONS.index(mark.relation)]) for mark in marks if mark.rule in NAMING and not mark.reason]
+    return [Verdict(mark.relation, mark.start, mark.end, round(p, 3)) for mark, p in likely if p >= TRUSTED]
+
+
+def _once(found: Sequence[Verdict], words: Words) -> list[Verdict]:
+    """The first of those that say the same; a plural says no more."""
+    kept: dict[tuple[str, ...], Verdict] = {}
+    for one in found:
+        said = (
+            word[:-1] if len(word) > 3 and word.endswith("s") else word for word in words.lower[one.start : one.end]
+        )
+        kept.setdefault((one.relation, *said), one)
+    return list(kept.values())
 
 
 def _apart(found: Sequence[Verdict], tokens: int) -> list[Verdict]:

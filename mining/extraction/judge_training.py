@@ -21,12 +21,13 @@ from mining.extraction.candidates import Chunk, readings
 from mining.extraction.judge import (
     FIRST_BITS,
     READING_BITS,
-    Floats,
     Judge,
     agreement,
     softmax,
 )
 from mining.extraction.judge_features import Classes, Sight, chunk_features, hashed, reading_features
+from mining.extraction.judge_network import Floats, Network, Vectors, averaged, inputs_of
+from mining.extraction.judge_network_training import train_network
 from mining.extraction.judged import marks_of
 from mining.extraction.kinds import Words
 from mining.extraction.rules import pipeline, read, words_of
@@ -46,7 +47,7 @@ class Options:
     first: float = 3.0
     second: float = 1.0
     reading: float = 1.0
-    threshold: float = 0.64
+    threshold: float = 0.54
     rounds: int = 50
 
 
@@ -61,48 +62,56 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One labelled text: features of its chunks, and what they are. ``None`` stands for a tail stated before."""
+    """One labelled text: features of its chunks, and what they are. ``None`` stands for a tail stated before.
+
+    ``seen`` ``[chunks, inputs]``, of half precision: what the network sees.
+    """
 
     words: Words
     chunks: Sequence[Chunk]
     features: Sequence[list[int]]
     cuts: Sequence[list[list[int]]]
     targets: Sequence[Target | None]
+    seen: Floats
 
 
-def examples(texts: Sequence[str], labels: Sequence[Iterable[Label]], classes: Classes) -> list[Example]:
+def examples(
+    texts: Sequence[str], labels: Sequence[Iterable[Label]], classes: Classes, vectors: Vectors
+) -> list[Example]:
     """The labelled texts as a judge sees them; a text is read as a product's own."""
     nlp = pipeline()
     found = []
     for text, said in zip(texts, labels, strict=True):
         doc = read(nlp, Document("text", "text", "product", text))
         places = [(token.idx, token.idx + len(token)) for token in doc]
-        found.append(_example(Sight.of(words_of(doc), classes, marks_of(doc)), places, text, list(said)))
+        found.append(_example(Sight.of(words_of(doc), classes, marks_of(doc)), places, text, list(said), vectors))
     return found
 
 
-def train(given: Sequence[Example], classes: Classes, options: Options | None = None) -> Judge:
+def train(given: Sequence[Example], classes: Classes, vectors: Vectors, options: Options | None = None) -> Judge:
     """A judge of these examples. Raises ValueError where they are too few different texts to learn from."""
     options = options or Options()
     folds = [zlib.crc32(" ".join(one.words.lower).encode()) % FOLDS for one in given]
     if len(set(folds)) < FOLDS or not any(one.chunks for one in given):
         raise ValueError(f"{len(given)} texts are too few, or too much alike, to train a judge: give some dozens")
-    first, bias = _first(given, options)
+    first, bias, network = _halves(given, options)
     opinions: list[Floats] = [np.zeros((0, len(RELATIONS) + 1), np.float32)] * len(given)
     for fold in range(FOLDS):
-        unseen = _first([one for one, its in zip(given, folds, strict=True) if its != fold], options)
+        unseen = _halves([one for one, its in zip(given, folds, strict=True) if its != fold], options)
         for at, its in enumerate(folds):
             if its == fold:
                 opinions[at] = opinion(given[at], *unseen)
     second, second_bias = _second(given, opinions, options)
-    return Judge(first, bias, second, second_bias, _reading(given, options), classes, options.threshold)
+    reading = _reading(given, options)
+    return Judge(first, bias, second, second_bias, reading, classes, vectors, network, options.threshold)
 
 
-def opinion(one: Example, first: Floats, bias: Floats) -> Floats:
-    """What the first softmax says of an example's chunks."""
+def opinion(one: Example, first: Floats, bias: Floats, network: Network) -> Floats:
+    """What softmax and network say of an example's chunks."""
     if not one.features:
         return np.zeros((0, len(RELATIONS) + 1), np.float32)
-    return softmax(_sparse(one.features, FIRST_BITS) @ first + bias)
+    by_name = softmax(_sparse(one.features, FIRST_BITS) @ first + bias)
+    return averaged(by_name, network.opinion(one.seen.astype(np.float32)))
 
 
 def save(judge: Judge, path: Path) -> None:
@@ -110,6 +119,8 @@ def save(judge: Judge, path: Path) -> None:
     first, first_steps, first_scale = _small(judge.first, KEPT)
     reading, reading_steps, reading_scale = _small(judge.reading[:, None], KEPT)
     words = sorted(judge.classes)
+    vectors, vectors_scale = _bytes(judge.vectors.table[[judge.vectors.rows[word] for word in words]])
+    hidden, hidden_scale = _bytes(judge.network.hidden)
     np.savez_compressed(
         path,
         first=first,
@@ -124,6 +135,13 @@ def save(judge: Judge, path: Path) -> None:
         words=np.frombuffer("\n".join(words).encode(), np.uint8),
         coarse=np.array([judge.classes[word][0] for word in words], np.uint8),
         fine=np.array([judge.classes[word][1] for word in words], np.uint16),
+        vectors=vectors,
+        vectors_scale=vectors_scale,
+        hidden=hidden,
+        hidden_scale=hidden_scale,
+        hidden_bias=judge.network.hidden_bias,
+        out=judge.network.out,
+        out_bias=judge.network.out_bias,
         threshold=np.float32(judge.threshold),
     )
 
@@ -132,31 +150,62 @@ def _small(table: Floats, kept: int) -> tuple[Any, Any, Floats]:
     """The ``kept`` heaviest rows in eight bits, the steps from one to the next, and the scale of each column."""
     places = np.sort(np.argsort(-np.abs(table).max(1), kind="stable")[:kept])
     places = places[np.abs(table[places]).max(1) > 0]
-    scale = np.maximum(np.abs(table).max(0), 1e-6) / 127
-    steps = np.diff(places, prepend=0).astype(np.uint32)  # small numbers, which pack well
-    return np.round(table[places] / scale).astype(np.int8), steps, scale.astype(np.float32)
+    kept_rows, scale = _bytes(table[places]) if len(places) else (table[:0].astype(np.int8), table[0])
+    return kept_rows, np.diff(places, prepend=0).astype(np.uint32), scale  # small steps pack well
 
 
-def _example(sight: Sight, places: Sequence[tuple[int, int]], text: str, labels: Sequence[Label]) -> Example:
+def _bytes(table: Floats) -> tuple[Any, Floats]:
+    """A table in eight bits, and the scale of each column."""
+    scale = (np.maximum(np.abs(table).max(0), 1e-6) / 127).astype(np.float32)
+    return np.round(table / scale).astype(np.int8), scale
+
+
+def _example(
+    sight: Sight, places: Sequence[tuple[int, int]], text: str, labels: Sequence[Label], vectors: Vectors
+) -> Example:
     named = {text[label.start : label.end].casefold() for label in labels}
     cuts: list[list[list[int]]] = []
     targets: list[Target | None] = []
+    ways = [readings(sight.words, sight.chunks, at) for at in range(len(sight.chunks))]
+    spans = [[(places[start][0], places[end - 1][1]) for start, end in read] for read in ways]
+    carried = _carried(sight, places, labels, spans)
     for at, chunk in enumerate(sight.chunks):
-        ways = readings(sight.words, sight.chunks, at)
-        spans = [(places[start][0], places[end - 1][1]) for start, end in ways]
-        start, end = places[chunk.start][0], places[chunk.end - 1][1]
-        label = max(labels, key=lambda one: _held(one, start, end), default=None)
-        if label is not None and _held(label, start, end) >= HELD:
-            overlaps = tuple(_iou(label, *span) for span in spans)
+        label = carried.get(at)
+        if label is not None:
+            overlaps = tuple(_iou(label, *span) for span in spans[at])
             weight = 1.0 if max(overlaps) >= 0.5 else 0.5
             targets.append(Target(1 + RELATIONS.index(label.relation), weight, overlaps))
-            cuts.append([hashed(reading_features(sight, at, *way), READING_BITS) for way in ways.items()])
+            cuts.append([hashed(reading_features(sight, at, *way), READING_BITS) for way in ways[at].items()])
         else:
             again = text[places[chunk.first][0] : places[chunk.last - 1][1]].casefold() in named
             targets.append(None if again else Target(0, 1.0))
             cuts.append([])
     features = [hashed(chunk_features(sight, at), FIRST_BITS) for at in range(len(sight.chunks))]
-    return Example(sight.words, sight.chunks, features, cuts, targets)
+    seen: Any = inputs_of(sight, vectors).astype(np.float16)
+    return Example(sight.words, sight.chunks, features, cuts, targets, seen)
+
+
+def _carried(
+    sight: Sight,
+    places: Sequence[tuple[int, int]],
+    labels: Sequence[Label],
+    spans: Sequence[Sequence[tuple[int, int]]],
+) -> dict[int, Label]:
+    """The label of each chunk that holds enough of one. One that no chunk holds ("indoor, outdoor and boat doors") is
+    carried by the chunk of which a reading comes closest."""
+    carried: dict[int, Label] = {}
+    for at, chunk in enumerate(sight.chunks):
+        inside = places[chunk.start][0], places[chunk.end - 1][1]
+        label = max(labels, key=lambda one: _held(one, *inside), default=None)
+        if label is not None and _held(label, *inside) >= HELD:
+            carried[at] = label
+    for label in set(labels) - set(carried.values()):
+        nearest = max(
+            ((max(_iou(label, *span) for span in read), -at) for at, read in enumerate(spans)), default=(0, 0)
+        )
+        if nearest[0] >= 0.5:
+            carried.setdefault(-nearest[1], label)
+    return carried
 
 
 def _held(label: Label, start: int, end: int) -> float:
@@ -178,6 +227,11 @@ def _known(given: Sequence[Example]) -> tuple[Ints, Floats]:
     """Relation and weight of every chunk that counts."""
     targets = [target for one in given for target in one.targets if target is not None]
     return np.array([target.relation for target in targets]), np.array([t.weight for t in targets], np.float32)
+
+
+def _halves(given: Sequence[Example], options: Options) -> tuple[Floats, Floats, Network]:
+    seen = np.concatenate([one.seen[[target is not None for target in one.targets]] for one in given if one.chunks])
+    return *_first(given, options), train_network(seen, *_known(given))
 
 
 def _first(given: Sequence[Example], options: Options) -> tuple[Floats, Floats]:

@@ -172,7 +172,7 @@ TRAILING = _set("""
 LEADING = _set("""
     perfect great best beautiful stunning favorite favourite busy quick easy different own very more less new good
     fine numerous countless continued optimal maximum convenient efficient effortless fast simple extra added proper
-    long-lasting reliable dependable comfortable smooth accurate typical next only
+    long-lasting reliable dependable comfortable smooth accurate typical next only discerning serious
 """)
 VAGUE = _set("""
     more others everything anything everyone anyone everybody anybody all any you me us them it one ones those

@@ -1,4 +1,4 @@
-"""Classes of words by the company they keep, learned from texts without labels.
+"""Vectors and classes of words by the company they keep, learned from texts without labels.
 
 words beside a word → positive pointwise mutual information → truncated singular value decomposition → spherical
 k-means, coarse and fine. So *recipes* tells a judge something of *brochures*. Levy, Goldberg and Dagan, "Improving
@@ -15,10 +15,12 @@ from scipy.sparse import csr_matrix, hstack
 from scipy.sparse.linalg import svds
 
 from mining.extraction.judge_features import Classes
+from mining.extraction.judge_network import Vectors
 
 WORDS, CONTEXTS, RARE = 9_000, 3_000, 5  # words that get a class, words beside them, and how often a word must occur
 COARSE, FINE = 50, 300
 DIMENSIONS, ROUNDS = 40, 12
+LENGTH = 2  # of a vector: a network sees it beside ones
 BESIDE = (-2, -1, 1, 2)  # places that count each for itself; those up to FAR count together, for half
 FAR = 5
 LONGEST = 3_000  # characters of one text
@@ -27,17 +29,21 @@ _TOKEN = re.compile(r"[a-z][a-z'\-]*|\d[\d.,/]*|[^\w\s]")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n")
 
 
-def word_classes(texts: Iterable[str], seed: int = 0) -> Classes:
-    """Word → (coarse, fine) class of every word that is not rare. Sentences that repeat count once."""
+def word_vectors(texts: Iterable[str]) -> Vectors:
+    """A vector of length ``LENGTH`` for every word that is not rare. Sentences that repeat count once."""
     sentences = list(dict.fromkeys(s for text in texts for s in _SENTENCE.split(text[:LONGEST].lower())))
     tokens = [["0" if word[0].isdigit() else word for word in _TOKEN.findall(sentence)] for sentence in sentences]
     counts = Counter(word for sentence in tokens for word in sentence)
     common = sorted(counts, key=lambda word: (-counts[word], word))
     words = [word for word in common[:WORDS] if counts[word] >= RARE and word[0].isalpha()]
-    places = _embedded(_beside(tokens, words, common[:CONTEXTS]))
-    draw = np.random.default_rng(seed)
-    coarse, fine = (_clustered(places, min(number, len(words)), draw) for number in (COARSE, FINE))
-    return {word: (int(a), int(b)) for word, a, b in zip(words, coarse, fine, strict=True)}
+    return Vectors.of(words, LENGTH * _embedded(_beside(tokens, words, common[:CONTEXTS])))
+
+
+def word_classes(vectors: Vectors, seed: int = 0) -> Classes:
+    """Word → (coarse, fine) class of every word that has a vector."""
+    places, draw = vectors.table[:-1], np.random.default_rng(seed)
+    coarse, fine = (_clustered(places, min(number, len(places)), draw) for number in (COARSE, FINE))
+    return {word: (int(coarse[row]), int(fine[row])) for word, row in vectors.rows.items()}
 
 
 def _beside(tokens: Sequence[Sequence[str]], words: Sequence[str], contexts: Sequence[str]) -> Any:
