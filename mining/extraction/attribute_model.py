@@ -22,7 +22,7 @@ DEV_SHARE = 0.08
 FEWEST = 20  # titles of a dev cut
 THRESHOLDS = tuple(round(0.1 + 0.025 * step, 3) for step in range(29))
 ATTRIBUTES = "attributes.json"
-FEW_WORDS = 40_000  # of the training texts, up to which several networks are trained and read with
+FEW_WORDS = 25_000  # of the training texts, up to which several networks are trained and read with
 MEMBERS = 3
 
 

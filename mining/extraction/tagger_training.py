@@ -75,18 +75,19 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What an epoch came to: mean training loss, and the score of its averaged weights on dev."""
+    """What an epoch of a member came to: mean training loss, and the score of its averaged weights on dev."""
 
     number: int
     loss: float
     dev: Score
+    member: int = 0
 
     def told(self) -> str:
         """One line for a person."""
         precision, recall, f1 = _prf(self.dev)
-        return (
-            f"epoch {self.number}: loss {self.loss:.3f}, dev precision {precision:.3f} recall {recall:.3f} F1 {f1:.3f}"
-        )
+        network = f"network {self.member + 1}, " if self.member else ""
+        learned = f"{network}epoch {self.number}: loss {self.loss:.3f}"
+        return f"{learned}, dev precision {precision:.3f} recall {recall:.3f} F1 {f1:.3f}"
 
 
 def members_for(texts: int) -> int:
@@ -248,7 +249,7 @@ class _Run:
         with self.tuning.averaged():
             score = score_of(self.tagger, self.dev)
         self.tuning.measured(score.f1)
-        done = Epoch(self.tuning.epoch, loss, score)
+        done = Epoch(self.tuning.epoch, loss, score, self.member)
         _log.info(done.told())
         return done
 
