@@ -28,6 +28,7 @@ from mining.extraction.reading_ahead import in_parts
 from mining.extraction.span_decoding import Candidate, candidates, chosen, place_of, surest
 from mining.extraction.tagger_batches import Item, Reader, Vocabulary, bucketed
 from mining.extraction.tagger_network import Shape, TaggerNetwork
+from mining.extraction.value_spans import among_rivals
 
 FORMAT = 3
 MODEL, MANIFEST, LEXICON, TOKENIZER = "model.safetensors", "manifest.json", "lexicon.json", "tokenizer.json"
@@ -79,7 +80,8 @@ class Tagger:
             for at in bucketed([len(item.tokens) for item in items], READ_AT_ONCE, None):
                 batch = self.reader.batch([items[i] for i in at]).to(self.device)
                 each = torch.stack([network.log_probabilities(network(batch)) for network in self.networks])
-                log = (each.double().logsumexp(0) - math.log(len(self.networks))).cpu().numpy()
+                mean = each.double().logsumexp(0) - math.log(len(self.networks))
+                log = (among_rivals(mean) if self.shape.once and self.shape.exclusive else mean).cpu().numpy()
                 for row, i in enumerate(at):
                     found[i] = self._found(items[i], log[row])
         return found

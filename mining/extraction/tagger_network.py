@@ -54,8 +54,8 @@ class Batch:
 class Shape:
     """What the network is built from. ``labels`` and ``contextual`` count from 1; 0 is padding.
 
-    ``once``: a text has at most one span a label, and ``last`` says that it is the last of several (``value_spans``);
-    else any number, and ``exclusive`` says that labels are rivals for a word.
+    ``exclusive``: labels are rivals for a word. ``once``: a text has at most one span a label, and ``last`` says that
+    it is the last of several (``value_spans``); else any number.
     """
 
     labels: int

@@ -64,7 +64,7 @@ class Options:
     max_tokens: int = 160
     freeze_embeddings: bool = True
     once: bool = True
-    exclusive: bool | None = False
+    exclusive: bool | None = None
     last: bool | None = None
     members: int = 1
     soup: bool = True

@@ -27,6 +27,25 @@ def log_probabilities(scores: torch.Tensor, *, last: bool) -> torch.Tensor:
     return (closed + opened[..., None]).masked_fill(outside[:, None], NEVER)
 
 
+def among_rivals(log: torch.Tensor) -> torch.Tensor:
+    """[B, W, L, M]: the same where values of two labels do not overlap: each probability times that of no other label's
+    value lying over the span, one step of mean field."""
+    share = log.exp()
+    words, long = share.shape[1], share.shape[3]
+    begins = share.sum(3)
+    ends = torch.zeros_like(begins)
+    for more in range(long):
+        ends[:, more:] += share[:, : words - more, :, more]
+    before, behind = ends.cumsum(1) - ends, begins.sum(1, keepdim=True) - begins.cumsum(1)
+    final = (torch.arange(words)[:, None] + torch.arange(long)).clamp(max=words - 1)
+    over = begins.sum(1)[:, None, :, None] - before[..., None] - behind[:, final].transpose(2, 3)
+    free = torch.log1p(-over.clamp(0, 0.999))
+    weight = log + free.sum(2, keepdim=True) - free
+    none = torch.log1p(-begins.sum(1).clamp(max=1 - 1e-9))
+    total = torch.logaddexp(none, weight.logsumexp(3).logsumexp(1))
+    return weight - total[:, None, :, None]
+
+
 def loss(scores: torch.Tensor, target: torch.Tensor, *, last: bool) -> torch.Tensor:
     """[B, L]: minus the log probability that the value of a label is at one of its places, or that it has none.
 
