@@ -16,14 +16,13 @@ from mining.extraction.calibration import Bin, reliability
 from mining.extraction.examples import Example, labelled, words_of
 from mining.extraction.normal_forms import NormalForms
 from mining.extraction.tagger import Found, Tagger, surfaces
-from mining.extraction.tagger_training import Epoch, Options, train_parts
+from mining.extraction.tagger_training import MEMBERS, Epoch, Options, train_parts
 
 DEV_SHARE = 0.08
 FEWEST = 20  # titles of a dev cut
 THRESHOLDS = tuple(round(0.1 + 0.025 * step, 3) for step in range(29))
 ATTRIBUTES = "attributes.json"
 FEW_WORDS = 25_000  # of the training texts, up to which several networks are trained and read with
-MEMBERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Answer:
 
 
 def attribute_options(rows: Sequence[Row], encoder: str) -> Options:
-    """How to train on these rows: chosen on a cut of OA-Mine's training file."""
+    """How to train on these rows: several networks, whose probabilities are averaged, where they cost minutes."""
     usual = Options(encoder=encoder, soup=False)
     words = sum(len(words_of(text)) for row in rows for text in row.texts.values())
     return replace(usual, members=MEMBERS) if words <= FEW_WORDS else usual

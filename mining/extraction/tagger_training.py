@@ -29,7 +29,7 @@ from mining.extraction.tagger_network import Shape, TaggerNetwork
 
 _log = logging.getLogger("shopgraph.mining.tagger")
 FEW = 2000  # training texts under which networks differ more by their order than by what they learned
-MEMBERS = 3  # networks that are then blended
+MEMBERS = 3  # networks that are then averaged
 RIVALS = 0.02  # share of spans that overlap another's, from which labels are no rivals
 
 
@@ -130,9 +130,8 @@ def train_parts(
     A held-back text is read by the networks that have not learned from it, and those findings make the calibration.
     The lexicon then counts all texts.
     """
-    texts = {id(one): one for part in parts for side in part for one in side}.values()
-    if options.last is None:
-        options = replace(options, last=options.once and says_last(list(texts)))
+    texts = list({id(one): one for part in parts for side in part for one in side}.values())
+    options = _with_habits(options, texts)
     trained: list[tuple[Part, TaggerNetwork, Reader]] = []
     for member, part in enumerate(parts):
         run = _Run(*part, contexts, options, member)
@@ -161,6 +160,16 @@ def train_parts(
     return tagger, [
         [replace(one, confidence=calibration.confidence(one.odds, one.label)) for one in row] for row in found
     ]
+
+
+def _with_habits(options: Options, texts: Sequence[Example]) -> Options:
+    """The options with what the labels of all texts tell, so that all members are of one shape."""
+    exclusive, last = options.exclusive, options.last
+    return replace(
+        options,
+        exclusive=overlap_share(texts) < RIVALS if exclusive is None else exclusive,
+        last=options.once and (says_last(texts) if last is None else last),
+    )
 
 
 def blended(networks: Sequence[TaggerNetwork]) -> TaggerNetwork:
@@ -202,10 +211,9 @@ class _Run:
         self.examples, self.dev, self.options, self.member = examples, dev, options, member
         vocabulary = Vocabulary.of(contexts)
         encoder = load_encoder(options.encoder, folder=options.encoders)
-        exclusive = options.exclusive if options.exclusive is not None else overlap_share(examples) < RIVALS
-        once, last = options.once, bool(options.last)
         sizes = len(vocabulary.labels), len(vocabulary.contextual)
-        shape = Shape(*sizes, exclusive, once=once, last=once and last, hidden=options.hidden)
+        habits = {"exclusive": bool(options.exclusive), "once": options.once, "last": bool(options.last)}
+        shape = Shape(*sizes, **habits, hidden=options.hidden)
         self.network = TaggerNetwork(encoder, shape).to(device_of(options.device))
         if options.freeze_embeddings:
             encoder.model.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
