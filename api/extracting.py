@@ -96,8 +96,7 @@ def trained(
 
     Raises FrontDoorError where there is neither.
     """
-    from mining.extraction.attribute_model import AttributeModel, cut, fit
-    from mining.extraction.tagger_training import Options
+    from mining.extraction.attribute_model import AttributeModel, attribute_options, cut, fit
 
     if asked.train is None:
         if asked.model is None:
@@ -110,17 +109,19 @@ def trained(
     more = in_names(read_rows(asked.more, labels=True), allowed) if asked.more else []
     if asked.more and not dev:
         rows, dev = cut(rows, asked.seed)  # the same rows judge the old model and the new one
-    chosen = Options(
-        encoder=asked.encoder or encoder_for(rows),
+    usual = attribute_options(rows, asked.encoder or encoder_for(rows))
+    chosen = replace(
+        usual,
         encoders=asked.encoders,
-        epochs=asked.epochs or Options().epochs,
+        epochs=asked.epochs or usual.epochs,
         device=asked.device,
         seed=asked.seed,
     )
     curve: Curve = []
 
     def heard(epoch: "Epoch") -> None:
-        curve.append(point(epoch))
+        if epoch.member == 0:  # further networks learn like the first
+            curve.append(point(epoch))
         tell(epoch.told())
 
     model = fit(

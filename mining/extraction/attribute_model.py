@@ -5,7 +5,7 @@ rows → examples of each text → ``Tagger`` → the surest span of each attrib
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -13,15 +13,16 @@ from mining.errors import ConfigurationError, SourceError
 from mining.evaluation import lenient_attributes, strict_attributes
 from mining.extraction.attribute_rows import AttributeNames, Row, schema_of
 from mining.extraction.calibration import Bin, reliability
-from mining.extraction.examples import Example, labelled
+from mining.extraction.examples import Example, labelled, words_of
 from mining.extraction.normal_forms import NormalForms
 from mining.extraction.tagger import Found, Tagger, surfaces
-from mining.extraction.tagger_training import Epoch, Options, train_parts
+from mining.extraction.tagger_training import MEMBERS, Epoch, Options, train_parts
 
 DEV_SHARE = 0.08
 FEWEST = 20  # titles of a dev cut
 THRESHOLDS = tuple(round(0.1 + 0.025 * step, 3) for step in range(29))
 ATTRIBUTES = "attributes.json"
+FEW_WORDS = 25_000  # of the training texts, up to which several networks are trained and read with
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,13 @@ class Answer:
     def plain(self) -> dict[str, str | None]:
         """Every attribute of the category with its value or None."""
         return {name: self.values[name].value if name in self.values else None for name in self.attributes}
+
+
+def attribute_options(rows: Sequence[Row], encoder: str) -> Options:
+    """How to train on these rows: several networks, whose probabilities are averaged, where they cost minutes."""
+    usual = Options(encoder=encoder, soup=False)
+    words = sum(len(words_of(text)) for row in rows for text in row.texts.values())
+    return replace(usual, members=MEMBERS) if words <= FEW_WORDS else usual
 
 
 class AttributeModel:

@@ -35,7 +35,7 @@ class Lexicon:
             for span in example.spans:
                 made._learn(example, span, words)
         for example, words in read:
-            found = set(_phrases(words))
+            found = {phrase for _, phrase in phrases_in(words)}
             for context in (example.context, _ANYWHERE):
                 made._seen.update((context, phrase) for phrase in found if made._known(context, phrase))
         return made
@@ -83,7 +83,7 @@ class Lexicon:
                 yield (label, plane), min(1.0, left / (total + 1))
 
     def _learn(self, example: Example, span: Span, words: "Sequence[tuple[str, int, int]]") -> None:
-        phrase = _phrase(span, words)
+        phrase = phrase_of(span, words)
         for context in (example.context, _ANYWHERE):
             self._values[context, phrase][span.label] += 1
         for at, word in enumerate(phrase):
@@ -133,15 +133,17 @@ def phrase_words(text: str) -> list[tuple[str, int, int]]:
     return [(text[start:end].lower(), start, end) for start, end in words_of(text)]
 
 
-def _phrase(span: Span, words: Sequence[tuple[str, int, int]]) -> Phrase:
+def phrase_of(span: Span, words: Sequence[tuple[str, int, int]]) -> Phrase:
+    """The words of a span, as ``phrase_words`` tells those of its text."""
     return tuple(word for word, start, end in words if start < span.end and span.start < end)
 
 
-def _phrases(words: Sequence[tuple[str, int, int]]) -> Iterable[Phrase]:
+def phrases_in(words: Sequence[tuple[str, int, int]]) -> Iterable[tuple[int, Phrase]]:
+    """All phrases of a text, each with the index of its first word."""
     lowered = [word for word, _, _ in words]
     for size in range(1, LONGEST + 1):
         for at in range(len(words) - size + 1):
-            yield tuple(lowered[at : at + size])
+            yield at, tuple(lowered[at : at + size])
 
 
 def _own(
@@ -150,7 +152,7 @@ def _own(
     values: Counter[tuple[Phrase, str]] = Counter()
     single: Counter[tuple[str, str]] = Counter()
     for span in example.spans:
-        phrase = _phrase(span, words)
+        phrase = phrase_of(span, words)
         values[phrase, span.label] += 1
         single.update((word, ("I" if at else "B") + span.label) for at, word in enumerate(phrase))
-    return dict(values), dict(single), set(_phrases(words))
+    return dict(values), dict(single), {phrase for _, phrase in phrases_in(words)}

@@ -1,5 +1,6 @@
 """From the scores of words to spans: how much likelier a span is than none, and which spans can stand together."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,18 +50,30 @@ def candidates(log: Scores) -> list[Candidate]:
     return found
 
 
-def chosen(found: Sequence[Candidate], *, once: bool, exclusive: bool) -> list[Candidate]:
-    """The best candidates that can stand together, best first. ``once``: one span a label; ``exclusive``: labels do not
-    overlap.
+def surest(log: Scores) -> list[Candidate]:
+    """The likeliest span of each label, best first, from log probabilities [words, labels, further words]."""
+    words, labels, long = log.shape
+    if not words or not labels:
+        return []
+    flat = log.transpose(1, 0, 2).reshape(labels, -1)
+    found = []
+    for label, at in enumerate(flat.argmax(-1)):
+        (first, more), one = divmod(int(at), long), min(float(flat[label, at]), -1e-9)
+        odds = one - math.log(-math.expm1(one))
+        if odds > LEAST:
+            found.append(Candidate(label, first, first + more, odds))
+    return sorted(found, key=lambda c: (-c.odds, c.label, c.first, c.last))
 
-    Where a label may have several spans, those whose odds have the largest sum come before all others: two entities
-    side by side are together likelier than one over both, though each alone is not.
+
+def chosen(found: Sequence[Candidate], *, exclusive: bool) -> list[Candidate]:
+    """The best candidates that can stand together, best first. ``exclusive``: labels do not overlap.
+
+    Those whose odds have the largest sum come before all others: two entities side by side are together likelier than
+    one over both, though each alone is not.
     """
-    kept: list[Candidate] = [] if once else _likeliest(found, exclusive=exclusive)
+    kept = _likeliest(found, exclusive=exclusive)
     for candidate in found:
         rivals = [k for k in kept if exclusive or k.label == candidate.label]
-        if once and any(k.label == candidate.label for k in kept):
-            continue
         if all(candidate.last < k.first or k.last < candidate.first for k in rivals):
             kept.append(candidate)
     return sorted(kept, key=lambda c: (-c.odds, c.label, c.first, c.last))

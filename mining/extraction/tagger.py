@@ -25,11 +25,12 @@ from mining.extraction.examples import Example
 from mining.extraction.int8_weights import unpacked
 from mining.extraction.lexicon import Lexicon
 from mining.extraction.reading_ahead import in_parts
-from mining.extraction.span_decoding import Candidate, candidates, chosen, place_of
+from mining.extraction.span_decoding import Candidate, candidates, chosen, place_of, surest
 from mining.extraction.tagger_batches import Item, Reader, Vocabulary, bucketed
 from mining.extraction.tagger_network import Shape, TaggerNetwork
+from mining.extraction.value_spans import among_rivals
 
-FORMAT = 2
+FORMAT = 3
 MODEL, MANIFEST, LEXICON, TOKENIZER = "model.safetensors", "manifest.json", "lexicon.json", "tokenizer.json"
 WEIGHTS, INT8 = "weights", "int8"  # in the manifest of a compressed model
 READ_AT_ONCE = 64
@@ -47,15 +48,10 @@ class Found:
 
 
 class Tagger:
-    """A trained small model: networks of one shape whose probabilities are averaged, most often a single one.
+    """A trained small model: networks of one shape whose probabilities are averaged, most often a single one."""
 
-    ``once``: a text has at most one span a label.
-    """
-
-    def __init__(
-        self, networks: Sequence[TaggerNetwork], reader: Reader, *, once: bool, calibration: Calibration
-    ) -> None:
-        self.networks, self.reader, self.once, self.calibration = tuple(networks), reader, once, calibration
+    def __init__(self, networks: Sequence[TaggerNetwork], reader: Reader, calibration: Calibration) -> None:
+        self.networks, self.reader, self.calibration = tuple(networks), reader, calibration
 
     @property
     def device(self) -> torch.device:
@@ -82,9 +78,10 @@ class Tagger:
             network.eval()
         with torch.inference_mode():
             for at in bucketed([len(item.tokens) for item in items], READ_AT_ONCE, None):
-                batch = self.reader.batch([items[i] for i in at], targets=False).to(self.device)
+                batch = self.reader.batch([items[i] for i in at]).to(self.device)
                 each = torch.stack([network.log_probabilities(network(batch)) for network in self.networks])
-                log = (each.double().logsumexp(0) - math.log(len(self.networks))).cpu().numpy()
+                mean = each.double().logsumexp(0) - math.log(len(self.networks))
+                log = (among_rivals(mean) if self.shape.once and self.shape.exclusive else mean).cpu().numpy()
                 for row, i in enumerate(at):
                     found[i] = self._found(items[i], log[row])
         return found
@@ -92,7 +89,7 @@ class Tagger:
     def _found(self, item: Item, log: Any) -> list[Found]:
         names = self.reader.vocabulary.of_context(item.example.context)
         usable = log[: len(item.kept), : len(names)]
-        kept = chosen(candidates(usable), once=self.once, exclusive=self.shape.exclusive)
+        kept = surest(usable) if self.shape.once else chosen(candidates(usable), exclusive=self.shape.exclusive)
         return [self._one(candidate, item, names) for candidate in kept]
 
     def _one(self, candidate: Candidate, item: Item, names: Sequence[str]) -> Found:
@@ -121,7 +118,6 @@ class Tagger:
             "members": len(self.networks),
             "contexts": {context: list(labels) for context, labels in reader.vocabulary.contexts.items()},
             "max_tokens": reader.max_tokens,
-            "once": self.once,
             "calibration": asdict(self.calibration),
         }
         (folder / MANIFEST).write_text(_json(manifest), "utf-8")
@@ -157,7 +153,7 @@ class Tagger:
             if isinstance(error, SourceError):
                 raise
             raise SourceError(f"{folder}: holds no finished small model ({error}); train it again") from error
-        return cls(networks, reader, once=manifest["once"], calibration=calibration)
+        return cls(networks, reader, calibration)
 
 
 def device_of(name: str) -> torch.device:

@@ -1,5 +1,6 @@
 """Turns texts into the padded arrays that the network reads: tokens, words, shapes, lexicon, targets."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -108,7 +109,7 @@ class Reader:
         ]
         return ids, segments, places
 
-    def batch(self, items: Sequence[Item], *, targets: bool) -> Batch:
+    def batch(self, items: Sequence[Item]) -> Batch:
         labels = [self.vocabulary.of_context(item.example.context) for item in items]
         long = max(len(item.tokens) for item in items)
         wide = max(1, max(len(item.kept) for item in items))
@@ -119,7 +120,6 @@ class Reader:
         shapes, words = np.zeros((size, wide, 3), np.int64), np.zeros((size, wide), bool)
         label, contextual = np.zeros((size, many), np.int64), np.zeros((size, many), np.int64)
         lexicon = np.zeros((size, wide, many, PLANES), np.float32)
-        target = np.full((size, wide, many), -1, np.int64)
         for row, (item, names) in enumerate(zip(items, labels, strict=True)):
             tokens, kept = len(item.tokens), len(item.kept)
             whole["tokens"][row, :tokens], whole["mask"][row, :tokens] = item.tokens, 1
@@ -134,8 +134,6 @@ class Reader:
             for at, name, plane, strength in item.lexicon:
                 if name in column:
                     lexicon[row, at, column[name], plane] = strength
-            if targets:
-                target[row, :kept, :] = _targets(item, names, many)
         tensor = torch.from_numpy
         return Batch(
             **{name: tensor(array) for name, array in whole.items()},
@@ -147,8 +145,43 @@ class Reader:
             contextual=tensor(contextual),
             known=tensor(label > 0),
             lexicon=tensor(lexicon),
-            target=tensor(target) if targets else None,
         )
+
+    def word_targets(self, items: Sequence[Item]) -> torch.Tensor:
+        """[B, W, L] 0 outside, 1 begins, 2 goes on, -1 not counted."""
+        labels = [self.vocabulary.of_context(item.example.context) for item in items]
+        wide, many = max(1, max(len(item.kept) for item in items)), max(1, max(len(names) for names in labels))
+        target = np.full((len(items), wide, many), -1, np.int64)
+        for row, (item, names) in enumerate(zip(items, labels, strict=True)):
+            target[row, : len(item.kept), :] = _targets(item, names, many)
+        return torch.from_numpy(target)
+
+    def value_targets(self, items: Sequence[Item]) -> torch.Tensor:
+        """[B, L, K, 2] the first and last words of each place where a value of the label stands, then -1."""
+        places = [_places(item, self.vocabulary.of_context(item.example.context)) for item in items]
+        many = max(1, max(len(of_text) for of_text in places))
+        most = max(1, max(len(of_label) for of_text in places for of_label in of_text))
+        target = np.full((len(items), many, most, 2), -1, np.int64)
+        for row, of_text in enumerate(places):
+            for column, of_label in enumerate(of_text):
+                target[row, column, : len(of_label)] = of_label or -1
+        return torch.from_numpy(target)
+
+
+def _places(item: Item, names: Sequence[str]) -> list[list[tuple[int, int]]]:
+    """Of each label the (first, last) words of its values, wherever they stand."""
+    example = item.example
+    found: dict[str, list[Word]] = defaultdict(list)
+    for span in example.spans:
+        said = example.text[span.start : span.end]
+        repeated = [place for place in example.unsure if example.text[slice(*place)] == said]
+        found[span.label] += [(span.start, span.end), *repeated]
+    inside = {
+        place: [at for at, (left, right) in enumerate(item.kept) if left < place[1] and place[0] < right]
+        for places in found.values()
+        for place in places
+    }
+    return [[(inside[p][0], inside[p][-1]) for p in dict.fromkeys(found.get(name, ())) if inside[p]] for name in names]
 
 
 def _targets(item: Item, names: Sequence[str], many: int) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":

@@ -1,17 +1,18 @@
 """The network of the small model: words of a text in, scores of every label of its context at every word out.
 
-encoder → mean of a word's tokens, with its shape and what the lexicon knows of it → per label B and I scores; where
-``Shape.hidden`` asks for one, a BiLSTM reads the words before they are scored.
+encoder → mean of a word's tokens, with its shape and what the lexicon knows of it → per label B and I scores, or those
+of ``value_spans`` where a label has one value at most; where ``Shape.hidden`` asks for one, a BiLSTM reads the words
+before they are scored.
 A label's weights are shared by all contexts; each context may bend them a little.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from mining.extraction import value_spans
 from mining.extraction.encoders import Encoder
 from mining.extraction.lexicon import PLANES
 
@@ -44,30 +45,32 @@ class Batch:
     """[B, L] True where there is a label."""
     lexicon: torch.Tensor
     """[B, W, L, PLANES] strengths."""
-    target: torch.Tensor | None = None
-    """[B, W, L] 0 outside, 1 begin, 2 inside, -1 not counted."""
 
     def to(self, device: torch.device) -> "Batch":
-        def moved(held: Any) -> Any:
-            return held if held is None else held.to(device)
-
-        return Batch(**{field.name: moved(getattr(self, field.name)) for field in fields(self)})
+        return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the network is built from. ``labels`` and ``contextual`` count from 1; 0 is padding."""
+    """What the network is built from. ``labels`` and ``contextual`` count from 1; 0 is padding.
+
+    ``exclusive``: labels are rivals for a word. ``once``: a text has at most one span a label, and ``last`` says that
+    it is the last of several (``value_spans``); else any number.
+    """
 
     labels: int
     contextual: int
-    exclusive: bool
+    exclusive: bool = False
+    once: bool = False
+    last: bool = False
     hidden: int = 0
     known: int = 48
     dropout: float = 0.2
 
 
 class TaggerNetwork(nn.Module):
-    """Scores as logits [B, W, L, 2] (begin, inside) against an outside of 0."""
+    """Scores [B, W, L, 2] (begin, inside) against an outside of 0, or [B, W, L, 3] (begin, inside, end) where a label
+    has one span at most."""
 
     def __init__(self, encoder: Encoder, shape: Shape) -> None:
         super().__init__()
@@ -85,11 +88,14 @@ class TaggerNetwork(nn.Module):
         if shape.hidden:
             self.lstm = nn.LSTM(width, shape.hidden, batch_first=True, bidirectional=True)
         out = 2 * shape.hidden + encoder.width if shape.hidden else width
-        self.weights = nn.Parameter(torch.randn(shape.labels + 1, 2, out) * out**-0.5)
-        self.bias = nn.Parameter(torch.full((shape.labels + 1, 2), -2.0))
-        self.bent = nn.Parameter(torch.zeros(shape.contextual + 1, 2, out))
-        self.bent_bias = nn.Parameter(torch.zeros(shape.contextual + 1, 2))
-        self.trust = nn.Parameter(torch.zeros(PLANES, 2))
+        parts = 3 if shape.once else 2
+        self.weights = nn.Parameter(torch.randn(shape.labels + 1, parts, out) * out**-0.5)
+        self.bias = nn.Parameter(
+            torch.tensor([-3.0, 0.0, 0.0] if shape.once else [-2.0, -2.0]).repeat(shape.labels + 1, 1)
+        )
+        self.bent = nn.Parameter(torch.zeros(shape.contextual + 1, parts, out))
+        self.bent_bias = nn.Parameter(torch.zeros(shape.contextual + 1, parts))
+        self.trust = nn.Parameter(torch.zeros(PLANES, parts))
 
     def forward(self, batch: Batch) -> torch.Tensor:
         given = {"input_ids": batch.tokens, "attention_mask": batch.mask}
@@ -111,6 +117,8 @@ class TaggerNetwork(nn.Module):
         bias = self.bias[batch.labels] + self.bent_bias[batch.contextual]
         scores = torch.einsum("bwh,blch->bwlc", state, weights) + bias[:, None]
         scores = scores + torch.einsum("bwlp,pc->bwlc", batch.lexicon, self.trust)
+        if self.shape.once:
+            return scores.masked_fill(~(batch.words[:, :, None] & batch.known[:, None])[..., None], value_spans.NEVER)
         return scores.masked_fill(~batch.known[:, None, :, None], -30.0)
 
     def _in_both_directions(self, words: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
@@ -121,7 +129,10 @@ class TaggerNetwork(nn.Module):
         return pad_packed_sequence(read, batch_first=True, total_length=words.shape[1])[0]
 
     def loss(self, scores: torch.Tensor, target: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-        """Mean negative log likelihood a counted word."""
+        """Mean negative log likelihood: a label where it has one span at most (``target`` as ``value_spans.loss`` takes
+        it), else a counted word ([B, W, L] 0 outside, 1 begin, 2 inside, -1 not counted)."""
+        if self.shape.once:
+            return value_spans.loss(scores, target, last=self.shape.last).sum() / known.sum().clamp(min=1)
         if not self.shape.exclusive:
             log = self.log_probabilities(scores)
             counted = (target >= 0) & known[:, None, :]
@@ -135,7 +146,10 @@ class TaggerNetwork(nn.Module):
         return -(picked * counted).sum() / counted.sum().clamp(min=1)
 
     def log_probabilities(self, scores: torch.Tensor) -> torch.Tensor:
-        """[B, W, L, 3]: log probability that a word is outside of each label, begins or goes on with it."""
+        """Where a label has one value at most, [B, W, L, M]: log probability that it has its first word here and m
+        further ones; else [B, W, L, 3]: that a word is outside of each label, begins or goes on with it."""
+        if self.shape.once:
+            return value_spans.log_probabilities(scores, last=self.shape.last)
         if not self.shape.exclusive:
             return torch.cat([torch.zeros_like(scores[..., :1]), scores], dim=-1).log_softmax(-1)
         inner = self._rivals(scores)[..., 1:].view_as(scores)

@@ -21,6 +21,7 @@ from mining.extraction.calibration import Calibration, calibrate
 from mining.extraction.encoders import load_encoder
 from mining.extraction.examples import Example, overlap_share
 from mining.extraction.fine_tuning import FineTuning, Pace
+from mining.extraction.last_values import says_last
 from mining.extraction.lexicon import Lexicon
 from mining.extraction.tagger import Found, Tagger, device_of
 from mining.extraction.tagger_batches import Item, Reader, Vocabulary, bucketed
@@ -28,7 +29,7 @@ from mining.extraction.tagger_network import Shape, TaggerNetwork
 
 _log = logging.getLogger("shopgraph.mining.tagger")
 FEW = 2000  # training texts under which networks differ more by their order than by what they learned
-MEMBERS = 3  # networks that are then blended
+MEMBERS = 3  # networks that are then averaged
 RIVALS = 0.02  # share of spans that overlap another's, from which labels are no rivals
 
 
@@ -39,9 +40,10 @@ class Options:
     ``swap``: share of texts whose values are exchanged for others of their label; ``forget``: share of texts that see
     no lexicon; ``mask``: share of tokens that are hidden; ``smooth``: how much of the averaged weights a step keeps;
     ``patience``: epochs without a better dev F1; ``hidden``: features of the BiLSTM each way, 0 for none;
-    ``exclusive``: labels are rivals for a word; None where those of the training texts hardly overlap; ``members``:
-    networks that learn from the same first weights in another order; ``soup``: their weights are averaged into one
-    network, else their probabilities, at as many times the price of reading.
+    ``exclusive``: labels are rivals for a word; None where those of the training texts hardly overlap; ``last``: labels
+    name the last of several values; None where those of the training texts do; ``members``: networks that learn from
+    the same first weights in another order; ``soup``: their weights are averaged into one network, else their
+    probabilities, at as many times the price of reading.
     """
 
     encoder: str = "all-MiniLM-L6-v2"
@@ -62,7 +64,8 @@ class Options:
     max_tokens: int = 160
     freeze_embeddings: bool = True
     once: bool = True
-    exclusive: bool | None = False
+    exclusive: bool | None = None
+    last: bool | None = None
     members: int = 1
     soup: bool = True
     hidden: int = 0
@@ -72,18 +75,19 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What an epoch came to: mean training loss, and the score of its averaged weights on dev."""
+    """What an epoch of a member came to: mean training loss, and the score of its averaged weights on dev."""
 
     number: int
     loss: float
     dev: Score
+    member: int = 0
 
     def told(self) -> str:
         """One line for a person."""
         precision, recall, f1 = _prf(self.dev)
-        return (
-            f"epoch {self.number}: loss {self.loss:.3f}, dev precision {precision:.3f} recall {recall:.3f} F1 {f1:.3f}"
-        )
+        network = f"network {self.member + 1}, " if self.member else ""
+        learned = f"{network}epoch {self.number}: loss {self.loss:.3f}"
+        return f"{learned}, dev precision {precision:.3f} recall {recall:.3f} F1 {f1:.3f}"
 
 
 def members_for(texts: int) -> int:
@@ -126,6 +130,8 @@ def train_parts(
     A held-back text is read by the networks that have not learned from it, and those findings make the calibration.
     The lexicon then counts all texts.
     """
+    texts = list({id(one): one for part in parts for side in part for one in side}.values())
+    options = _with_habits(options, texts)
     trained: list[tuple[Part, TaggerNetwork, Reader]] = []
     for member, part in enumerate(parts):
         run = _Run(*part, contexts, options, member)
@@ -137,23 +143,33 @@ def train_parts(
             tuning.keep(folder, name)
         tuning.settle()
         trained.append((part, run.network, run.reader))
-    texts, found = _held_back(trained, options.once)
+    held, found = _held_back(trained)
     calibration = calibrate(
         [
             (one.odds, one.label, _right(one.label, one.start, one.end, example))
-            for example, row in zip(texts, found, strict=True)
+            for example, row in zip(held, found, strict=True)
             for one in row
         ]
     )
     reader = trained[-1][2]
-    reader.lexicon = Lexicon.of({id(one): one for part in parts for side in part for one in side}.values())
+    reader.lexicon = Lexicon.of(texts)
     networks = [network for _, network, _ in trained]
     if options.soup:
         networks = [blended(networks)]
-    tagger = Tagger(networks, reader, once=options.once, calibration=calibration)
+    tagger = Tagger(networks, reader, calibration)
     return tagger, [
         [replace(one, confidence=calibration.confidence(one.odds, one.label)) for one in row] for row in found
     ]
+
+
+def _with_habits(options: Options, texts: Sequence[Example]) -> Options:
+    """The options with what the labels of all texts tell, so that all members are of one shape."""
+    exclusive, last = options.exclusive, options.last
+    return replace(
+        options,
+        exclusive=overlap_share(texts) < RIVALS if exclusive is None else exclusive,
+        last=options.once and (says_last(texts) if last is None else last),
+    )
 
 
 def blended(networks: Sequence[TaggerNetwork]) -> TaggerNetwork:
@@ -168,9 +184,7 @@ def blended(networks: Sequence[TaggerNetwork]) -> TaggerNetwork:
     return networks[0]
 
 
-def _held_back(
-    trained: Sequence[tuple[Part, TaggerNetwork, Reader]], once: bool
-) -> tuple[list[Example], list[list[Found]]]:
+def _held_back(trained: Sequence[tuple[Part, TaggerNetwork, Reader]]) -> tuple[list[Example], list[list[Found]]]:
     """The held-back texts, those of equal parts once, and what the networks of their parts find in them."""
     texts: list[Example] = []
     found: list[list[Found]] = []
@@ -178,7 +192,7 @@ def _held_back(
         of_part = [(network, reader) for part, network, reader in trained if part[1] is held]
         networks = [network for network, _ in of_part]
         texts += held
-        found += Tagger(networks, of_part[0][1], once=once, calibration=Calibration()).find(held)
+        found += Tagger(networks, of_part[0][1], Calibration()).find(held)
     return texts, found
 
 
@@ -197,13 +211,14 @@ class _Run:
         self.examples, self.dev, self.options, self.member = examples, dev, options, member
         vocabulary = Vocabulary.of(contexts)
         encoder = load_encoder(options.encoder, folder=options.encoders)
-        exclusive = options.exclusive if options.exclusive is not None else overlap_share(examples) < RIVALS
-        shape = Shape(len(vocabulary.labels), len(vocabulary.contextual), exclusive, hidden=options.hidden)
+        sizes = len(vocabulary.labels), len(vocabulary.contextual)
+        habits = {"exclusive": bool(options.exclusive), "once": options.once, "last": bool(options.last)}
+        shape = Shape(*sizes, **habits, hidden=options.hidden)
         self.network = TaggerNetwork(encoder, shape).to(device_of(options.device))
         if options.freeze_embeddings:
             encoder.model.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
         self.reader = Reader(encoder, vocabulary, Lexicon.of(examples), options.max_tokens)
-        self.tagger = Tagger([self.network], self.reader, once=options.once, calibration=Calibration())
+        self.tagger = Tagger([self.network], self.reader, Calibration())
         self.read_dev = self.tagger.read(dev)
         self.network.halved = native_bfloat16(options.device)
         steps = -(-len(examples) // (options.batch * options.accumulate)) * options.epochs
@@ -234,15 +249,15 @@ class _Run:
         return self.reader.masked(item, options.mask, random)
 
     def _loss(self, items: Sequence[Item]) -> torch.Tensor:
-        batch = self.reader.batch(items, targets=True).to(self.tagger.device)
-        assert batch.target is not None
-        return self.network.loss(self.network(batch), batch.target, batch.known)
+        batch = self.reader.batch(items).to(self.tagger.device)
+        target = self.reader.value_targets(items) if self.options.once else self.reader.word_targets(items)
+        return self.network.loss(self.network(batch), target.to(self.tagger.device), batch.known)
 
     def _measure(self, loss: float) -> Epoch:
         with self.tuning.averaged():
             score = score_of(self.tagger, self.dev)
         self.tuning.measured(score.f1)
-        done = Epoch(self.tuning.epoch, loss, score)
+        done = Epoch(self.tuning.epoch, loss, score, self.member)
         _log.info(done.told())
         return done
 
@@ -258,7 +273,7 @@ def score_of(tagger: Tagger, examples: Sequence[Example]) -> Score:
     gold, told = 0, []
     for example, row in zip(examples, tagger.find(examples), strict=True):
         told += [(one.confidence, _right(one.label, one.start, one.end, example)) for one in row]
-        gold += len({span.label for span in example.spans}) if tagger.once else len(example.spans)
+        gold += len({span.label for span in example.spans}) if tagger.shape.once else len(example.spans)
     told.sort(key=lambda pair: -pair[0])
     best, right = Score(0, 0, gold), 0
     for count, (confidence, is_right) in enumerate(told, 1):

@@ -117,7 +117,7 @@ class OpinionModel:
         with torch.inference_mode():
             for some in bucketed([len(items[number].tokens) for number in readable], READ_AT_ONCE, None):
                 at = [readable[number] for number in some]
-                batch = self.reader.batch([items[number] for number in at], targets=False).to(self.device)
+                batch = self.reader.batch([items[number] for number in at]).to(self.device)
                 read = [_probable(network(batch)[1]) for network in self.networks]
                 for row, number in enumerate(at):
                     found[number] = self._averaged([one[row] for one in read], items[number])

@@ -216,7 +216,7 @@ class _Run:
         for first in range(0, len(at), size):
             part = at[first : first + size]
             items = [self.items[i] for i in part]
-            batch = self.model.reader.batch(items, targets=False).to(self.model.device)
+            batch = self.model.reader.batch(items).to(self.model.device)
             wanted = targets_of(items, [self.learned[i] for i in part], self.model.polarities, self.model.categories)
             own = sum(len(item.kept) for item in items)
             yield self.network.loss(batch, wanted.to(self.model.device)) * (own / max(1, words))

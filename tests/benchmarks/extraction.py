@@ -233,8 +233,7 @@ def print_set(asked: argparse.Namespace) -> bool:
 
 
 def _print_attributes(asked: argparse.Namespace) -> None:
-    from mining.extraction.attribute_model import fit  # PyTorch: seconds that the fixtures need not wait for
-    from mining.extraction.tagger_training import Options
+    from mining.extraction.attribute_model import attribute_options, fit  # PyTorch: seconds that fixtures need not wait
 
     raw, wanted = beside(asked.train, None)
     rows, tests = read_rows(raw, labels=True), read_rows(asked.test, labels=True)
@@ -249,7 +248,7 @@ def _print_attributes(asked: argparse.Namespace) -> None:
     with Spent("training"):
         model = fit(
             rows,
-            _options(asked, Options(encoder=encoder_for(rows))),
+            _options(asked, attribute_options(rows, asked.encoder or encoder_for(rows))),
             schema=schema,
             dev=read_rows(asked.dev, labels=True) if asked.dev else (),
             wanted=read_rows(wanted, labels=True) if wanted else (),

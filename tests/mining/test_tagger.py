@@ -49,6 +49,17 @@ def test_it_learns_values_of_new_texts(trained: Tagger) -> None:
     assert told(trained, "blue shoes 52 by acme", "Shoes")["Size"] == "52"
 
 
+def test_of_several_values_it_says_the_last_where_labels_do(options: Options, tmp_path: Path) -> None:
+    pairs = [(one, two) for one in (*COLORS, "black") for two in (*COLORS, "black") if one != two]
+    texts = [f"{brand} mug {one} or {two}" for one, two in pairs for brand in BRANDS]
+    last = [labelled(text, "Mugs", {"Color": [text.split()[-1]]}) for text in texts]
+    tagger = train(last, last[:6], CONTEXTS, replace(options, epochs=10))
+    assert tagger.shape.last
+    assert told(tagger, "acme mug green or red", "Mugs") == {"Color": "red"}
+    tagger.save(tmp_path)
+    assert Tagger.load(tmp_path).shape == tagger.shape
+
+
 def test_a_category_never_gets_an_attribute_that_it_does_not_have(trained: Tagger) -> None:
     (row,) = trained.find([Example("acme red mug 40", "Mugs")])
     assert {one.label for one in row} <= {"Brand", "Color"}

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from mining.extraction.calibration import calibrate, calibration_error, reliability
 from mining.extraction.examples import Example, Span, labelled, overlap_share, words_of
+from mining.extraction.last_values import says_last
 from mining.extraction.lexicon import Lexicon
-from mining.extraction.span_decoding import Candidate, candidates, chosen
+from mining.extraction.span_decoding import Candidate, candidates, chosen, surest
 
 
 def words(text: str) -> list[str]:
@@ -87,15 +88,42 @@ def test_nothing_is_found_in_nothing() -> None:
 
 def test_what_can_stand_together() -> None:
     found = [Candidate(0, 0, 1, 3.0), Candidate(1, 1, 1, 2.0), Candidate(0, 3, 3, 1.0), Candidate(1, 4, 4, 0.5)]
-    assert chosen(found, once=True, exclusive=True) == [found[0], found[3]]
-    assert chosen(found, once=True, exclusive=False) == [found[0], found[1]]
-    assert chosen(found, once=False, exclusive=True) == [found[0], found[2], found[3]]
+    assert chosen(found, exclusive=True) == [found[0], found[2], found[3]]
+    assert chosen(found, exclusive=False) == found
 
 
 def test_two_entities_side_by_side_are_likelier_than_one_over_both() -> None:
     found = [Candidate(0, 0, 3, 9.0), Candidate(0, 0, 1, 6.0), Candidate(0, 2, 3, 5.0), Candidate(0, 5, 5, -1.0)]
-    assert chosen(found, once=False, exclusive=False) == found[1:]
-    assert chosen(found, once=True, exclusive=False) == [found[0]]
+    assert chosen(found, exclusive=False) == found[1:]
+
+
+def test_of_each_label_the_likeliest_span_is_taken() -> None:
+    share = np.full((3, 2, 2), 1e-9)  # first word, label, further words
+    share[1, 0], share[2, 0, 0], share[0, 1, 1] = (0.25, 0.5), 0.1, 0.75
+    assert surest(np.log(share)) == [
+        Candidate(1, 0, 1, pytest.approx(math.log(3))),
+        Candidate(0, 1, 2, pytest.approx(0.0)),
+    ]
+    assert surest(np.log(np.full((3, 2, 2), 1e-9))) == []
+    assert surest(np.zeros((0, 3, 0))) == []
+
+
+def mugs(*titles: str) -> list[Example]:
+    """Titles whose label "Trait" is their last word."""
+    return [labelled(title, "Mugs", {"Trait": [title.split()[-1]]}) for title in titles]
+
+
+TRAITS = ("vegan", "light", "safe", "strong", "plain")
+
+
+def test_labels_that_name_the_last_of_several_values() -> None:
+    pairs = [(one, two) for one in TRAITS for two in TRAITS if one != two]
+    assert says_last(mugs(*(f"mug {one} and {two}" for one, two in pairs)))
+    first = [labelled(f"mug {one} and {two}", "Mugs", {"Trait": [one]}) for one, two in pairs]
+    assert not says_last(first)
+    assert not says_last(first[:10] + mugs(*(f"mug {one} and {two}" for one, two in pairs[10:])))
+    assert not says_last(mugs(*(f"mug {one}" for one in TRAITS * 9)))  # no text has two
+    assert not says_last([])
 
 
 def test_calibration_finds_the_temperature_that_was_used() -> None:
