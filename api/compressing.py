@@ -1,4 +1,4 @@
-"""``shopgraph compress``: a trained model in 8 bits, its vocabulary cut to a shop's texts, and what that costs."""
+"""``shopgraph compress``: a trained model in 8 bits, fewer networks, a vocabulary cut to texts; and what that costs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Compress:
     """``texts``: files of products that the model is to read; without them its vocabulary stays whole. ``keep``: the
-    pieces that these are cut into, or all of their writing systems. ``check``: labelled products to measure on."""
+    pieces that these are cut into, or all of their writing systems. ``networks``: how many of those that are averaged
+    stay, None for the usual number. ``check``: labelled products to measure on."""
 
     model: Path
     out: Path
     texts: Sequence[Path] = ()
     keep: Literal["texts", "scripts"] = "texts"
+    networks: int | None = None
     check: Path | None = None
     device: str = "cpu"
 
@@ -30,10 +32,12 @@ def compress(asked: Compress) -> dict[str, Any]:
 
     texts = [text for path in asked.texts for row in read_rows(path, labels=False) for text in row.texts.values()]
     rows = read_rows(asked.check, labels=True) if asked.check else []
-    made = compression.compress(asked.model, asked.out, texts=texts, keep=asked.keep)
+    networks = compression.NETWORKS if asked.networks is None else asked.networks
+    made = compression.compress(asked.model, asked.out, texts=texts, keep=asked.keep, networks=networks)
     sizes = {"bytes": made.bytes_after, "bytes_full": made.bytes_before}
     pieces = {"pieces": made.pieces_after, "pieces_full": made.pieces_before}
-    return {"out": str(asked.out), **sizes, **pieces, **(_measured(asked, rows) if rows else {})}
+    kept = {"networks": made.networks_after, "networks_full": made.networks_before}
+    return {"out": str(asked.out), **sizes, **pieces, **kept, **(_measured(asked, rows) if rows else {})}
 
 
 def _measured(asked: Compress, rows: Any) -> dict[str, Any]:
@@ -67,7 +71,8 @@ def told(report: Mapping[str, Any]) -> str:
     """Lines for a person."""
     size, before = report["bytes"] / 1e6, report["bytes_full"] / 1e6
     pieces = f"{report['pieces']:,} of {report['pieces_full']:,} pieces of the vocabulary"
-    lines = [f"{report['out']}: {size:.1f} MB of {before:.1f}, {pieces}"]
+    networks = f"{report['networks']} of {report['networks_full']} networks"
+    lines = [f"{report['out']}: {size:.1f} MB of {before:.1f}, {pieces}, {networks}"]
     if "full" in report:
         full, small = report["full"], report["compressed"]
         loss = {name: full[name] - small[name] for name in ("lenient_f1", "strict_f1")}

@@ -124,6 +124,9 @@ def compress(
         Literal["texts", "scripts"],
         typer.Option("--vocabulary", help="With --texts: keep the pieces that they need, or all of their scripts."),
     ] = "texts",
+    networks: Annotated[
+        int | None, typer.Option("--networks", min=1, help="Of several averaged networks keep so many, else two.")
+    ] = None,
     check: Annotated[
         Path | None, typer.Option("--check", help="Labelled products (JSONL) to print loss and speed on.")
     ] = None,
@@ -133,6 +136,8 @@ def compress(
     """Make a trained small model small and fast: 8-bit weights, a vocabulary cut to your texts. Reads as before."""
     from api import compressing
 
-    asked = compressing.Compress(model, out, texts=texts or [], keep=vocabulary, check=check, device=device)
+    asked = compressing.Compress(
+        model, out, texts=texts or [], keep=vocabulary, networks=networks, check=check, device=device
+    )
     result = compressing.compress(asked)
     told(result, as_json, compressing.told(result))

@@ -53,8 +53,7 @@ def candidates(
     """
     every = thorough or len(data.items) <= CHEAP
     found = [*_closed_forms(data, ordered, every=every), *_of_facts(data, every=every)]
-    found += [Lae(regularisation=0.4)] if thorough else []
-    found += [Slist(100.0)] if thorough and ordered and len(data.items) <= LARGEST_DENSE else []
+    found += _larger(data, ordered) if thorough else []
     found += [_network(name, data) for name in networks if ordered or name != "sasrec"]
     return [_running(reseeded(model, seed), run) for model in found]
 
@@ -90,6 +89,13 @@ def _of_facts(data: Dataset, *, every: bool) -> list[Model]:
         return []
     found: list[Model] = [Coupling(), Lae(facts=1.0), Lae(facts=4.0)]
     return [*found, Ease(100.0, facts=4.0)] if every and len(data.items) <= LARGEST_DENSE else found
+
+
+def _larger(data: Dataset, ordered: bool) -> list[Model]:
+    """Settings that cost more, or that only some logs like."""
+    found: list[Model] = [Lae(regularisation=0.4)]
+    found += [Als(256, alpha=40.0)] if find_spec("implicit") is not None else []
+    return [*found, Slist(100.0)] if ordered and len(data.items) <= LARGEST_DENSE else found
 
 
 def _network(name: str, data: Dataset) -> Model:

@@ -1,4 +1,4 @@
-"""A trained small model made small: its weights in 8 bits, its vocabulary cut down to the texts it is to read.
+"""A trained small model made small: weights in 8 bits, fewer of its networks, a vocabulary cut to what it is to read.
 
 Works on the folder that ``Tagger.save`` writes, whatever network lies in it; the result is a folder that
 ``Tagger.load`` reads as it reads the other. The model that was given stays as it is.
@@ -21,41 +21,52 @@ from mining.extraction.int8_weights import packed
 from mining.extraction.tagger import INT8, MANIFEST, MODEL, TOKENIZER, WEIGHTS
 from mining.extraction.vocabulary_pruning import Keep, Pruned, prune, texts_with
 
+NETWORKS = 2  # what a further one adds to F1 is small, and reading costs as much again
 _IDS = ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id", "mask_token_id")
 
 
 @dataclass(frozen=True, slots=True)
 class Compressed:
-    """What compressing came to: bytes of the whole folders, and pieces of the vocabulary."""
+    """What compressing came to: bytes of the whole folders, pieces of the vocabulary, networks that are averaged."""
 
     folder: Path
     bytes_before: int
     bytes_after: int
     pieces_before: int
     pieces_after: int
+    networks_before: int
+    networks_after: int
 
 
-def compress(folder: Path, out: Path, *, texts: Sequence[str] = (), keep: Keep = "texts") -> Compressed:
-    """Write the compressed model of ``folder`` to ``out``.
+def compress(
+    folder: Path, out: Path, *, texts: Sequence[str] = (), keep: Keep = "texts", networks: int = NETWORKS
+) -> Compressed:
+    """Write the compressed model of ``folder`` to ``out``, with at most so many of its networks: the first.
 
     ``texts``: what the model is to read; its vocabulary is cut down to them as ``keep`` says, and stays whole where
     there are none. Raises SourceError where ``folder`` holds no finished model, ConfigurationError where it is
-    compressed already, ``out`` is the same folder, or the vocabulary is of a kind that cannot be cut.
+    compressed already, ``out`` is the same folder, no network is to be kept, or the vocabulary is of a kind that cannot
+    be cut.
     """
+    if networks < 1:
+        raise ConfigurationError(f"{networks} networks are to be kept; expected 1 or more")
     if out.resolve() == folder.resolve():
         raise ConfigurationError(f"{out}: is the model itself, which is kept; name another folder")
     manifest, tokenizer, state = _read(folder)
     if can_read(manifest["config"]):
         state = {name: value for name, value in state.items() if ".encoder.pooler." not in name}  # nobody reads it
+    members = int(manifest["members"])
+    kept = min(networks, members)
+    state = {name: value for name, value in state.items() if int(name.partition(".")[0]) < kept}
     before = int(manifest["config"]["vocab_size"])
     if texts:
         shown = texts_with(manifest["contexts"], texts, lowercase=manifest["lowercase"])
         pruned = prune(tokenizer, shown, keep)
         state, tokenizer = _fewer_rows(state, pruned, before), pruned.tokenizer
         manifest["config"] = _config(manifest["config"], pruned)
-    _write(folder, out, {**manifest, WEIGHTS: INT8}, tokenizer, packed(state))
+    _write(folder, out, {**manifest, WEIGHTS: INT8, "members": kept}, tokenizer, packed(state))
     after = int(manifest["config"]["vocab_size"])
-    return Compressed(out, bytes_of(folder), bytes_of(out), before, after)
+    return Compressed(out, bytes_of(folder), bytes_of(out), before, after, members, kept)
 
 
 def bytes_of(folder: Path) -> int:

@@ -51,10 +51,11 @@ def _measure(asked: argparse.Namespace) -> None:
     with TemporaryDirectory() as scratch:
         for name, given in (("whole vocabulary", []), (f"cut to {len(texts)} texts", texts)):
             folder = Path(scratch) / name.replace(" ", "-")
-            made = compress(asked.model, folder, texts=given)
+            made = compress(asked.model, folder, texts=given, networks=asked.networks)
             print(f"8 bits, {name}: {made.bytes_after / 1e6:.1f} MB on disk (full {made.bytes_before / 1e6:.1f}), ")
             print(
-                f"  {made.pieces_after:,} of {made.pieces_before:,} pieces; {_memory(folder, asked.test)} MB of memory"
+                f"  {made.pieces_after:,} of {made.pieces_before:,} pieces, {made.networks_after} of "
+                f"{made.networks_before} networks; {_memory(folder, asked.test)} MB of memory"
             )
             full, small = AttributeModel.load(asked.model), AttributeModel.load(folder)
             if asked.arithmetic:
@@ -79,6 +80,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--model", type=Path, required=True, help="folder of a trained model, 32 bits")
     parser.add_argument("--test", type=Path, required=True, help="labelled products to read")
     parser.add_argument("--texts", type=Path, nargs="*", default=[], help="products that the vocabulary is cut to")
+    parser.add_argument("--networks", type=int, default=2, help="of those that are averaged, how many stay")
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--times", type=int, default=4, help="how often the file is read in a run")

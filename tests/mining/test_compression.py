@@ -1,6 +1,7 @@
 """A compressed model reads as the full one: weights in 8 bits, fewer pieces, other arithmetic, the same values."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from mining.extraction.arithmetic import Int8Linear, adapt, fastest
 from mining.extraction.attribute_model import AttributeModel, fit
 from mining.extraction.attribute_rows import Row
 from mining.extraction.bert import Bert, can_read
-from mining.extraction.compression import compress
+from mining.extraction.compression import NETWORKS, compress
 from mining.extraction.compression_loss import compare
 from mining.extraction.int8_weights import packed, size, unpacked
 from mining.extraction.reading_ahead import PART, in_parts
@@ -136,11 +137,28 @@ def test_a_compressed_model_says_the_same(full: Path, tmp_path: Path, arithmetic
     assert [a.plain() for a in small.extract(ROWS)] == [a.plain() for a in model.extract(ROWS)]
 
 
+def test_the_first_of_several_networks_stay(full: Path, tmp_path: Path) -> None:
+    model = AttributeModel.load(full)
+    tagger = model.tagger
+    model.tagger = type(tagger)([deepcopy(one) for one in tagger.networks * 3], tagger.reader, tagger.calibration)
+    model.save(tmp_path / "three")
+    made = compress(tmp_path / "three", tmp_path / "small")
+    assert (made.networks_before, made.networks_after) == (3, NETWORKS)
+    one = compress(tmp_path / "three", tmp_path / "one", networks=1)
+    assert one.networks_after == len(AttributeModel.load(tmp_path / "one").tagger.networks) == 1
+    assert one.bytes_after < made.bytes_after
+    small = AttributeModel.load(tmp_path / "small")
+    assert len(small.tagger.networks) == NETWORKS
+    assert [answer.plain() for answer in small.extract(ROWS)] == [answer.plain() for answer in model.extract(ROWS)]
+
+
 def test_what_cannot_be_compressed_is_said(full: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="name another folder"):
         compress(full, full)
     with pytest.raises(SourceError, match="train it first"):
         compress(tmp_path, tmp_path / "small")
+    with pytest.raises(ConfigurationError, match="0 networks are to be kept; expected 1 or more"):
+        compress(full, tmp_path / "small", networks=0)
     compress(full, tmp_path / "small")
     assert json.loads((full / "manifest.json").read_text("utf-8")).get("weights") is None
     with pytest.raises(ConfigurationError, match="compressed already"):
