@@ -94,7 +94,7 @@ def _of_facts(data: Dataset, *, every: bool) -> list[Model]:
 def _larger(data: Dataset, ordered: bool) -> list[Model]:
     """Settings that cost more, or that only some logs like."""
     found: list[Model] = [Lae(regularisation=0.4)]
-    found += [Als(256, alpha=40.0)] if find_spec("implicit") is not None else []
+    found += [Als(400, regularisation=10.0, alpha=40.0)] if find_spec("implicit") is not None else []
     return [*found, Slist(100.0)] if ordered and len(data.items) <= LARGEST_DENSE else found
 
 
