@@ -107,9 +107,10 @@ def trained(
     dev = read_rows(asked.dev, labels=True) if asked.dev else []
     allowed = schema.names(row.category for row in [*rows, *dev]) if schema else schema_of([*rows, *dev])
     more = in_names(read_rows(asked.more, labels=True), allowed) if asked.more else []
+    usual = attribute_options([*rows, *more], asked.encoder or encoder_for(rows))
     if asked.more and not dev:
         rows, dev = cut(rows, asked.seed)  # the same rows judge the old model and the new one
-    usual = attribute_options(rows, asked.encoder or encoder_for(rows))
+    old = _earlier(asked) if asked.more else None
     chosen = replace(
         usual,
         encoders=asked.encoders,
@@ -117,11 +118,15 @@ def trained(
         device=asked.device,
         seed=asked.seed,
     )
+    unfinished = asked.model / "unfinished" if asked.model else None
     curve: Curve = []
 
     def heard(epoch: "Epoch") -> None:
         if epoch.member == 0:  # further networks learn like the first
             curve.append(point(epoch))
+            if unfinished:  # kept as the training goes on, for one that is killed in a further network
+                earlier = [one for one in read_curve(unfinished) if one["epoch"] < curve[0]["epoch"]]
+                write_json(unfinished / CURVE, [*earlier, *curve])
         tell(epoch.told())
 
     model = fit(
@@ -130,17 +135,31 @@ def trained(
         schema=allowed,
         dev=dev,
         wanted=read_rows(wanted, labels=True) if wanted else (),
-        checkpoint=asked.model / "unfinished" if asked.model else None,
+        checkpoint=unfinished,
         on_epoch=heard,
     )
-    return _kept(asked.model, model, dev if asked.more else None, curve, tell) if asked.model else (model, None)
+    if asked.model is None or unfinished is None:
+        return model, None
+    return _kept(asked.model, model, old, dev if asked.more else None, read_curve(unfinished), tell)
+
+
+def _earlier(asked: Extract) -> "AttributeModel | None":
+    """The model that a new one is to replace. Read before anything is learned, so that a fault is told at once."""
+    from mining.extraction.attribute_model import ATTRIBUTES, AttributeModel
+
+    there = asked.model is not None and (asked.model / ATTRIBUTES).exists()
+    return AttributeModel.load(asked.model) if asked.model and there else None
 
 
 def _kept(
-    folder: Path, model: "AttributeModel", judges: list[Row] | None, curve: Curve, tell: Callable[[str], None]
+    folder: Path,
+    model: "AttributeModel",
+    old: "AttributeModel | None",
+    judges: list[Row] | None,
+    curve: Curve,
+    tell: Callable[[str], None],
 ) -> tuple["AttributeModel", Judgement | None]:
     """The model that the folder holds in the end: the new one, unless ``judges`` find the old one as good."""
-    old = type(model).load(folder) if judges is not None and (folder / "attributes.json").exists() else None
     verdict = None
     if judges is not None:
         verdict = judge(model, old, judges)

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from mining.errors import ConfigurationError, SourceError
 from mining.extraction.bert import can_read
 from mining.extraction.int8_weights import packed
-from mining.extraction.tagger import INT8, MANIFEST, MODEL, TOKENIZER, WEIGHTS
+from mining.extraction.tagger import FORMAT, INT8, MANIFEST, MODEL, TOKENIZER, WEIGHTS
 from mining.extraction.vocabulary_pruning import Keep, Pruned, prune, texts_with
 
 NETWORKS = 2  # what a further one adds to F1 is small, and reading costs as much again
@@ -80,6 +80,8 @@ def _read(folder: Path) -> tuple[dict[str, Any], str, dict[str, torch.Tensor]]:
         tokenizer, state = (folder / TOKENIZER).read_text("utf-8"), load_file(folder / MODEL)
     except (OSError, ValueError, SafetensorError) as error:
         raise SourceError(f"{folder}: holds no finished small model ({error}); train it first") from error
+    if manifest.get("format") != FORMAT:
+        raise SourceError(f"{folder}: a model of format {manifest.get('format')}, expected {FORMAT}; train anew")
     if manifest.get(WEIGHTS) == INT8:
         raise ConfigurationError(f"{folder}: is compressed already; name the model that was trained")
     return manifest, tokenizer, state

@@ -6,7 +6,7 @@ list and of its neighbours (``second``: stacked generalisation, Wolpert 1992) â†
 the threshold. Trained by ``mining.extraction.judge_training``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -66,9 +66,15 @@ class Judge:
         """Raises SourceError where the file is no judge."""
         try:
             with np.load(path, allow_pickle=False) as kept:
-                arrays = {name: kept[name] for name in NAMES}
+                judge = cls._of({name: kept[name] for name in NAMES})
+            if len(judge.network.hidden) != judge.vectors.inputs:
+                raise ValueError(f"{len(judge.network.hidden)} inputs, expected {judge.vectors.inputs}")
         except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError) as error:
             raise SourceError(f"{path}: not the weights of a judge ({error}); train one again") from error
+        return judge
+
+    @classmethod
+    def _of(cls, arrays: Mapping[str, Any]) -> "Judge":
         words = bytes(arrays["words"]).decode("utf-8").split()
         classes = dict(zip(words, zip(arrays["coarse"].tolist(), arrays["fine"].tolist(), strict=True), strict=True))
         hidden = arrays["hidden"] * arrays["hidden_scale"]
@@ -85,7 +91,7 @@ class Judge:
         )
 
     def verdicts(self, words: Words, marks: Sequence[Mark]) -> list[Verdict]:
-        """The relations that a text states in the order of their places, none twice and none overlapping another."""
+        """The relations that a text states in the order of their places, none overlapping another."""
         sight = Sight.of(words, self.classes, marks)
         if not sight.chunks:
             return []
@@ -94,7 +100,7 @@ class Judge:
         for at, each in enumerate(sure[:, 1:].tolist()):
             verdict = self._verdict(sight, at, each)
             found += [verdict] if verdict else _trusted(sight.marks[at], each)
-        return _once(_apart(found, len(words.lower)), words)
+        return _apart(found, len(words.lower))
 
     def _verdict(self, sight: Sight, at: int, each: Sequence[float]) -> Verdict | None:
         """The likeliest relation of a chunk, where relation and cut are both right at the threshold or above."""
@@ -219,7 +225,7 @@ def _trusted(marks: Sequence[Mark], each: Sequence[float]) -> list[Verdict]:
     return [Verdict(mark.relation, mark.start, mark.end, round(p, 3)) for mark, p in likely if p >= TRUSTED]
 
 
-def _once(found: Sequence[Verdict], words: Words) -> list[Verdict]:
+def once(found: Sequence[Verdict], words: Words) -> list[Verdict]:
     """The first of those that say the same; a plural says no more."""
     kept: dict[tuple[str, ...], Verdict] = {}
     for one in found:

@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mining.evaluation import RELATIONS
 from mining.extraction.judge_features import Sight, hashed, kinds_of, shape
 from mining.extraction.kinds import is_model
 
@@ -78,13 +77,6 @@ def inputs_of(sight: Sight, vectors: Vectors) -> Floats:
         seen[at, (PLACES - 1) * size : PLACES * size] = named
         seen[at, [PLACES * size + bucket for bucket in hashed(_kinds(sight, at), KIND_BITS)]] = 1
     return seen
-
-
-def untrained(vectors: Vectors, units: int = 1) -> Network:
-    """A network that finds nothing likelier than another; for tests and for texts without vectors."""
-    zero = np.zeros((vectors.inputs, units), np.float32)
-    classes = len(RELATIONS) + 1
-    return Network(zero, zero[0], np.zeros((units, classes), np.float32), np.zeros(classes, np.float32))
 
 
 def _groups(sight: Sight, at: int, of: Sequence[int]) -> Iterator[list[int]]:

@@ -199,7 +199,10 @@ def _carried(
         label = max(labels, key=lambda one: _held(one, *inside), default=None)
         if label is not None and _held(label, *inside) >= HELD:
             carried[at] = label
-    for label in set(labels) - set(carried.values()):
+    done = set(carried.values())
+    for label in labels:
+        if label in done:
+            continue
         nearest = max(
             ((max(_iou(label, *span) for span in read), -at) for at, read in enumerate(spans)), default=(0, 0)
         )

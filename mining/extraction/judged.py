@@ -10,7 +10,7 @@ from spacy.tokens import Doc, Span
 
 from kg.schema import SHOP, Schema
 from kg.types import Document
-from mining.extraction.judge import Judge, shipped
+from mining.extraction.judge import Judge, once, shipped
 from mining.extraction.judge_features import Mark
 from mining.extraction.kinds import Words
 from mining.extraction.rules import ASIDE, SURENESS, RuleExtractor, words_of
@@ -31,13 +31,14 @@ class Judging:
         words = words_of(doc)
         foreign = {words.sentence[at] for at, word in enumerate(words.text) if _CHINESE.search(word)}
         kept = [span for span in doc.spans["shop_relations"] if words.sentence[span.start] in foreign]
+        seen = self._judge.verdicts(words, marks_of(doc))
+        likely = [verdict for verdict in seen if words.sentence[verdict.start] not in foreign]
         said, sureness = [], {}
-        for verdict in self._judge.verdicts(words, marks_of(doc)):
-            if words.sentence[verdict.start] not in foreign:
-                span = Span(doc, verdict.start, verdict.end, label=verdict.relation, span_id=RULE)
-                said.append(span)
-                sureness[span.start_char, span.end_char] = verdict.confidence
-        found = {place for span in said for place in range(span.start, span.end)}
+        for verdict in once(likely, words):
+            span = Span(doc, verdict.start, verdict.end, label=verdict.relation, span_id=RULE)
+            said.append(span)
+            sureness[span.start_char, span.end_char] = verdict.confidence
+        found = {place for verdict in likely for place in range(verdict.start, verdict.end)}
         doc.user_data[ASIDE] += list(_overruled(doc, words, foreign, found))
         doc.spans["shop_relations"] = sorted([*kept, *said], key=lambda span: (span.start_char, span.end_char))
         doc.user_data[SURENESS] = sureness

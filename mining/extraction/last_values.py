@@ -29,7 +29,9 @@ def _ahead(examples: Sequence[Example]) -> Iterator[bool]:
     for example, words in read:
         for span in example.spans:
             labels[example.context, phrase_of(span, words)][span.label] += 1
-        texts.update((example.context, phrase) for phrase in {phrase for _, phrase in phrases_in(words)})
+    for example, words in read:  # of what was labelled alone: all phrases of long texts would fill the memory
+        keys = {(example.context, phrase) for _, phrase in phrases_in(words)}
+        texts.update(key for key in keys if key in labels)
     for example, words in read:
         told = {span.label: span for span in example.spans}
         own = {phrase_of(span, words) for span in example.spans}

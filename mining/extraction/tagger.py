@@ -34,6 +34,7 @@ FORMAT = 3
 MODEL, MANIFEST, LEXICON, TOKENIZER = "model.safetensors", "manifest.json", "lexicon.json", "tokenizer.json"
 WEIGHTS, INT8 = "weights", "int8"  # in the manifest of a compressed model
 READ_AT_ONCE = 64
+CELLS = 200_000  # texts × words × labels of a batch whose every span is scored: 400 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Tagger:
         for network in self.networks:
             network.eval()
         with torch.inference_mode():
-            for at in bucketed([len(item.tokens) for item in items], READ_AT_ONCE, None):
+            for at in bucketed([len(item.tokens) for item in items], self._at_once(items), None):
                 batch = self.reader.batch([items[i] for i in at]).to(self.device)
                 each = torch.stack([network.log_probabilities(network(batch)) for network in self.networks])
                 mean = each.double().logsumexp(0) - math.log(len(self.networks))
@@ -85,6 +86,14 @@ class Tagger:
                 for row, i in enumerate(at):
                     found[i] = self._found(items[i], log[row])
         return found
+
+    def _at_once(self, items: Sequence[Item]) -> int:
+        """Texts of a batch: fewer where they are long and have many labels, for whole spans fill memory."""
+        if not self.shape.once or not items:
+            return READ_AT_ONCE
+        words = max(len(item.kept) for item in items)
+        labels = max(len(self.reader.vocabulary.of_context(item.example.context)) for item in items)
+        return max(1, min(READ_AT_ONCE, CELLS // max(1, words * labels)))
 
     def _found(self, item: Item, log: Any) -> list[Found]:
         names = self.reader.vocabulary.of_context(item.example.context)

@@ -285,7 +285,10 @@ def score_of(tagger: Tagger, examples: Sequence[Example]) -> Score:
 
 
 def _right(label: str, start: int, end: int, example: Example) -> bool:
-    return any(s.label == label and s.start == start and s.end == end for s in example.spans)
+    """Whether a value of the label stands there: labelled there, or as one that is labelled elsewhere in the text."""
+    said = {example.text[span.start : span.end] for span in example.spans if span.label == label}
+    places = [(s.start, s.end) for s in example.spans if s.label == label] + list(example.unsure)
+    return (start, end) in places and example.text[start:end] in said
 
 
 def _prf(score: Score) -> tuple[float, float, float]:

@@ -53,10 +53,11 @@ def loss(scores: torch.Tensor, target: torch.Tensor, *, last: bool) -> torch.Ten
     """
     before, total = _readings(scores, last=last)
     first, final = target.unbind(-1)
-    if last:  # what is left open before a value takes no word of another one
+    if last:  # what is left open before a value takes no word of another label's
         words = torch.arange(scores.shape[1], device=scores.device)
-        taken = ((first[..., None] <= words) & (words <= final[..., None])).flatten(1, 2).any(1)
-        before, _ = _readings(scores.masked_fill(taken[:, :, None, None], NEVER), last=True)
+        own = ((first[..., None] <= words) & (words <= final[..., None])).any(2)
+        others = own.sum(1, keepdim=True) - own.long() > 0
+        before, _ = _readings(scores.masked_fill(others.transpose(1, 2)[..., None], NEVER), last=True)
     begin, inside, end = scores.unbind(-1)
     summed = inside.cumsum(1)
     told = _at(before + begin - summed, first) + _at(summed + end, final)

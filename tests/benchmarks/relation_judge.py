@@ -36,7 +36,7 @@ def vectors_of(data: Path, unseen: Sequence[Path]) -> Vectors:
 def print_folds(
     rows: Sequence[Labelled], texts: Sequence[Text], given: Sequence[Example], vectors: Vectors, folds: int
 ) -> None:
-    """Micro scores of every text by a judge that has not seen it; for all, and for the files they come from."""
+    """Micro scores of every text by a judge that has not seen it, at each threshold."""
     fold = [int(hashlib.sha256(str(row.id).encode()).hexdigest(), 16) % folds for row in rows]
     classes = word_classes(vectors)
     judges = [

@@ -16,7 +16,7 @@ from kg.types import Document
 from mining.errors import SourceError
 from mining.evaluation import Label
 from mining.extraction.candidates import LONGEST, Chunk, chunks, readings
-from mining.extraction.judge import Judge, agreement, shipped, softmax
+from mining.extraction.judge import Judge, agreement, once, shipped, softmax
 from mining.extraction.judge_features import Sight, chunk_features, hashed, kinds_of
 from mining.extraction.judge_network import PLACES, Vectors, averaged, inputs_of
 from mining.extraction.judge_network_training import NetworkOptions, train_network
@@ -165,8 +165,16 @@ def test_it_learns_from_labels_and_is_the_same_after_it_was_kept(taught: Judge, 
 
 def test_what_is_said_twice_is_one_relation(taught: Judge) -> None:
     some = words("Thing 9\nA nice red thing, zum paper. A nice red thing, zum papers. A nice red thing, zum old tin.")
-    found = [said(some, one.start, one.end) for one in taught.verdicts(some, [])]
-    assert found == ["paper", "old tin"]
+    found = taught.verdicts(some, [])
+    assert [said(some, one.start, one.end) for one in found] == ["paper", "papers", "old tin"]
+    assert [said(some, one.start, one.end) for one in once(found, some)] == ["paper", "old tin"]
+
+
+def test_what_rules_read_twice_is_no_unlikely_thing_the_second_time() -> None:
+    text = "Phone case\nCompatible with iPhone 12. Soft and thin. Compatible with iPhone 12."
+    (extraction,) = JudgedExtractor().extract([Document("d", "p", "product", text)])
+    assert [fact.relation for fact in extraction.facts].count("COMPATIBLE_WITH") == 1
+    assert [row.reason for row in extraction.set_aside] == []
 
 
 def test_training_twice_gives_the_same_weights(taught: Judge) -> None:

@@ -62,6 +62,13 @@ def test_the_loss_is_that_of_the_labelled_place_or_of_none(scores: torch.Tensor)
     assert float(told[0, 1]) == pytest.approx(-math.log(share[1][None]), rel=1e-4)
 
 
+def test_each_place_of_a_value_may_be_the_last_and_does_not_deny_the_others(scores: torch.Tensor) -> None:
+    target = torch.tensor([[[[0, 0], [2, 2]], [[-1, -1], [-1, -1]]]])
+    share = weights(scores[0, :, 0], last=True)
+    told = loss(scores[:1], target, last=True)
+    assert float(told[0, 0]) == pytest.approx(-math.log(share[0, 0] + share[2, 2]), rel=1e-4)
+
+
 def test_what_stands_before_the_last_value_is_left_open_but_for_the_values_of_others(scores: torch.Tensor) -> None:
     target = torch.tensor([[[[2, 3]], [[0, 0]]]])
     one = scores[0, :, 0]
