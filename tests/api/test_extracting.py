@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from api.extracting import beside, on_schema
+from api.extracting import Extract, beside, on_schema, trained
 from api.retraining import Judgement, Worth, in_names
 from kg.schema import Attribute, Schema
+from mining.errors import SourceError
 from mining.extraction.attribute_rows import Row
 
 
@@ -157,6 +159,35 @@ def test_a_retrained_model_takes_a_place_only_by_being_better(encoder: Path, tmp
     after = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
     assert (before == after) != compared["promoted"]
     assert len(lines(tmp_path / "out.jsonl")) == 3
+
+
+def test_a_training_that_dies_in_its_second_network_keeps_the_curve_of_the_first(encoder: Path, tmp_path: Path) -> None:
+    train = written(tmp_path / "train.jsonl", products(24))
+    asked = Extract(train, tmp_path / "out.jsonl", train, model=tmp_path / "model", encoder=str(encoder), epochs=2)
+
+    def die(told: str) -> None:
+        if told.startswith("network 2"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(asked, None, die)
+    heard: list[str] = []
+    trained(asked, None, heard.append)
+    assert heard
+    assert all(told.startswith("network") for told in heard), "the first network is not trained again"
+    assert [point["epoch"] for point in json.loads((tmp_path / "model/curve.json").read_text("utf-8"))] == [1, 2]
+
+
+def test_an_old_model_that_cannot_be_read_is_said_before_anything_is_learned(encoder: Path, tmp_path: Path) -> None:
+    train, model = written(tmp_path / "train.jsonl", products(24)), tmp_path / "model"
+    asked = Extract(train, tmp_path / "out.jsonl", train, model=model, encoder=str(encoder), epochs=1)
+    trained(asked, None, lambda told: None)
+    manifest = json.loads((model / "manifest.json").read_text("utf-8"))
+    (model / "manifest.json").write_text(json.dumps({**manifest, "format": 1}), "utf-8")
+    heard: list[str] = []
+    with pytest.raises(SourceError, match="a model of format 1, expected"):
+        trained(replace(asked, more=train), None, heard.append)
+    assert heard == []
 
 
 def _mean(worth: dict[str, float]) -> float:
