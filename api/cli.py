@@ -172,7 +172,7 @@ def train(
     ] = False,
     thorough: Annotated[
         bool,
-        typer.Option("--thorough", help="Try every setting in large shops too, minutes longer."),
+        typer.Option("--thorough", help="Try more settings, in small shops too, minutes longer."),
     ] = False,
     seed: SeedFlag = 0,
     as_json: JsonFlag = False,
@@ -215,6 +215,9 @@ def evaluate(
     store: StoreFlag = None,
     seed: SeedFlag = 0,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from --seed on.")] = 1,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Try the settings that train --thorough tries, minutes longer.")
+    ] = False,
     plots: Annotated[bool, typer.Option("--plots", help="Draw pictures beside the report.")] = False,
     board: Annotated[Path | None, typer.Option("--tensorboard", help="Folder for TensorBoard scalars.")] = None,
     as_json: JsonFlag = False,
@@ -223,7 +226,9 @@ def evaluate(
     from api import stages
 
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
-        report = stages.evaluate(opened, bars, seed=seed, seeds=seeds, plots=plots, scalars=board)
+        report = stages.evaluate(
+            opened, bars, seed=seed, seeds=seeds, thorough=thorough, plots=plots, scalars=board
+        )  # fmt: skip
     told(report, as_json, telling.summary("evaluate", report))
 
 

@@ -27,14 +27,16 @@ OF_THE_WHOLE = (*reporting.LISTS, "fit_seconds", "score_seconds", "failed")
 COLUMNS = (*WHO, "slice", "users", *reporting.METRICS, *OF_THE_WHOLE, *reporting.FAIRNESS)
 
 
-def evaluate(opened: Shop, bars: Bars, *, seeds: Sequence[int]) -> dict[str, Any]:
+def evaluate(opened: Shop, bars: Bars, *, seeds: Sequence[int], thorough: bool = False) -> dict[str, Any]:
     """Every model on the newest tenth of the purchases, with relations, without them and with shuffled ones, once for
-    each seed; ``unserved`` says why there is no row ``served`` where there is none."""
+    each seed; ``unserved`` says why there is no row ``served`` where there is none. ``thorough`` tries the settings
+    that a thorough training tries: else ``served`` is chosen among others than that one's choice was."""
     events = human(opened.log.table())
     choice: choosing.Choice | None = None
     unserved: str | None = None
     try:
-        choice = _choice(opened, events.filter(pc.less(events["at"], validation_time(events))), bars, seed=seeds[0])
+        before = events.filter(pc.less(events["at"], validation_time(events)))
+        choice = _choice(opened, before, bars, seed=seeds[0], thorough=thorough)
     except RecommenderError as error:  # a log too short to be cut twice: the others can be measured all the same
         unserved = str(error)
 
@@ -43,7 +45,7 @@ def evaluate(opened: Shop, bars: Bars, *, seeds: Sequence[int]) -> dict[str, Any
 
     bars.start("evaluating")
     cut = newest_cut(opened.store, events)
-    models = one_each(candidates(cut.train, seed=seeds[0]))
+    models = one_each(candidates(cut.train, seed=seeds[0], thorough=thorough))
     if choice is not None:
         models = [choice.best(model.name) or model for model in models]
     served = choice.model if choice else None
@@ -52,12 +54,12 @@ def evaluate(opened: Shop, bars: Bars, *, seeds: Sequence[int]) -> dict[str, Any
     return {**found.as_dict(), "seeds": list(seeds), "serves": served.name if served else None, "unserved": unserved}
 
 
-def _choice(opened: Shop, events: Any, bars: Bars, *, seed: int) -> choosing.Choice:
+def _choice(opened: Shop, events: Any, bars: Bars, *, seed: int, thorough: bool) -> choosing.Choice:
     bars.start("evaluating: choosing")
     cut = newest_cut(opened.store, events)
     scratch = opened.workspace.cache / "evaluating"
     scratch.mkdir(parents=True, exist_ok=True)
-    models = candidates(cut.train, seed=seed)
+    models = candidates(cut.train, seed=seed, thorough=thorough)
     choice = choosing.choose(models, cut, scratch=scratch, on_progress=lambda _: bars.advance())
     bars.finish()
     return choice

@@ -145,7 +145,10 @@ class ReasonOut(BaseModel):
     text: str = Field(description="the reason in one sentence, made of nothing but the events and facts below")
     contribution: float | None = Field(description="what exactly it adds to the score, or null where none is computed")
     events: list[EventOut]
-    facts: list[FactOut] = Field(description="those that the sentence tells, then those that say no more than these")
+    facts: list[FactOut] = Field(
+        description="those that the sentence tells, then those that say no more than these: stated from the other end, "
+        "resting on the very same evidence, or joining both to the same product between"
+    )
 
     @classmethod
     def of(cls, reason: Reason, text: str, names: dict[str, str]) -> "ReasonOut":

@@ -138,9 +138,17 @@ def train(
 
 
 def evaluate(
-    opened: Shop, bars: Bars, *, seed: int, seeds: int = 1, plots: bool = False, scalars: Path | None = None
+    opened: Shop,
+    bars: Bars,
+    *,
+    seed: int,
+    seeds: int = 1,
+    thorough: bool = False,
+    plots: bool = False,
+    scalars: Path | None = None,
 ) -> dict[str, Any]:
-    """Write ``evaluation/`` in the workspace: report.json, metrics.csv, pictures where asked; scalars where told."""
+    """Write ``evaluation/`` in the workspace: report.json, metrics.csv, pictures where asked; scalars where told.
+    ``thorough`` as the training was."""
     need("torch", "train")
     if plots:
         need("matplotlib", "plots")
@@ -148,7 +156,7 @@ def evaluate(
         need("tensorboardX", "plots")
     from api import evaluating
 
-    report = evaluating.evaluate(opened, bars, seeds=range(seed, seed + seeds))
+    report = evaluating.evaluate(opened, bars, seeds=range(seed, seed + seeds), thorough=thorough)
     whole = _keep(opened, "evaluate", report)
     written = evaluating.write(whole, opened.workspace.evaluation, plots=plots, scalars=scalars)
     return {**whole, "written": [str(path) for path in written]}

@@ -123,7 +123,7 @@ def train(
     """Choose on the validation cut, refit on everything before ``until``, put the result into service.
 
     With ``ranker`` one is trained beside the choice, and served where the same cut shows that it helps. ``thorough``
-    lets every setting compete, however large the shop.
+    lets more settings compete: every one however large the shop, and in any shop some that cost more.
 
     With a ``gate`` only what passes it; what it refuses stays on disk. The report's ``model`` is the id of what was
     trained, ``chose`` what it consists of, ``serves`` the id of what is in service now, ``memory`` the most bytes that

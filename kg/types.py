@@ -193,8 +193,8 @@ class GraphPath:
 class Reason:
     """What the user did, the facts that lead from there to the product, and what they add to its score.
 
-    ``also`` are facts between the same ends that say no more than the path does: stated from the other end, or resting
-    on the very same evidence. Their share is in the contribution.
+    ``also`` are facts that say no more than the path does: stated from the other end, resting on the very same
+    evidence, or joining both to the same product between. Their share is in the contribution.
     """
 
     events: tuple[Interaction, ...]

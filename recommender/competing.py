@@ -1,7 +1,8 @@
 """What competes to be served: one list for ``shopgraph train``, the evaluation and the benchmark of published splits.
 
-The benchmark measures what is served because nobody else says what competes. Several settings of one model have one
-name, and only the best of a name may join the sum (``choosing``).
+Nobody else says what competes, so that all three offer the same where they ask alike: the benchmark asks for the
+``thorough`` list, with networks only where they are named. Several settings of one model have one name, and only the
+best of a name may join the sum (``choosing``).
 """
 
 from collections.abc import Callable, Sequence
@@ -48,8 +49,8 @@ def candidates(
     """Baselines first, networks last, each with the settings that compete.
 
     ``ordered`` says whether histories have an order; models of order need one. ``thorough`` tries every setting in
-    large shops too, which costs minutes. ``run`` says by the name of a network where it is trained. Raises
-    ConfigurationError for a network that is none.
+    large shops too, and in shops of any size those that cost more, which takes minutes. ``run`` says by the name of a
+    network where it is trained. Raises ConfigurationError for a network that is none.
     """
     every = thorough or len(data.items) <= CHEAP
     found = [*_closed_forms(data, ordered, every=every), *_of_facts(data, every=every)]
@@ -92,10 +93,11 @@ def _of_facts(data: Dataset, *, every: bool) -> list[Model]:
 
 
 def _larger(data: Dataset, ordered: bool) -> list[Model]:
-    """Settings that cost more, or that only some logs like."""
+    """Settings that cost more, or that only some logs like; in cheap shops another SLIST is better alone and worth less
+    in a sum."""
     found: list[Model] = [Lae(regularisation=0.4)]
     found += [Als(400, regularisation=10.0, alpha=40.0)] if find_spec("implicit") is not None else []
-    return [*found, Slist(100.0)] if ordered and len(data.items) <= LARGEST_DENSE else found
+    return [*found, Slist(100.0)] if ordered and CHEAP < len(data.items) <= LARGEST_DENSE else found
 
 
 def _network(name: str, data: Dataset) -> Model:

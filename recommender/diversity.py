@@ -23,6 +23,7 @@ from recommender.explanation import fact_terms
 from recommender.filters import Shelf
 from recommender.histories import Histories
 from recommender.model import Scorer
+from recommender.titles import ALIKE
 
 Level: TypeAlias = Literal["no-diversity", "low-diversity", "medium-diversity", "high-diversity", "auto-diversity"]
 Kind: TypeAlias = Literal["rule-based-diversity", "data-driven-diversity"]
@@ -84,8 +85,8 @@ def codes(names: Sequence[str | None]) -> Ints:
 
 
 def path_types(scorer: Scorer | None, histories: Histories, items: Sequence[int]) -> list[str | None]:
-    """The relation that carries most of each product's score, (n,); None where no fact carries it. Being related to the
-    same products is one way of its own, whatever the relations."""
+    """The relation that carries most of each product's score, (n,); None where no fact carries it, for a title is none.
+    Being related to the same products is one way of its own, whatever the relations."""
     if scorer is None or not items:
         return [None] * len(items)
     places = np.array(items, np.int64)
@@ -96,6 +97,8 @@ def path_types(scorer: Scorer | None, histories: Histories, items: Sequence[int]
             carried[COUPLED] = carried.get(COUPLED, np.zeros(len(items))) + said
             continue
         for name, strength in term.strengths.items():
+            if name == ALIKE:
+                continue
             said = weight * strength * term.said(name, histories, places[:1], places)[1][0].astype(np.float64)
             carried[name] = carried.get(name, np.zeros(len(items))) + said
     if not carried:

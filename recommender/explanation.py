@@ -203,19 +203,17 @@ class Explainer:
         self, parts: tuple[Contribution, ...], product_id: str, until: Timestamp | None
     ) -> Iterator[_Statement]:
         """What is still in the graph, by what it says."""
-        groups: list[tuple[list[Contribution], list[GraphPath]]] = []
+        groups: list[dict[Contribution, GraphPath]] = []
         for group in statements(parts):
-            paths = {part: path for part in group if (path := self._path(part, product_id, until))}
-            if len(paths) < len(group):
+            found = {part: path for part in group if (path := self._path(part, product_id, until))}
+            if len(found) < len(group):
                 _log.debug("a fact behind %s is no longer in the graph", group)
-            if paths:
-                same = next((one for one in groups if _same(one[1], list(paths.values()))), None)
-                if same is None:
-                    groups.append((list(paths), list(paths.values())))
-                else:
-                    same[0].extend(paths)
-                    same[1].extend(paths.values())
-        return (_Statement(tuple(told), tuple(paths)) for told, paths in groups)
+            if found:
+                same = [_same([*told.values()], [*found.values()]) for told in groups]
+                alike = (told for told, one in zip(groups, same, strict=True) if one)
+                merged = {part: path for told in (*alike, found) for part, path in told.items()}
+                groups = [*(told for told, one in zip(groups, same, strict=True) if not one), merged]
+        return (_Statement(tuple(told), tuple(told.values())) for told in groups)
 
     def _path(self, part: Contribution, product_id: str, until: Timestamp | None) -> GraphPath | None:
         here, there = ids.product(part.item), ids.product(product_id)

@@ -21,7 +21,8 @@ from recommender.retrieval import top_k
 from recommender.rules import Rule, boosted, boosts, merged, pins
 
 NEWCOMER = "newcomer"
-"""The origin of products that came after the model was trained: facts alone speak for them, beside whoever speaks."""
+"""The origin of products that came after the model was trained: their facts and titles speak for them, beside
+whoever speaks."""
 CATALOGUE = "catalogue"
 """The origin of products about which nobody in the chain says anything: they come last, in the order of their ids."""
 

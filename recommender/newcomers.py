@@ -138,7 +138,7 @@ class Newcomers:
         assert key is not None
         self._begin()
         before, said = self._told.get(key), self._tell(key, product)
-        for thing in (before.things if before else frozenset[str]()) - self._asked:
+        for thing in sorted(((before.things if before else frozenset()) | self._nearby(product)) - self._asked):
             self._named_by(thing)
         if key not in self._items:
             self._fresh[key], self._told[key] = product, said
@@ -218,6 +218,15 @@ class Newcomers:
             return []
         keys = (ids.product_id(product.id) for product in self._naming(entity))
         return [key for key in keys if key is not None]
+
+    def _nearby(self, product: Entity) -> set[str]:
+        """The Things that this product was looked through for while it was something else: under another name it may
+        leave them to others, whether or not they named it."""
+        return {
+            thing
+            for thing, meaning in self._meanings.items()
+            if any(e.id == product.id and e != product for e in meaning.near)
+        }
 
     def _naming(self, thing: Entity) -> list[Entity]:
         """``named_products``, asked once a reading, and worked out again only where what it rests on has changed."""

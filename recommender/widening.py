@@ -108,7 +108,7 @@ class WidenedRelations(RelationScorer):
 @dataclass(frozen=True)
 class NewcomerTerm(RelationScorer):
     """The relation term as far as newcomers are at one end: two of the first ``known`` items say nothing of each
-    other. It holds only facts of newcomers, and of others with the things that newcomers have."""
+    other. It holds facts and titles of newcomers, and facts of others with the things that newcomers have."""
 
     known: int = 0
 
@@ -131,8 +131,8 @@ class NewcomerTerm(RelationScorer):
 
 @dataclass(frozen=True)
 class JoinedScorer(WeightedSumScorer):
-    """A model and what facts say of newcomers, weighed for one request. ``row`` (n_items,) is what they score for the
-    histories ``asked``, which were scored to find the weight. It speaks for whom the model speaks."""
+    """A model and what facts and titles say of newcomers, weighed for one request. ``row`` (n_items,) is what they
+    score for the histories ``asked``, which were scored to find the weight. It speaks for whom the model speaks."""
 
     asked: Histories
     row: Floats
@@ -150,7 +150,7 @@ class Widened:
 
     ``items`` are both, the first ``known`` the model's. ``chain`` is asked as the model's was. ``term`` and ``plain``
     are the relation term about newcomers and about the others, with a history weighed as the model weighs it; both are
-    None where no fact joins a newcomer to anything.
+    None where the model has no relation term, or neither fact nor title joins a newcomer to anything.
     """
 
     items: Ids
@@ -189,7 +189,8 @@ def worth(scores: Floats, related: Floats, newest: float) -> float:
     """What a unit of the relation term ``related`` (n_items,) is worth among the model's ``scores`` (n_known,);
     ``newest`` is the most that it says of a newcomer.
 
-    0 where the model's best are not above 0, or where no fact leads anywhere: newcomers then wait for the fallbacks.
+    0 where the model's best are not above 0, or where neither fact nor title leads anywhere: newcomers then wait for
+    the fallbacks.
     """
     most = max(1, min(BEST, len(related) // 10))
     best = np.partition(related, -most)[-most:]

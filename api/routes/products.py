@@ -115,9 +115,9 @@ def product(
 )
 def put_product(services: ServicesDep, product_id: TakenKey, body: ProductIn) -> schemas.ArrivalAnswer:
     """Read by the rules that `load` and `mine` use; no language model is asked. The served model need not know it:
-    until the next training its facts and its title speak for it, under the origin `newcomer`. Sending the same again
-    changes nothing; a changed text takes back what only the old one said. While another process writes the workspace,
-    the answer is 503: send it again."""
+    until the next training its facts and its title speak for it where the model has relations, under the origin
+    `newcomer`; where it has none, it comes last. Sending the same again changes nothing; a changed text takes back what
+    only the old one said. While another process writes the workspace, the answer is 503: send it again."""
     arrival = services.taking().take({**body.model_dump(exclude_none=True), "id": product_id})
     services.metrics.taken(arrival.status)
     stamp = services.stamp()

@@ -7,17 +7,20 @@ what joins two products (cosines, facts, prices), not their vectors.
 """
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from recommender.arrays import Bools, Doubles, Floats, Ints
+from recommender.coupled import CoupledScorer
 from recommender.explanation import fact_terms
 from recommender.histories import Histories, Ids
 from recommender.model import Scorer
 from recommender.ranking.view import Told, View, tell
 from recommender.retrieval import top_k
+from recommender.scorers import RelationScorer
 from recommender.splits import taken
+from recommender.titles import ALIKE
 
 TASKS = ("click", "cart", "purchase", "rating")
 RANKER = "ranker"
@@ -140,9 +143,16 @@ def carried(scorer: Scorer, histories: Histories) -> Bools:
     """Of which scores facts carry a part, so that there is a reason, (n, n_items)."""
     told = np.zeros((len(histories), len(scorer.items)), np.float32)
     for weight, term in fact_terms(scorer):
-        told += np.float32(weight) * term.scores_batch(histories)
+        told += np.float32(weight) * _by_facts(term).scores_batch(histories)
     found: Bools = told > 0
     return found
+
+
+def _by_facts(term: RelationScorer | CoupledScorer) -> RelationScorer | CoupledScorer:
+    """The term without titles that read alike: they move a score and are no reason."""
+    if isinstance(term, CoupledScorer) or ALIKE not in term.strengths:
+        return term
+    return replace(term, strengths={name: strength for name, strength in term.strengths.items() if name != ALIKE})
 
 
 def arrangement(worth: Doubles, free: Bools) -> list[int]:

@@ -334,6 +334,22 @@ def test_scalars_are_what_the_report_says(tmp_path: Path) -> None:
     assert "lists/diversity" not in found
 
 
+@pytest.mark.parametrize("flags", [(), ("--thorough",)])
+def test_an_evaluation_is_as_thorough_as_it_is_asked_to_be(
+    workspace: Workspace, flags: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def candidates(*_: Any, thorough: bool, **__: Any) -> list[Model]:
+        asked.append(thorough)
+        return [ItemKNN()]
+
+    monkeypatch.setattr(evaluating, "candidates", candidates)
+    done = run(workspace, "evaluate", *flags)
+    assert done.exit_code == 0, done.output
+    assert asked == [bool(flags)] * 2  # what would be served is chosen among them, and each is measured
+
+
 def test_a_log_too_short_to_be_cut_twice_is_measured_all_the_same(
     workspace: Workspace, offer: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,15 @@ COUNTED = {"counts": {"users": 1200.0, "lift": 2.34}}
             "You viewed, clicked and bought “Kettle”, viewed “gone”; “Kettle” is used for “tea” (the text says “fits”)"
             "; “Tea” is used for “tea” (the text says “fits”).",
         ),
+        *(  # through a third product: each symmetric relation begins where the one before it ended
+            (
+                [_did("view")],
+                [_fact(*viewed, **COUNTED), _fact("product:b", "BOUGHT_WITH", "product:m", **QUOTED)],
+                "You viewed “Kettle”; it is viewed with “m” (1,200 users, 2.3 times more often than chance)"
+                "; “m” is bought with “Tea” (the text says “fits”).",
+            )
+            for viewed in (("product:a", "VIEWED_WITH", "product:m"), ("product:m", "VIEWED_WITH", "product:a"))
+        ),
         ([], [_fact("product:x", "MADE_BY", "brand:y")], "“x” is made by “brand:y” (stated by doc:a)."),
     ],
 )  # fmt: skip

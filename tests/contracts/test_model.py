@@ -222,7 +222,7 @@ def test_who_was_forgotten_is_a_stranger(model, board, fitted):
 @each
 def test_a_newcomer_changes_nothing_that_is_known(model, board, fitted):
     """Laid over one more product and asked by a history that holds it too, a scorer says what it said, and of the
-    newcomer nothing: only facts speak for it."""
+    newcomer nothing: its facts and its title speak for it, and here nothing is told of them."""
     scorer = fitted[repr(model)]
     items = Ids((*scorer.items.names, "new"))
     wide = widen(((model.name, scorer),), Arrived(items)).chain[0][1]

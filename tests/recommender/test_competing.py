@@ -62,6 +62,9 @@ def test_thorough_tries_every_setting_in_large_shops_too_but_no_matrix_that_does
     )
     assert {"collective ease"} == {*names(every)} - {*names(few)}
     assert [model.regularisation for model in every if model.name == "slist"] == [Slist().regularisation, 100.0]
+    small = [names(candidates(shop(log), networks=(), thorough=asked)) for asked in (False, True)]
+    assert (small[0].count("slist"), small[1].count("slist")) == (1, 1)
+    assert small[1].count("lae") == small[0].count("lae") + 1  # larger settings are for shops of any size
     huge = names(candidates(shop(log, LARGEST_DENSE + 1, LARGEST_DENSE), networks=(), thorough=True))
     assert not {"ease", "collective ease", "slist"} & {*huge}
 

@@ -313,14 +313,19 @@ def held(store, entity):
         return None
 
 
+@pytest.mark.parametrize("most", [8, 1])
 @settings(deadline=None, max_examples=60)
-@given(st.lists(written, min_size=1, max_size=8))
-def test_what_one_product_changes_is_read_as_all_are_read(writes):
-    with MemoryStore() as store:
+@given(writes=st.lists(written, min_size=1, max_size=8))
+def test_what_one_product_changes_is_read_as_all_are_read(most, writes):
+    with MemoryStore() as store, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recommender.compatibility.MOST_NAMED", most)
         others = [Entity(tail, tail.partition(":")[0].title(), tail) for tail in TAILS]
         known = [fact(f"product:{p}", STATES[tail], tail) for p, tail in HAVING]
         store.put([*map(product, KNOWN), *others], known)
         term = Relations().fit(_data(store))
+        write(store, "new3", "Bag", {("COMPATIBLE_WITH", K5.id)})
+        for called_so in "ab":
+            write(store, called_so, NAMES[0], ())
         step = Newcomers(store, term.items, term)
         step.read(store.entities(type="Product"))
         for name, title, says in writes:
@@ -341,6 +346,19 @@ def test_a_thing_that_comes_to_name_too_many_names_nothing_any_more(store, artif
     assert newcomers.again(kit).links == {}
     store.put([product("new3")])
     assert set(newcomers.again(product("new3")).links[BY_NAME]) == {("new2", "new1")}
+
+
+def test_a_known_product_that_is_no_longer_called_so_leaves_the_thing_to_the_others(store, artifact, monkeypatch):
+    monkeypatch.setattr("recommender.compatibility.MOST_NAMED", 1)
+    newcomers = Newcomers(store, artifact.items, spoken_for(artifact.chain))
+    cameras = [Entity(f"product:{name}", "Product", f"Velkin K5 Camera {name}") for name in "ab"]
+    store.put([*cameras, K5, product("new2")], [made_for("new2", "said")])
+    assert linked(newcomers, store) == {}
+    store.put([product("a")])
+    found = newcomers.again(product("a"))
+    assert set(found.links[BY_NAME]) == {("new2", "b")}
+    fresh = Newcomers(store, artifact.items, spoken_for(artifact.chain))
+    assert found == fresh.read(store.entities(type="Product"))
 
 
 def change(store, name, facts=()):

@@ -146,6 +146,18 @@ def test_two_relations_that_were_counted_once_are_one_reason_with_both_facts(log
     assert reasons(facts, "cup", log, limit=1)[0] == found[:1]
 
 
+def test_what_says_the_same_as_two_others_makes_them_one(log):
+    facts = [
+        counted("cup", "BOUGHT_WITH", "茶"),
+        counted("cup", "COMPLEMENTS", "茶", users=9.0),
+        counted("cup", "VIEWED_WITH", "茶"),
+        counted("茶", "VIEWED_WITH", "cup", users=9.0),
+    ]
+    (found,), score = reasons(facts, "cup", log)
+    assert {fact.triple for fact in found.facts} == {fact.triple for fact in facts}
+    assert found.contribution == pytest.approx(score, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -9,8 +9,11 @@ from kg.search import tokens
 from kg.stores.memory import MemoryStore
 from kg.types import ACTIONS, Entity, Evidence, Fact, Interaction
 from recommender.choosing import build
+from recommender.diversity import path_types
+from recommender.histories import Histories, UserState
 from recommender.models.itemknn import ItemKNN
 from recommender.models.mixture import Mixture
+from recommender.ranking.ranker import carried
 from recommender.reading import read_dataset
 from recommender.recommender import Recommender
 from recommender.thresholds import Thresholds
@@ -109,3 +112,16 @@ def test_what_reads_like_nothing_is_told_why(shop):
 def test_a_title_is_no_fact_of_any_confidence(shop):
     sure = shop.recommend(history=on("a"), k=9, thresholds=Thresholds(min_confidence=0.1))
     assert {r.product_id for r in sure} == {"b", "c"}
+
+
+@pytest.mark.parametrize(("touched", "explained"), [(("dup",), {}), (("dup", "c"), {"a": "USED_FOR", "b": "USED_FOR"})])
+def test_a_title_is_no_way_that_facts_lead(shop, touched, explained):
+    """Neither for the ranker, which lifts what facts lead to, nor for diversity, which tells such ways apart."""
+    wide = shop._now().wide
+    scorer = dict(wide.chain)["relations"]
+    asked = Histories.of([UserState(None, tuple(e for p in touched for e in on(p)))], wide.items, scorer.users)
+    known = list(range(len(SHOP)))
+    scores = scorer.scores_batch(asked)[0]
+    assert {wide.items[n] for n in known if scores[n] > 0} == {"a", "b"}
+    assert {wide.items[n] for n in np.flatnonzero(carried(scorer, asked)[0])} == set(explained)
+    assert path_types(scorer, asked, known) == [explained.get(wide.items[n]) for n in known]
