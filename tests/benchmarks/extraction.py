@@ -13,7 +13,7 @@ import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -261,7 +261,7 @@ def _print_attributes(asked: argparse.Namespace) -> None:
     values = [(answer.normalized or {}) if normal else answer.plain() for answer in answers]
     name = f"small model, threshold {model.threshold}{', extracted and normalised' if normal else ''}"
     _print_both(name, [(row.gold, one) for row, one in zip(tests, values, strict=True)])
-    _print_reliability(tests, answers)
+    _print_reliability(tests, answers, values)
     if asked.out:
         _write(asked.out, (line(row, answer) for row, answer in zip(unlabelled, answers, strict=True)))
 
@@ -293,11 +293,15 @@ def _print_both(name: str, said: Sequence[tuple[Gold, Prediction]]) -> None:
     print(f"    B strict   P/R/F1  {_show(_percent(strict_attributes(said)))}")
 
 
-def _print_reliability(tests: Sequence[Row], answers: "Sequence[Answer]") -> None:
+def _print_reliability(
+    tests: Sequence[Row], answers: "Sequence[Answer]", told: Sequence[Mapping[str, str | None]]
+) -> None:
+    """``told``: the values as the labels have them, said or in the wanted form."""
     pairs = [
-        (value.confidence, value.value in row.gold.get(name, ()))
-        for row, answer in zip(tests, answers, strict=True)
+        (value.confidence, values[name] in row.gold.get(name, ()))
+        for row, answer, values in zip(tests, answers, told, strict=True)
         for name, value in answer.values.items()
+        if values.get(name) is not None
     ]
     parts = "  ".join(f"{b.promised:.2f}:{b.right:.2f} ({b.count})" for b in reliability(pairs))
     print(f"    confidence promised : kept (values)  {parts}; mean gap {calibration_error(pairs):.3f}")
