@@ -254,6 +254,8 @@ def _print_attributes(asked: argparse.Namespace) -> None:
             wanted=read_rows(wanted, labels=True) if wanted else (),
             on_epoch=lambda epoch: print(f"  {epoch.told()}", flush=True),
         )
+    if asked.model:
+        model.save(asked.model)
     unlabelled = read_rows(asked.test, labels=False)
     with Spent("reading", len(unlabelled)):
         answers = model.extract(unlabelled)
@@ -359,7 +361,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--floor", action="store_true", help="only the dictionary")
     parser.add_argument("--encoder", help="name, folder or archive of an encoder")
     parser.add_argument("--encoders", type=Path, help="the folder to look for named encoders in")
-    parser.add_argument("--model", type=Path, help="where a model of reviews is kept; a killed training goes on there")
+    kept = "where a model of attributes or reviews is kept; a killed training on reviews goes on there"
+    parser.add_argument("--model", type=Path, help=kept)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--members", type=int, help="networks that are averaged")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
