@@ -145,13 +145,14 @@ class Tagger:
             tokenizer = (folder / TOKENIZER).read_text("utf-8")
             lexicon = Lexicon.from_json(json.loads((folder / LEXICON).read_text("utf-8")))
             told = {"name": manifest["encoder"], "lowercase": manifest["lowercase"]}
-            state = unpacked(load_file(folder / MODEL))
+            state = load_file(folder / MODEL)
             networks, compressed = [], manifest.get(WEIGHTS) == INT8
             for number in range(manifest["members"]):
                 made = encoder_to_read if compressed else new_encoder
                 encoder = made(manifest["config"], tokenizer, **told)
                 network = TaggerNetwork(encoder, Shape(**manifest["shape"]))
-                own = {key: value for key, value in state.items() if key.startswith(f"{number}.")}
+                # one network after the other: in 32 bits they are four times what they are read in
+                own = unpacked({key: value for key, value in state.items() if key.startswith(f"{number}.")})
                 network.load_state_dict({key.partition(".")[2]: v for key, v in own.items()}, assign=compressed)
                 if compressed and device == "cpu":
                     adapt(network.encoder, arithmetic or fastest())
