@@ -34,7 +34,7 @@ FORMAT = 3
 MODEL, MANIFEST, LEXICON, TOKENIZER = "model.safetensors", "manifest.json", "lexicon.json", "tokenizer.json"
 WEIGHTS, INT8 = "weights", "int8"  # in the manifest of a compressed model
 READ_AT_ONCE = 64
-CELLS = 200_000  # texts × words × labels of a batch whose every span is scored: 400 MB
+CELLS = 20_000  # texts × words × labels of a batch whose every span is scored: 40 MB a thread
 
 
 @dataclass(frozen=True, slots=True)
