@@ -24,8 +24,9 @@ _END = re.compile(
 
 def chinese_share(text: str) -> float:
     """The share of Chinese characters among the letters of a text, 0 where there are none."""
-    letters = len(_LETTER.findall(text))
-    return len(_CJK.findall(text)) / letters if letters else 0.0
+    others, chinese = _CJK.subn("", text)  # newer ones than this Python's letters among them
+    letters = chinese + len(_LETTER.findall(others))
+    return chinese / letters if letters else 0.0
 
 
 def language_of(text: str) -> Language:

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mining.language import chinese_share, language_of, sentences
@@ -37,6 +37,7 @@ def test_sentences(text: str, parts: list[str]) -> None:
 
 
 @given(st.text(st.characters() | st.sampled_from(" .!?。\nAa中")))
+@example("A\ufada\U0003134b")  # Chinese characters that came to Unicode after this Python
 def test_sentences_leave_out_white_space_only(text: str) -> None:
     spans = list(sentences(text))
     assert "".join("".join(text[start:end].split()) for start, end in spans) == "".join(text.split())
