@@ -119,16 +119,6 @@ def trained(
         seed=asked.seed,
     )
     unfinished = asked.model / "unfinished" if asked.model else None
-    curve: Curve = []
-
-    def heard(epoch: "Epoch") -> None:
-        if epoch.member == 0:  # further networks learn like the first
-            curve.append(point(epoch))
-            if unfinished:  # kept as the training goes on, for one that is killed in a further network
-                earlier = [one for one in read_curve(unfinished) if one["epoch"] < curve[0]["epoch"]]
-                write_json(unfinished / CURVE, [*earlier, *curve])
-        tell(epoch.told())
-
     model = fit(
         [*rows, *more],
         chosen,
@@ -136,11 +126,24 @@ def trained(
         dev=dev,
         wanted=read_rows(wanted, labels=True) if wanted else (),
         checkpoint=unfinished,
-        on_epoch=heard,
+        on_epoch=_heard(tell, unfinished),
     )
-    if asked.model is None or unfinished is None:
+    if unfinished is None:
         return model, None
-    return _kept(asked.model, model, old, dev if asked.more else None, read_curve(unfinished), tell)
+    return _kept(unfinished.parent, model, old, dev if asked.more else None, read_curve(unfinished), tell)
+
+
+def _heard(tell: Callable[[str], None], unfinished: Path | None) -> Callable[["Epoch"], None]:
+    """Tells each epoch. The curve of the first network, which the others learn like, is kept beside the unfinished
+    training, so that one killed in a further network still has it."""
+
+    def heard(epoch: "Epoch") -> None:
+        if unfinished and epoch.member == 0:
+            earlier = [one for one in read_curve(unfinished) if one["epoch"] < epoch.number]
+            write_json(unfinished / CURVE, [*earlier, point(epoch)])
+        tell(epoch.told())
+
+    return heard
 
 
 def _earlier(asked: Extract) -> "AttributeModel | None":
