@@ -59,6 +59,12 @@ def candidates(
     return [_running(reseeded(model, seed), run) for model in found]
 
 
+def dense(data: Dataset) -> bool:
+    """Whether EASE can be made: of items by items, or of users by items where users are few."""
+    n_users, n_items = len(data.users), len(data.items)
+    return n_items * (n_users if 2 * n_users < n_items else n_items) <= LARGEST_DENSE**2
+
+
 def one_each(models: Sequence[Model]) -> list[Model]:
     """Of each name the first setting, in order."""
     first: dict[str, Model] = {}
@@ -77,7 +83,7 @@ def _closed_forms(data: Dataset, ordered: bool, *, every: bool) -> list[Model]:
     if find_spec("implicit") is not None:
         found += [Als(128, alpha=40.0), *([Als(128)] if every else [])]
     few_users = 2 * n_users < n_items  # then EASE is made from users, in a time that grows with them alone
-    if n_items * (n_users if few_users else n_items) <= LARGEST_DENSE**2:
+    if dense(data):
         found += [Ease(strength) for strength in ((10.0, 50.0, 200.0) if every or few_users else (100.0,))]
     if n_items <= LARGEST_DENSE and ordered:
         found.append(Slist())
@@ -105,6 +111,8 @@ def _network(name: str, data: Dataset) -> Model:
     if name == "lightgcn":
         from recommender.models.lightgcn import LightGCN
 
+        if not dense(data):  # what a log this large prefers, and a start that saves half of the epochs
+            return LightGCN(temperature=0.1, start="spectral", most_steps=60, epochs=16, every=2, patience=2)
         light = LightGCN(most_steps=MOST_STEPS[name])
         return replace(light, batch=4096, epochs=25, patience=2) if len(data.histories.items) > MANY_EVENTS else light
     if name == "relational":

@@ -18,6 +18,7 @@ from torch_geometric.nn.models import LightGCN as Network
 
 from recommender.arrays import Floats, Ints, Sparse
 from recommender.dataset import Dataset
+from recommender.decomposition import right_vectors
 from recommender.errors import ConfigurationError, ModelFitError
 from recommender.histories import HistoryWeights
 from recommender.propagation import Adjacency, Propagation, balanced
@@ -36,6 +37,9 @@ from recommender.training import (
     train,
 )
 
+_RIDGE = 0.2  # λ of a spectral start: what Lae prefers
+_SPREAD = 0.1  # of the vectors before training, a standard deviation
+
 
 @dataclass(frozen=True, slots=True)
 class LightGCN:
@@ -45,6 +49,9 @@ class LightGCN:
     ``softmax``, sampled, of the cosine over ``temperature`` plus a learned bias of each item (Wu et al., TOIS 2024,
     arXiv 2201.02327); scores are then cosine and bias too. Someone without a learned vector, or whose history moved, is
     folded in: their vector is what propagation would send them from the items of their history.
+
+    ``start`` is ``chance``, or ``spectral``: the singular vectors of D_u^-1/2 X D_i^-1/2, each times √(σ² / (σ² + λ)),
+    from where on it takes a few epochs.
 
     Shapes: vectors (n_users + n_items, dimensions). Runs at most ``epochs`` epochs over all (user, item) pairs; with
     ``tune`` it stops after ``patience`` validations, one every ``every`` epochs, without a better NDCG@10.
@@ -58,6 +65,7 @@ class LightGCN:
     layers: int = 2
     loss: Literal["softmax", "bpr"] = "softmax"
     temperature: float = 0.15
+    start: Literal["chance", "spectral"] = "chance"
     learning_rate: float = 0.005
     weight_decay: float = 1e-4
     batch: int = 2048
@@ -88,6 +96,8 @@ class LightGCN:
             raise ModelFitError("LightGCN needs at least one interaction; the training set holds none")
         if self.loss not in ("softmax", "bpr"):
             raise ConfigurationError(f"the loss {self.loss!r} is unknown; expected softmax or bpr")
+        if self.start not in ("chance", "spectral"):
+            raise ConfigurationError(f"the start {self.start!r} is unknown; expected chance or spectral")
         schedule = Schedule(self.seed, self.epochs, self.every, self.patience)
         return train(LightGCNLearner(self, data), schedule, self.run, cases)
 
@@ -99,8 +109,14 @@ class _Module(nn.Module):
         super().__init__()
         self.network = Network(nodes, model.dimensions, model.layers)
         self.network.convs = nn.ModuleList(Propagation() for _ in range(model.layers))
-        nn.init.normal_(self.network.embedding.weight, std=0.1, generator=generator(model.seed))
+        nn.init.normal_(self.network.embedding.weight, std=_SPREAD, generator=generator(model.seed))
         self.bias = nn.Parameter(torch.zeros(items), requires_grad=model.loss == "softmax")
+
+    @torch.no_grad()
+    def begin(self, vectors: Floats) -> None:
+        """From vectors (n_users + n_items, at most d), spread as widely as values by chance; other columns stay."""
+        weight = self.network.embedding.weight
+        weight[:, : vectors.shape[1]] = torch.from_numpy(vectors * (_SPREAD / max(float(vectors.std()), 1e-12)))
 
     def forward(self, adjacency: Adjacency) -> Tensor:
         """Vectors of all nodes, (n_users + n_items, d)."""
@@ -136,7 +152,10 @@ class LightGCNLearner:
         self._warm = np.flatnonzero(np.bincount(self._pairs[1], minlength=x.shape[1]))
         self._graph = Adjacency.symmetric(balanced(_bipartite(x)), device)
         self._item_degrees = np.asarray(x.sum(axis=0), np.float32).ravel()
-        self.module = _Module(sum(x.shape), x.shape[1], model).to(device)
+        self.module = _Module(sum(x.shape), x.shape[1], model)
+        if model.start == "spectral":
+            self.module.begin(_singular(x, model.dimensions, model.seed))
+        self.module.to(device)
         groups: list[dict[str, Any]] = [
             {"params": [self.module.network.embedding.weight]},
             {"params": [self.module.bias], "lr": 3 * model.learning_rate},
@@ -219,6 +238,15 @@ class LightGCNLearner:
         items: Floats = sent[self._n_users :].cpu().numpy()
         scale = np.where(self._item_degrees > 0, 1 / np.sqrt(np.maximum(self._item_degrees, 1e-12)), 0)
         return (items * scale[:, None]).astype(np.float32)
+
+
+def _singular(x: Sparse, width: int, seed: int) -> Floats:
+    """Where a spectral start begins: left singular vectors, then right ones, (n_users + n_items, at most ``width``)."""
+    graph = balanced(x)
+    values, right = right_vectors(graph, width, seed=seed)
+    left = np.asarray(graph @ right, np.float32) / values
+    squares = values**2
+    return np.concatenate((left, right)) * np.sqrt(squares / (squares + np.float32(_RIDGE)))
 
 
 def _bipartite(x: Sparse) -> Sparse:

@@ -6,12 +6,12 @@
 
 Files are Parquet with the columns user, item (and timestamp, pos, action, split_loo, split_pgpr, neg_items where the
 protocol has them); relations head, relation, tail; items item, brand, categories, and title or description. What
-competes is what ``shopgraph train`` offers, but for its networks, which are named by ``--networks``; ``--texts`` lets
-texts compete too. Everything is chosen on a cut of the training rows, refitted on all of them and ranked once: also
-whether what a user only looked at is shown again, where a log tells looking from taking. ``--out`` gets the lists:
-user, item, rank from 1, model; what would be served is called ``served``. ``--validation-only`` ends after the choice,
-before any test row is asked about; ``--model`` goes on from the last line of such a choice, without choosing again and
-without baselines.
+competes is what ``shopgraph train`` offers, but for its networks, which are named by ``--networks``; where no dense
+matrix of items fits, LightGCN competes unnamed. ``--texts`` lets texts compete too. Everything is chosen on a cut of
+the training rows, refitted on all of them and ranked once: also whether what a user only looked at is shown again,
+where a log tells looking from taking. ``--out`` gets the lists: user, item, rank from 1, model; what would be served is
+called ``served``. ``--validation-only`` ends after the choice, before any test row is asked about; ``--model`` goes on
+from the last line of such a choice, without choosing again and without baselines.
 
 Slices count only the targets that belong to them. What is served is compared with each baseline by a paired bootstrap
 over users.
@@ -34,7 +34,7 @@ from kg.types import ACTIONS
 from recommender.arrays import Bools, Floats, Ints
 from recommender.choosing import DECAYS, Choice, choose
 from recommender.comparing import paired_bootstrap
-from recommender.competing import NETWORKS, candidates
+from recommender.competing import NETWORKS, candidates, dense
 from recommender.configuration import read_model
 from recommender.evaluation import blocks, mask, measure, slices
 from recommender.histories import Histories
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--relations", type=Path)
     parser.add_argument("--items", type=Path)
     parser.add_argument("--texts", action="store_true", help="texts compete too, where the items have any")
-    told = "networks that compete too; all of them where none is named"
+    told = "networks that compete too; all of them where the flag names none"
     parser.add_argument("--networks", nargs="*", choices=NETWORKS, default=None, help=told)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--validation-only", action="store_true", help="choose, and rank no test row")
@@ -69,7 +69,8 @@ def main() -> None:
     related = ", ".join(f"{name} {len(edges):,}" for name, edges in {**data.links, **data.attributes}.items())
     print(f"{options.protocol}: {len(cases):,} cases, {len(data.items):,} items; relations: {related or 'none'}")
     ordered = len(np.unique(data.histories.at)) > 1 or options.protocol == "loo"
-    networks = () if options.networks is None else options.networks or NETWORKS
+    unnamed = () if dense(data) else ("lightgcn",)
+    networks = unnamed if options.networks is None else options.networks or NETWORKS
     task = _hiding(task)
     if options.model:
         choice = Choice(read_model(options.model), (), 0, ())  # its parts are told by their names

@@ -57,6 +57,7 @@ MODELS = [
     Texts(),
     Mixture(((1.0, Ease(1.0)), (0.3, Relations()))),
     LightGCN(dimensions=8, epochs=25, learning_rate=0.02),
+    LightGCN(dimensions=8, epochs=25, learning_rate=0.02, start="spectral"),
     LightGCN(dimensions=8, epochs=40, learning_rate=0.05, loss="bpr"),
     Sasrec(dimensions=8, epochs=25, learning_rate=0.02),
     Relational(dimensions=8, epochs=25, learning_rate=0.02),

@@ -55,6 +55,13 @@ def test_large_catalogues_get_fewer_dense_matrices_and_the_largest_none(log):
     assert {"lae", "collective lae", "coupling"} < {*found}
 
 
+def test_lightgcn_starts_from_the_spectrum_where_no_dense_matrix_fits(log):
+    few, many = (shop(log, LARGEST_DENSE + 1, users) for users in (4, LARGEST_DENSE))
+    assert (competing.dense(few), competing.dense(many)) == (True, False)
+    starts = [model.start for data in (few, many) for model in candidates(data, networks=("lightgcn",))[-1:]]
+    assert starts == ["chance", "spectral"]
+
+
 def test_thorough_tries_every_setting_in_large_shops_too_but_no_matrix_that_does_not_fit(log):
     few, every = (candidates(shop(log, CHEAP + 1, CHEAP), networks=(), thorough=asked) for asked in (False, True))
     assert {*map(repr, few)} - {*map(repr, every)} == {repr(Ease(100.0))}, (

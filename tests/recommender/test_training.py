@@ -320,6 +320,25 @@ def test_a_training_says_how_much_memory_it_took(data):
 def test_an_unknown_loss_is_an_error(data):
     with pytest.raises(ConfigurationError, match="softmax or bpr"):
         LightGCN(loss="hinge").fit(data)
+    with pytest.raises(ConfigurationError, match="chance or spectral"):
+        LightGCN(start="warm").fit(data)
+
+
+def test_a_spectral_start_is_the_singular_vectors_as_wide_as_chance_and_chance_beyond_the_rank(data):
+    wide = 32  # of 20 items
+    by_chance, spectral = (
+        lightgcn.LightGCNLearner(LightGCN(dimensions=wide, start=start), data).module.network.embedding.weight.detach()
+        for start in ("chance", "spectral")
+    )
+    graph = balanced(data.matrix()).toarray()
+    left, values, right = np.linalg.svd(graph, full_matrices=False)
+    rank = int((values > 1e-3).sum())
+    own = spectral[:, :rank].numpy()
+    response = np.sqrt(values[:rank] ** 2 / (values[:rank] ** 2 + 0.2))
+    expected = np.concatenate([left[:, :rank], right[:rank].T]) * response
+    np.testing.assert_allclose(own @ own.T / own.var(), expected @ expected.T / expected.var(), atol=2e-2, rtol=1e-2)
+    assert own.std() == pytest.approx(0.1)
+    torch.testing.assert_close(spectral[:, rank:], by_chance[:, rank:])
 
 
 def test_hetero_data_holds_every_edge_and_its_reverse(data):
