@@ -25,8 +25,8 @@ LOOKS = 5  # places that are looked at for a chunk: first and last piece, what o
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """``ids`` of word pieces; ``places``: word of the text → its first and last piece; words of the repeated title and
-    blanks have none. ``leading`` pieces stand before the first word."""
+    """``ids`` of word pieces; ``places``: word of the text → its first and last piece; words of the repeated title,
+    blanks and words with hidden characters have none. ``leading`` pieces stand before the first word."""
 
     ids: tuple[int, ...]
     places: Mapping[int, Span]
@@ -53,7 +53,9 @@ def windows(words: Words, tokenizer: "Tokenizer") -> list[Window]:
     cut = tokenizer.encode(list(words.text), is_pretokenized=True, add_special_tokens=False)
     pieces: dict[int, list[int]] = {}
     for piece, word in zip(cut.ids, cut.word_ids, strict=True):
-        if word is not None:  # None: a mark that is no word's
+        # None is a mark that is no word's. Of hidden characters the tokenizer shows nothing: the encoder must not speak
+        # for what it has not seen.
+        if word is not None and words.text[word].isprintable():
             pieces.setdefault(word, []).append(piece)
     begin, end = _id(tokenizer, _BEGIN), _id(tokenizer, _END)
     title = [piece for word, its in pieces.items() if words.in_title[word] for piece in its][:_TITLE]

@@ -74,6 +74,12 @@ def test_an_endless_sentence_is_shown_in_parts_and_an_endless_word_not_at_all(en
     assert [set(window.places) for window in windows(endless, encoder.tokenizer)] == [{0}]
 
 
+def test_the_encoder_does_not_speak_for_hidden_characters(encoder: Encoder) -> None:
+    text = ("mug", "for\U000e0069\U000e0067", "tea", "\u200bnow")
+    hidden = Words(text, text, (0, 0, 0, 0), (True, False, False, False))
+    assert [set(window.places) for window in windows(hidden, encoder.tokenizer)] == [{0, 2}]
+
+
 def test_only_possible_chunks_are_looked_at(encoder: Encoder) -> None:
     some = words("Red mug\nA mug for tea. It is red. Ideal for old men.")
     sight = Sight.of(some, {}, [])
