@@ -76,17 +76,21 @@ def extract(asked: Extract, tell: Callable[[str], None]) -> dict[str, Any]:
 def extract_relations(test: Path, out: Path) -> dict[str, Any]:
     """Writes the relations that each text states, by rules and a judge, and returns counts for the user.
 
-    Raises SourceError that names the line that is none of ``{"id", "text"}``; then nothing is written.
+    Where its encoder is installed, the contextual judge decides with it; the log says where it is not. Raises
+    SourceError that names the line that is none of ``{"id", "text"}``; then nothing is written.
     """
+    from mining.extraction import judge_context
     from mining.extraction.judged import JudgedExtractor
     from mining.extraction.orders import Guarded
     from mining.extraction.relation_texts import line_of, read_texts, stated
 
     texts = read_texts(test)
-    found = stated(Guarded(JudgedExtractor()), texts)
+    context = judge_context.shipped()
+    found = stated(Guarded(JudgedExtractor(context=context)), texts)
     lines = [line_of(text, labels) for text, labels in zip(texts, found, strict=True)]
     json_lines.write(out, lines)
-    return {"texts": len(texts), "labels": sum(len(one["labels"]) for one in lines), "out": str(out)}
+    judged = "rules and judge" if context is None else "rules and contextual judge"
+    return {"texts": len(texts), "labels": sum(len(one["labels"]) for one in lines), "by": judged, "out": str(out)}
 
 
 def trained(

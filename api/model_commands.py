@@ -79,7 +79,11 @@ def extract(
         if learning or model:
             raise FrontDoorError("--relations reads by rules: give --test and --out, and nothing to learn from")
         result = extracting.extract_relations(test, out)
-        told(result, as_json, f"{result['labels']} relations of {result['texts']} texts in {result['out']}")
+        told(
+            result,
+            as_json,
+            f"{result['labels']} relations of {result['texts']} texts in {result['out']}, by {result['by']}",
+        )
         return
     asked = extracting.Extract(
         test,

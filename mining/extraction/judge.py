@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
@@ -42,6 +42,17 @@ class Verdict:
     start: int
     end: int
     confidence: float
+
+
+class Weighing(Protocol):
+    """What weighs a judge's opinions anew, with a threshold of its own: ``mining.extraction.judge_context``."""
+
+    @property
+    def threshold(self) -> float: ...
+
+    def weigh(self, sight: Sight, first: Floats, second: Floats) -> tuple[Floats, dict[int, Floats]]:
+        """From both opinions ``[chunks, 5]`` the common one, and by chunk what its ``readings`` score in order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,26 +101,32 @@ class Judge:
             float(arrays["threshold"]),
         )
 
-    def verdicts(self, words: Words, marks: Sequence[Mark]) -> list[Verdict]:
+    def verdicts(self, words: Words, marks: Sequence[Mark], context: Weighing | None = None) -> list[Verdict]:
         """The relations that a text states in the order of their places, none overlapping another."""
         sight = Sight.of(words, self.classes, marks)
         if not sight.chunks:
             return []
-        sure = self.second_opinion(sight.chunks, words, self.first_opinion(sight))
+        first = self.first_opinion(sight)
+        sure, cuts = self.second_opinion(sight.chunks, words, first), dict[int, Floats]()
+        if context is not None:
+            sure, cuts = context.weigh(sight, first, sure)
+        threshold = self.threshold if context is None else context.threshold
         found = []
         for at, each in enumerate(sure[:, 1:].tolist()):
-            verdict = self._verdict(sight, at, each)
+            verdict = self._verdict(sight, at, each, threshold, cuts.get(at))
             found += [verdict] if verdict else _trusted(sight.marks[at], each)
         return _apart(found, len(words.lower))
 
-    def _verdict(self, sight: Sight, at: int, each: Sequence[float]) -> Verdict | None:
+    def _verdict(
+        self, sight: Sight, at: int, each: Sequence[float], threshold: float, scores: Floats | None
+    ) -> Verdict | None:
         """The likeliest relation of a chunk, where relation and cut are both right at the threshold or above."""
         likely = max(each)
-        if likely < self.threshold:
+        if likely < threshold:
             return None
-        span, near = self.cut(sight, at)
+        span, near = self.cut(sight, at, scores)
         sure = likely * near
-        return Verdict(RELATIONS[each.index(likely)], *span, round(sure, 3)) if sure >= self.threshold else None
+        return Verdict(RELATIONS[each.index(likely)], *span, round(sure, 3)) if sure >= threshold else None
 
     def first_opinion(self, sight: Sight) -> Floats:
         """``[chunks, 5]``: how likely no relation and each relation are, by what stands in and around each chunk."""
@@ -122,15 +139,19 @@ class Judge:
         """``[chunks, 5]``: the same in the light of what is likely beside it."""
         return softmax(agreement(chunks, words, first) @ self.second + self.second_bias)
 
-    def cut(self, sight: Sight, at: int) -> tuple[Span, float]:
-        """The reading of a chunk that most likely overlaps the true one by half (minimum Bayes risk); how likely."""
+    def cut(self, sight: Sight, at: int, scores: Floats | None = None) -> tuple[Span, float]:
+        """The reading of a chunk that most likely overlaps the true one by half (minimum Bayes risk); how likely.
+
+        ``scores`` ``[readings]`` of another judge count as much as its own.
+        """
         ways = readings(sight.words, sight.chunks, at)
         spans = list(ways)
         score = [
             self.reading[hashed(reading_features(sight, at, span, way), READING_BITS)].sum()
             for span, way in ways.items()
         ]
-        likely = np.exp(np.array(score) - max(score))
+        both = np.array(score) if scores is None else np.array(score) + scores
+        likely = np.exp(both - both.max())
         likely /= likely.sum()
         near = np.array([[_near(sight.words, one, other) for other in spans] for one in spans]) @ likely
         best = int((near + 1e-3 * likely).argmax())

@@ -67,12 +67,19 @@ class Example:
     ``seen`` ``[chunks, inputs]``, of half precision: what the network sees.
     """
 
-    words: Words
-    chunks: Sequence[Chunk]
+    sight: Sight
     features: Sequence[list[int]]
     cuts: Sequence[list[list[int]]]
     targets: Sequence[Target | None]
     seen: Floats
+
+    @property
+    def words(self) -> Words:
+        return self.sight.words
+
+    @property
+    def chunks(self) -> Sequence[Chunk]:
+        return self.sight.chunks
 
 
 def examples(
@@ -90,6 +97,13 @@ def examples(
 
 def train(given: Sequence[Example], classes: Classes, vectors: Vectors, options: Options | None = None) -> Judge:
     """A judge of these examples. Raises ValueError where they are too few different texts to learn from."""
+    return train_twice(given, classes, vectors, options)[0]
+
+
+def train_twice(
+    given: Sequence[Example], classes: Classes, vectors: Vectors, options: Options | None = None
+) -> tuple[Judge, list[Floats]]:
+    """As ``train``, and the first opinions ``[chunks, 5]`` on each text by judges that have not seen it."""
     options = options or Options()
     folds = [zlib.crc32(" ".join(one.words.lower).encode()) % FOLDS for one in given]
     if len(set(folds)) < FOLDS or not any(one.chunks for one in given):
@@ -103,7 +117,8 @@ def train(given: Sequence[Example], classes: Classes, vectors: Vectors, options:
                 opinions[at] = opinion(given[at], *unseen)
     second, second_bias = _second(given, opinions, options)
     reading = _reading(given, options)
-    return Judge(first, bias, second, second_bias, reading, classes, vectors, network, options.threshold)
+    judge = Judge(first, bias, second, second_bias, reading, classes, vectors, network, options.threshold)
+    return judge, opinions
 
 
 def opinion(one: Example, first: Floats, bias: Floats, network: Network) -> Floats:
@@ -182,7 +197,7 @@ def _example(
             cuts.append([])
     features = [hashed(chunk_features(sight, at), FIRST_BITS) for at in range(len(sight.chunks))]
     seen: Any = inputs_of(sight, vectors).astype(np.float16)
-    return Example(sight.words, sight.chunks, features, cuts, targets, seen)
+    return Example(sight, features, cuts, targets, seen)
 
 
 def _carried(

@@ -10,7 +10,7 @@ from spacy.tokens import Doc, Span
 
 from kg.schema import SHOP, Schema
 from kg.types import Document
-from mining.extraction.judge import Judge, once, shipped
+from mining.extraction.judge import Judge, Weighing, once, shipped
 from mining.extraction.judge_features import Mark
 from mining.extraction.kinds import Words
 from mining.extraction.rules import ASIDE, SURENESS, RuleExtractor, words_of
@@ -24,14 +24,14 @@ _CHINESE = re.compile("[\u2e80-\u2fdf\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf9
 class Judging:
     """Puts the judge's relations into ``doc.spans["shop_relations"]``; how sure it is of each, into the user data."""
 
-    def __init__(self, judge: Judge) -> None:
-        self._judge = judge
+    def __init__(self, judge: Judge, context: Weighing | None = None) -> None:
+        self._judge, self._context = judge, context
 
     def __call__(self, doc: Doc) -> Doc:
         words = words_of(doc)
         foreign = {words.sentence[at] for at, word in enumerate(words.text) if _CHINESE.search(word)}
         kept = [span for span in doc.spans["shop_relations"] if words.sentence[span.start] in foreign]
-        seen = self._judge.verdicts(words, marks_of(doc))
+        seen = self._judge.verdicts(words, marks_of(doc), self._context)
         likely = [verdict for verdict in seen if words.sentence[verdict.start] not in foreign]
         said, sureness = [], {}
         for verdict in once(likely, words):
@@ -69,12 +69,13 @@ def _overruled(doc: Doc, words: Words, foreign: set[int], found: set[int]) -> It
 class JudgedExtractor(RuleExtractor):
     """The rules' extractor with a judge of relations behind it. Keeps the laws of ``mining.types.Extractor``.
 
-    Its method is the rules': the judge only decides what stands, and how sure it is.
+    Its method is the rules': the judge only decides what stands, and how sure it is. ``context`` weighs the judge's
+    opinions anew by an encoder (``judge_context.shipped()``, None where it is missing); without, the judge decides.
     """
 
-    def __init__(self, schema: Schema = SHOP, judge: Judge | None = None) -> None:
+    def __init__(self, schema: Schema = SHOP, judge: Judge | None = None, context: Weighing | None = None) -> None:
         super().__init__(schema)
-        self._judging = Judging(judge or shipped())
+        self._judging = Judging(judge or shipped(), context)
 
     def _doc(self, document: Document) -> Doc:
         return self._judging(super()._doc(document))

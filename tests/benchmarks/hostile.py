@@ -22,6 +22,7 @@ from kg.errors import SchemaError
 from kg.schema import SHOP
 from kg.types import Document, Entity, Fact, Product
 from mining.catalog import ProductGraph, document_of_review, graph_of
+from mining.extraction.judge_context import shipped
 from mining.extraction.judged import JudgedExtractor
 from mining.extraction.llm import LLMExtractor
 from mining.extraction.orders import Guarded, order_spans
@@ -139,7 +140,7 @@ def _places(phrase: str, text: str) -> Iterator[tuple[int, int]]:
 
 
 def readings(texts: Sequence[Hostile]) -> dict[str, list[Extraction]]:
-    """One extraction a text by each reader: the shop's own facts, rules, rules and judge, reviews, an obeyed model."""
+    """One extraction a text by each reader: the shop's own facts, rules, both judges, reviews, an obeyed model."""
     documents = [text.document for text in texts]
     graphs = [text.graph for text in texts]
     catalog = [
@@ -152,6 +153,7 @@ def readings(texts: Sequence[Hostile]) -> dict[str, list[Extraction]]:
         "catalog": catalog,
         "rules": list(rules.extract(documents)),
         "rules and judge": list(Guarded(JudgedExtractor()).extract(documents)),
+        "rules and contextual judge": list(Guarded(JudgedExtractor(context=shipped())).extract(documents)),
         "reviews": list(reviews.extract(documents)),
         "obeyed model": list(model.extract(documents)),
     }

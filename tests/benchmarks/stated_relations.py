@@ -1,4 +1,4 @@
-"""The relations that rules, and rules with a judge, read in texts, beside what people say that these texts state.
+"""The relations that rules, and rules with either judge, read in texts, beside what people say that these texts state.
 
 ``extraction.py --set relations --test LABELS [--train LABELS] [--data DIR] [--out P]``. A line of LABELS holds
 ``{"id", "labels": [{"relation", "start", "end"}]}`` and its ``text``, or else the ``sha256`` of the text that
@@ -27,12 +27,15 @@ SAMPLE = "sample_zh"  # the Chinese texts of our own sample shop
 
 
 def print_relations(files: Sequence[Path], data: Path | None, out: Path | None) -> bool:
-    """Scores each file; ``out`` gets the predictions of rules and judge for the last one."""
+    """Scores each file; ``out`` gets the predictions of the last extractor for the last one."""
+    from mining.extraction import judge_context
     from mining.extraction.judged import JudgedExtractor  # spaCy
     from mining.extraction.orders import Guarded
     from mining.extraction.rules import RuleExtractor
 
     extractors = {"rules": Guarded(RuleExtractor()), "rules and judge": Guarded(JudgedExtractor())}
+    if context := judge_context.shipped():
+        extractors["rules and contextual judge"] = Guarded(JudgedExtractor(context=context))
     for name, extractor in extractors.items():
         list(stated(extractor, [Text(0, "Ideal for kids. 适合孕妇。")]))  # the vocabulary fills, the units are compiled
         for path in files:

@@ -53,7 +53,9 @@ def test_the_corpus_is_large_of_many_kinds_and_labelled_with_its_own_words() -> 
             assert bool(named) == (relation == "HAS_ATTRIBUTE")
 
 
-@pytest.mark.parametrize("reader", ["catalog", "rules", "rules and judge", "reviews", "obeyed model"])
+@pytest.mark.parametrize(
+    "reader", ["catalog", "rules", "rules and judge", "rules and contextual judge", "reviews", "obeyed model"]
+)
 def test_no_reader_says_more_than_the_text_states(readings: dict[str, list[Extraction]], reader: str) -> None:
     assert list(injected(readings[reader])) == []
 

@@ -1,0 +1,199 @@
+"""The contextual judge: what an encoder that reads the whole text makes of the chunks that the judge finds possible.
+
+The judge knows words and what stands beside them; an encoder knows what a word means in its sentence. It is one that
+``mining.extraction.encoders`` finds, and stays as it was trained. The states of two of its layers at the words of a
+chunk and around it, beside what the judge says, go through networks of one hidden layer (``judge_context.npz``); the
+states at both ends of a reading score it. Trained by ``mining.extraction.judge_context_training``.
+"""
+
+import importlib.util
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from mining.errors import ConfigurationError, SourceError
+from mining.extraction.encoders import Encoder, load_encoder
+from mining.extraction.judge import agreement
+from mining.extraction.judge_features import Sight
+from mining.extraction.judge_network import Floats, Network
+from mining.extraction.judge_windows import LOOKS, Glance, Window, glance, windows
+
+FLOOR = 0.02  # how likely any relation must be for the judge, that a chunk is looked at
+CUT_FLOOR = 0.1  # and how likely one of them must be, that its readings are
+DEEP = 2  # layers between the states that are looked at: those of the last layer, and those so far below it
+AT_ONCE = 16  # windows that are read together
+_SHIPPED = "judge_context.npz"
+_MEMBER = ("hidden_bias", "out", "out_bias")
+
+_log = logging.getLogger("shopgraph.mining.relations")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What was learned. ``members``: networks that see ``[2 width (LOOKS + 1) + 39]`` of a chunk; ``cut``
+    ``[2, 2 width]``: of the states at the first and the last piece of a reading; ``mean`` and ``spread`` ``[39]`` of
+    what the judge says; ``share`` of the judge in the common opinion; ``threshold`` at which a chunk is a tail."""
+
+    encoder: str
+    members: Sequence[Network]
+    cut: Floats
+    mean: Floats
+    spread: Floats
+    share: float
+    threshold: float
+
+
+class ContextJudge:
+    """The networks over one encoder. Deterministic: the same text gets the same opinion on the same machine.
+
+    Raises SourceError where the weights are of an encoder of another width.
+    """
+
+    def __init__(self, encoder: Encoder, weights: Weights) -> None:
+        if weights.cut.shape != (2, 2 * encoder.width):
+            raise SourceError(
+                f"the contextual judge was trained with an encoder of {weights.cut.shape[1] // 2} features, "
+                f"{encoder.name} has {encoder.width}; train one again"
+            )
+        self.threshold = weights.threshold
+        self._encoder, self._weights = encoder, weights
+
+    def weigh(self, sight: Sight, first: Floats, second: Floats) -> tuple[Floats, dict[int, Floats]]:
+        """From the judge's opinions ``[chunks, 5]`` the common one, and by chunk the scores of its readings."""
+        weights = self._weights
+        possible = set(np.flatnonzero(1 - first[:, 0] > FLOOR).tolist())
+        cut = possible & set(np.flatnonzero(second[:, 1:].max(1) > CUT_FLOOR).tolist())
+        said = known(agreement(sight.chunks, sight.words, first), weights.mean, weights.spread)
+        common, cuts = second.copy(), dict[int, Floats]()
+        for seen, state in self._read(sight, possible, cut):
+            shown = inputs_of(seen, state, said)
+            opinion = _together([member.opinion(shown) for member in weights.members])
+            common[seen.chunks] = _mean(second[seen.chunks], opinion, weights.share)
+            scores, rows = ends_of(seen, state) @ weights.cut.ravel(), np.array([row for row, *_ in seen.spans])
+            cuts |= {at: scores[rows == row] for row, at in enumerate(seen.chunks) if at in cut}
+        return common, cuts
+
+    def _read(self, sight: Sight, possible: set[int], cut: set[int]) -> Iterator[tuple[Glance, Floats]]:
+        """The windows that hold a possible chunk, with the states of their pieces."""
+        shown = [
+            (window, glance(sight, window, possible, cut)) for window in windows(sight.words, self._encoder.tokenizer)
+        ]
+        seen = [(window, its) for window, its in shown if its is not None]
+        for start in range(0, len(seen), AT_ONCE):
+            some = seen[start : start + AT_ONCE]
+            states = states_of(self._encoder, [window for window, _ in some])
+            yield from zip((its for _, its in some), states, strict=True)
+
+
+def states_of(encoder: Encoder, some: Sequence[Window]) -> list[Floats]:
+    """Per window ``[pieces, 2 width]``: what the last layer says of each piece, and what the layer ``DEEP`` below."""
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+
+    ids = pad_sequence([torch.tensor(window.ids) for window in some], batch_first=True)
+    mask = pad_sequence([torch.ones(len(window.ids), dtype=torch.long) for window in some], batch_first=True)
+    with torch.inference_mode():
+        layers = encoder.model.eval()(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+        states = torch.cat([layers[max(-1 - DEEP, -len(layers))], layers[-1]], dim=-1).numpy()
+    return [states[at, : len(window.ids)] for at, window in enumerate(some)]
+
+
+def inputs_of(seen: Glance, state: Floats, said: Floats) -> Floats:
+    """``[chunks, inputs]`` of a window: states at the places looked at, mean state, what the judge says of the text's
+    chunks ``said`` ``[all chunks, 39]``."""
+    looks = np.array(seen.looks)
+    sums = np.concatenate([np.zeros((1, state.shape[1]), np.float32), state.cumsum(0)])
+    begin, end = looks[:, 0], looks[:, 1] + 1
+    means = (sums[end] - sums[begin]) / (end - begin)[:, None]
+    looked = state[looks].reshape(len(looks), LOOKS * state.shape[1])
+    shown: Floats = np.concatenate([looked, means, said[seen.chunks]], axis=1).astype(np.float32)
+    return shown
+
+
+def ends_of(seen: Glance, state: Floats) -> Floats:
+    """``[readings, 2 * 2 width]``: the states at the first and the last piece of each reading."""
+    places = np.array([ends for _, *ends in seen.spans], np.int64).reshape(-1, 2)
+    ends: Floats = state[places].reshape(len(places), 2 * state.shape[1])
+    return ends
+
+
+def known(said: Floats, mean: Floats, spread: Floats) -> Floats:
+    """``judge.agreement`` ``[chunks, 39]`` on the scale that the networks know."""
+    scaled: Floats = ((said - mean) / spread).astype(np.float32)
+    return scaled
+
+
+def load(path: Path) -> Weights:
+    """Raises SourceError where the file holds no contextual judge."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            members = [_network(kept, f"{number}/") for number in range(int(kept["members"]))]
+            cut, mean, spread = (kept[name].astype(np.float32) for name in ("cut", "mean", "spread"))
+            encoder, share, threshold = str(kept["encoder"]), float(kept["share"]), float(kept["threshold"])
+            weights = Weights(encoder, members, cut, mean, spread, share, threshold)
+            if any(len(one.hidden) != (LOOKS + 1) * cut.shape[1] + len(mean) for one in members) or not members:
+                raise ValueError("its networks see another number of features")
+    except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError, IndexError) as error:
+        raise SourceError(f"{path}: not the weights of a contextual judge ({error}); train one again") from error
+    return weights
+
+
+def save(weights: Weights, path: Path) -> None:
+    """Writes the weights, the hidden layers as eight-bit numbers with a scale for each unit."""
+    arrays: dict[str, Any] = {}
+    for number, member in enumerate(weights.members):
+        scale = (np.maximum(np.abs(member.hidden).max(0), 1e-6) / 127).astype(np.float32)
+        arrays[f"{number}/hidden"] = np.round(member.hidden / scale).astype(np.int8)
+        arrays[f"{number}/hidden_scale"] = scale
+        arrays |= {f"{number}/{name}": getattr(member, name) for name in _MEMBER}
+    np.savez_compressed(
+        path,
+        encoder=np.array(weights.encoder),
+        members=np.array(len(weights.members)),
+        cut=weights.cut.astype(np.float16),
+        mean=weights.mean,
+        spread=weights.spread,
+        share=np.float32(weights.share),
+        threshold=np.float32(weights.threshold),
+        **arrays,
+    )
+
+
+@cache
+def shipped() -> ContextJudge | None:
+    """The contextual judge that is part of the package; None, and a line in the log, where its encoder is missing."""
+    weights = load(Path(str(files("mining.extraction") / _SHIPPED)))
+    missing = [name for name in ("torch", "transformers", "tokenizers") if importlib.util.find_spec(name) is None]
+    try:
+        if missing:
+            raise ConfigurationError(f"{', '.join(missing)} not installed")
+        return ContextJudge(load_encoder(weights.encoder), weights)
+    except (ConfigurationError, SourceError) as error:
+        _log.warning("relations are judged without an encoder, which finds fewer of them: %s", error)
+        return None
+
+
+def _network(kept: Mapping[str, Any], prefix: str) -> Network:
+    hidden = kept[prefix + "hidden"] * kept[prefix + "hidden_scale"]
+    return Network(hidden, *(kept[prefix + name] for name in _MEMBER))
+
+
+def _together(opinions: Sequence[Floats]) -> Floats:
+    """The geometric mean of opinions ``[chunks, 5]``."""
+    both = np.exp(np.mean([np.log(one + 1e-6) for one in opinions], axis=0))
+    result: Floats = both / both.sum(1, keepdims=True)
+    return result
+
+
+def _mean(judged: Floats, read: Floats, share: float) -> Floats:
+    """The geometric mean of two opinions ``[chunks, 5]``, the first weighing ``share``."""
+    both = np.exp(share * np.log(judged + 1e-6) + (1 - share) * np.log(read + 1e-6))
+    result: Floats = both / both.sum(1, keepdims=True)
+    return result

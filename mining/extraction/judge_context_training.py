@@ -1,0 +1,145 @@
+"""Trains the contextual judge from labelled texts and from what judges that have not seen them say of them.
+
+labelled texts → windows, through the encoder, once → what is looked at of each chunk → networks as the judge has one
+(``judge_network_training``) and a softmax over the readings of each tail → ``Weights``. The encoder does not learn. All
+randomness comes from the seed of a member: same input, same weights on the same machine.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+
+from mining.extraction.encoders import Encoder
+from mining.extraction.judge import agreement
+from mining.extraction.judge_context import FLOOR, Weights, ends_of, inputs_of, known, states_of
+from mining.extraction.judge_network import Floats
+from mining.extraction.judge_network_training import NetworkOptions, train_network
+from mining.extraction.judge_training import Example, Ints, Target
+from mining.extraction.judge_windows import Glance, Window, glance, windows
+
+_ENCODED = 32  # windows that are read together
+_KNOWN = 39  # numbers that the judge's second softmax sees of a chunk
+_ROUNDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ContextOptions:
+    """``members`` networks with one seed each; the penalty of the softmax over readings; ``share`` of the judge in the
+    common opinion, and the threshold of that."""
+
+    members: int = 3
+    network: NetworkOptions = field(
+        default_factory=lambda: NetworkOptions(
+            units=192, epochs=6, rate=1e-3, inputs_dropped=0.2, units_dropped=0.3, decay=1e-3
+        )
+    )
+    penalty: float = 10.0
+    share: float = 0.3
+    threshold: float = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A window to be read: what is looked at, what the judge says of all chunks of its text, what is true."""
+
+    window: Window
+    glance: Glance
+    said: Floats
+    targets: Sequence[Target]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What is seen of a window's chunks ``[chunks, inputs]`` and of the readings of its tails, of half precision."""
+
+    seen: Floats
+    ends: Floats
+    targets: Sequence[Target]
+
+
+def train_context(
+    given: Sequence[Example],
+    opinions: Sequence[Floats],
+    encoder: Encoder,
+    options: ContextOptions | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Weights:
+    """What is learned from these examples; ``opinions`` are the first ones of ``judge_training.train_twice``.
+
+    ``tell`` hears how far it is. Raises ValueError where no tail among them is worth a look.
+    """
+    options = options or ContextOptions()
+    said = [
+        agreement(one.chunks, one.words, first) if one.chunks else np.zeros((0, _KNOWN), np.float32)
+        for one, first in zip(given, opinions, strict=True)
+    ]
+    every = np.concatenate(said)
+    mean, spread = every.mean(0), every.std(0) + 1e-6
+    pending = list(_pending(given, opinions, [known(rows, mean, spread) for rows in said], encoder))
+    read = list(_read(pending, encoder))
+    targets = [target for one in read for target in one.targets]
+    if not any(target.relation for target in targets):
+        raise ValueError(f"{len(given)} texts hold nothing to learn from: give some dozens")
+    tell(f"{len(read)} windows are read, {len(targets)} chunks are looked at")
+    seen = np.concatenate([one.seen for one in read])
+    wanted, weight = np.array([one.relation for one in targets]), np.array([one.weight for one in targets], np.float32)
+    members = []
+    for seed in range(options.members):
+        members.append(train_network(seen, wanted, weight, replace(options.network, seed=seed)))
+        tell(f"member {seed} is trained")
+    cut = _cut(np.concatenate([one.ends for one in read]), targets, options.penalty)
+    return Weights(encoder.name, members, cut, mean, spread, options.share, options.threshold)
+
+
+def _pending(
+    given: Sequence[Example], opinions: Sequence[Floats], said: Sequence[Floats], encoder: Encoder
+) -> Iterator[_Pending]:
+    """The windows that hold a chunk which a judge, unaware of its text, finds possible."""
+    for one, first, its in zip(given, opinions, said, strict=True):
+        targets = {at: target for at, target in enumerate(one.targets) if target and 1 - first[at, 0] > FLOOR}
+        cut = {at for at, target in targets.items() if target.overlaps}
+        for window in windows(one.words, encoder.tokenizer) if targets else ():
+            seen = glance(one.sight, window, targets, cut)
+            if seen is not None:
+                yield _Pending(window, seen, its, [targets[at] for at in seen.chunks])
+
+
+def _read(pending: Sequence[_Pending], encoder: Encoder) -> Iterator[_Read]:
+    """Windows of like length are read together, so that little is padded."""
+    order = sorted(range(len(pending)), key=lambda at: len(pending[at].window.ids))
+    for start in range(0, len(order), _ENCODED):
+        some = [pending[at] for at in order[start : start + _ENCODED]]
+        for one, state in zip(some, states_of(encoder, [one.window for one in some]), strict=True):
+            seen, ends = inputs_of(one.glance, state, one.said), ends_of(one.glance, state)
+            yield _Read(_half(seen), _half(ends), one.targets)
+
+
+def _half(values: Floats) -> Floats:
+    halved: Floats = values.astype(np.float16)
+    return halved
+
+
+def _cut(ends: Floats, targets: Sequence[Target], penalty: float) -> Floats:
+    """``[2, states]``: weights of a softmax over the readings of each chunk that is a tail."""
+    overlaps = [target.overlaps for target in targets if target.overlaps]
+    sizes = np.array([len(one) for one in overlaps])
+    starts: Ints = np.cumsum([0, *sizes[:-1]])
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    best = np.concatenate([np.isclose(one, max(one)) for one in overlaps]).astype(np.float32)
+    best /= np.add.reduceat(best, starts)[group]
+    rows = ends.astype(np.float32)
+
+    def loss(flat: Any) -> tuple[float, Any]:
+        score = rows @ flat.astype(np.float32)
+        score -= np.maximum.reduceat(score, starts)[group]
+        likely = np.exp(score)
+        likely /= np.add.reduceat(likely, starts)[group]
+        total = -(best * np.log(likely + 1e-12)).sum() + 0.5 * penalty * (flat @ flat)
+        return float(total), (rows.T @ (likely - best) + penalty * flat).astype(float)
+
+    found = minimize(loss, np.zeros(ends.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": _ROUNDS}).x
+    weights: Floats = found.astype(np.float32).reshape(2, -1)
+    return weights
