@@ -1,8 +1,8 @@
 """What competes to be served: one list for ``shopgraph train``, the evaluation and the benchmark of published splits.
 
 Nobody else says what competes, so that all three offer the same where they ask alike: the benchmark asks for the
-``thorough`` list, with networks only where they are named. Several settings of one model have one name, and only the
-best of a name may join the sum (``choosing``).
+``thorough`` list, with networks only where they are named or where no dense matrix fits. Several settings of one model
+have one name, and only the best of a name may join the sum (``choosing``).
 """
 
 from collections.abc import Callable, Sequence
@@ -35,6 +35,7 @@ MANY_EVENTS = 100_000  # from here on LightGCN gets larger batches and less time
 # Of an epoch: each step costs what the graph is large, so that more of them would cost the square. With up to 50,000
 # users, or 400,000 pairs, the batches are those that were measured.
 MOST_STEPS = {"lightgcn": 100, "relational": 25}
+STEPS_FROM_SPECTRUM = 60  # of LightGCN where it starts from the spectrum: those that were measured, on gowalla
 
 
 def candidates(
@@ -111,8 +112,9 @@ def _network(name: str, data: Dataset) -> Model:
     if name == "lightgcn":
         from recommender.models.lightgcn import LightGCN
 
-        if not dense(data):  # what a log this large prefers, and a start that saves half of the epochs
-            return LightGCN(temperature=0.1, start="spectral", most_steps=60, epochs=16, every=2, patience=2)
+        if not dense(data):  # large enough that an epoch takes a minute: a start that saves half of them
+            steps = STEPS_FROM_SPECTRUM
+            return LightGCN(temperature=0.1, start="spectral", most_steps=steps, epochs=16, every=2, patience=2)
         light = LightGCN(most_steps=MOST_STEPS[name])
         return replace(light, batch=4096, epochs=25, patience=2) if len(data.histories.items) > MANY_EVENTS else light
     if name == "relational":

@@ -1,7 +1,7 @@
 """Every model on a published split, and the sum that the validation cut chose, ranked once.
 
     python tests/benchmarks/ranking.py --train T --test X --protocol lightgcn|loo|pgpr|sampled99|retailrocket
-        [--relations R] [--items I] [--texts] [--networks [lightgcn] [relational] [sasrec]] [--out topk.parquet]
+        [--relations R] [--items I] [--texts] [--networks [lightgcn] [relational] [sasrec] [none]] [--out topk.parquet]
         [--validation-only] [--model CHOSEN]
 
 Files are Parquet with the columns user, item (and timestamp, pos, action, split_loo, split_pgpr, neg_items where the
@@ -36,6 +36,7 @@ from recommender.choosing import DECAYS, Choice, choose
 from recommender.comparing import paired_bootstrap
 from recommender.competing import NETWORKS, candidates, dense
 from recommender.configuration import read_model
+from recommender.dataset import Dataset
 from recommender.evaluation import blocks, mask, measure, slices
 from recommender.histories import Histories
 from recommender.metrics import Metrics, metrics_at, target_ranks, user_metrics
@@ -58,8 +59,8 @@ def main() -> None:
     parser.add_argument("--relations", type=Path)
     parser.add_argument("--items", type=Path)
     parser.add_argument("--texts", action="store_true", help="texts compete too, where the items have any")
-    told = "networks that compete too; all of them where the flag names none"
-    parser.add_argument("--networks", nargs="*", choices=NETWORKS, default=None, help=told)
+    told = "networks that compete too: all of them where the flag names nothing, none of them with 'none'"
+    parser.add_argument("--networks", nargs="*", choices=(*NETWORKS, "none"), default=None, help=told)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--validation-only", action="store_true", help="choose, and rank no test row")
     parser.add_argument("--model", help="the line of a model that was chosen before: choose nothing, rank its parts")
@@ -69,12 +70,11 @@ def main() -> None:
     related = ", ".join(f"{name} {len(edges):,}" for name, edges in {**data.links, **data.attributes}.items())
     print(f"{options.protocol}: {len(cases):,} cases, {len(data.items):,} items; relations: {related or 'none'}")
     ordered = len(np.unique(data.histories.at)) > 1 or options.protocol == "loo"
-    unnamed = () if dense(data) else ("lightgcn",)
-    networks = unnamed if options.networks is None else options.networks or NETWORKS
     task = _hiding(task)
     if options.model:
         choice = Choice(read_model(options.model), (), 0, ())  # its parts are told by their names
     else:
+        networks = _networks(options.networks, task.chooses.train)
         models = candidates(task.chooses.train, ordered=ordered, networks=networks, thorough=True)
         models += [Texts()] if options.texts and any(data.texts) else []
         decays = DECAYS if ordered else (1.0,)
@@ -83,6 +83,12 @@ def main() -> None:
     if not options.validation_only:
         _tell_test(choice, task, options.out)
     _tell_cost()
+
+
+def _networks(named: Sequence[str] | None, data: Dataset) -> Sequence[str]:
+    if named is None:
+        return () if dense(data) else ("lightgcn",)
+    return [name for name in named or NETWORKS if name != "none"]
 
 
 def _progress(name: str) -> None:
