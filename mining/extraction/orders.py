@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 
 from kg.schema import SHOP
 from kg.types import Document, Fact
+from mining.extraction.hidden import as_drawn
 from mining.language import sentences
 from mining.types import Extraction, Extractor, SetAside
 
 REASON = "instruction"
 MAX_TEXT = 50_000  # code points, as many as the rules read
-VERSION = "1"  # rises when another place counts as an order
+VERSION = "2"  # rises when another place counts as an order
 
 _TURN = re.compile(
     r"<\|[^|>\n]{1,40}\|>|\[/?INST\]|<</?SYS>>|</s>\s*<s>|<<<TEXT|TEXT>>>"
@@ -135,8 +136,7 @@ def _plain(sentence: str) -> str:
     """The sentence as it looks: no characters without width, Latin letters for those that are drawn alike."""
     if sentence.isascii():
         return sentence
-    shown = "".join(char for char in sentence if unicodedata.category(char) not in ("Cf", "Cc", "Co", "Cn"))
-    return unicodedata.normalize("NFKC", shown).translate(_LOOKALIKES)
+    return unicodedata.normalize("NFKC", as_drawn(sentence)).translate(_LOOKALIKES)
 
 
 @dataclass(frozen=True, slots=True)

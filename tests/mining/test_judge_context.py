@@ -50,7 +50,7 @@ def shown(encoder: Encoder, ids: Any) -> str:
 
 def test_windows_hold_every_word_once_and_repeat_the_title(encoder: Encoder) -> None:
     some = words("Red mug\n" + "A very long line of words. " * 40)
-    found = windows(some, encoder.tokenizer)
+    found = windows(some, encoder)
     assert len(found) > 2
     assert max(len(window.ids) for window in found) <= PIECES
     assert sorted(word for window in found for word in window.places) == [
@@ -67,23 +67,23 @@ def test_windows_hold_every_word_once_and_repeat_the_title(encoder: Encoder) -> 
 
 
 def test_an_endless_sentence_is_shown_in_parts_and_an_endless_word_not_at_all(encoder: Encoder) -> None:
-    found = windows(words("Mug\n" + "very long " * 300), encoder.tokenizer)
+    found = windows(words("Mug\n" + "very long " * 300), encoder)
     assert max(len(window.ids) for window in found) <= PIECES
     assert sum(len(window.places) for window in found) == 601
     endless = Words(("mug", "-" * 700), ("mug", "-" * 700), (0, 0), (True, True))
-    assert [set(window.places) for window in windows(endless, encoder.tokenizer)] == [{0}]
+    assert [set(window.places) for window in windows(endless, encoder)] == [{0}]
 
 
 def test_the_encoder_does_not_speak_for_hidden_characters(encoder: Encoder) -> None:
     text = ("mug", "for\U000e0069\U000e0067", "tea", "\u200bnow")
     hidden = Words(text, text, (0, 0, 0, 0), (True, False, False, False))
-    assert [set(window.places) for window in windows(hidden, encoder.tokenizer)] == [{0, 2}]
+    assert [set(window.places) for window in windows(hidden, encoder)] == [{0, 2}]
 
 
 def test_only_possible_chunks_are_looked_at(encoder: Encoder) -> None:
     some = words("Red mug\nA mug for tea. It is red. Ideal for old men.")
     sight = Sight.of(some, {}, [])
-    (window,) = windows(some, encoder.tokenizer)
+    (window,) = windows(some, encoder)
     at = next(n for n, chunk in enumerate(sight.chunks) if some.lower[chunk.first] == "old")
     seen = glance(sight, window, {at}, {at})
     assert seen is not None
@@ -154,7 +154,7 @@ def test_training_twice_gives_the_same_weights(
 def test_a_chunk_is_seen_with_what_stands_around_it_whatever_is_read_beside_it(encoder: Encoder) -> None:
     some = words("Red mug\nIdeal for old men.")
     sight = Sight.of(some, {}, [])
-    (window,), (long,) = windows(some, encoder.tokenizer), windows(words("Mug\n" + "a b " * 30), encoder.tokenizer)
+    (window,), (long,) = windows(some, encoder), windows(words("Mug\n" + "a b " * 30), encoder)
     at = len(sight.chunks) - 1
     seen = glance(sight, window, {at}, {at})
     assert seen is not None
