@@ -9,6 +9,7 @@ import logging
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,7 @@ def load_encoder(name: str, *, folder: Path | None = None) -> Encoder:
 def installed_encoder(name: str) -> Encoder:
     """The encoder of ``KNOWN`` that an installed package carries; nothing is fetched, no folder of that name is taken.
 
+    For reading alone: its weights stay in their file, and take memory where they are used.
     Raises ConfigurationError that says what to install, SourceError where the package holds no such encoder.
     """
     _need_libraries()
@@ -95,7 +97,7 @@ def installed_encoder(name: str) -> Encoder:
     found = next(_layouts(package), None)
     if found is None:
         raise SourceError(f"{package}: holds no whole encoder; install {known.package} anew")
-    return _from_folder(name, found)
+    return _from_folder(name, found, lazily=True)
 
 
 def new_encoder(config: dict[str, Any], tokenizer: str, *, name: str, lowercase: bool) -> Encoder:
@@ -111,7 +113,10 @@ def tokenizer_of(told: str) -> "Tokenizer":
     """The tokenizer of a ``tokenizer.json``."""
     from tokenizers import Tokenizer
 
-    return _plain(Tokenizer.from_str(told))
+    try:
+        return _plain(Tokenizer.from_str(told))
+    except Exception as error:  # the library raises nothing narrower
+        raise SourceError(f"not a tokenizer.json ({error})") from error
 
 
 def _plain(tokenizer: "Tokenizer") -> "Tokenizer":
@@ -167,21 +172,57 @@ def _complete(folder: Path) -> bool:
     return (folder / "model.safetensors").is_file() and (folder / "tokenizer.json").is_file()
 
 
-def _from_folder(name: str, folder: Path) -> Encoder:
-    from safetensors.torch import load
-
+def _from_folder(name: str, folder: Path, *, lazily: bool = False) -> Encoder:
     if not _complete(folder) or not (folder / "config.json").is_file():
         seen = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
         raise SourceError(
             f"{folder}: expected config.json, tokenizer.json and model.safetensors, saw {seen}; save the encoder with "
             "transformers' save_pretrained"
         )
-    config = _config(json.loads((folder / "config.json").read_text("utf-8")))
-    encoder = new_encoder(
-        config, (folder / "tokenizer.json").read_text("utf-8"), name=name, lowercase=_lowercase(name, folder.name)
-    )
-    _fill(encoder, load((folder / "model.safetensors").read_bytes()), folder)
+    with _named(folder):
+        config = _config(json.loads((folder / "config.json").read_text("utf-8")))
+        tokenizer = (folder / "tokenizer.json").read_text("utf-8")
+        with _unfilled() if lazily else nullcontext():
+            encoder = new_encoder(config, tokenizer, name=name, lowercase=_lowercase(name, folder.name))
+        _fill(encoder, _mapped(folder / "model.safetensors"), folder, lazily=lazily)
     return encoder
+
+
+@contextmanager
+def _named(origin: Path) -> Iterator[None]:
+    """Names the folder whose files are broken."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise SourceError(f"{origin}: holds no encoder that can be read ({error}); install or save it anew") from error
+
+
+def _mapped(path: Path) -> "dict[str, torch.Tensor]":
+    """The weights as views of their file, read where they are used."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise SourceError(f"{path}: not a file of weights ({error}); install or save the encoder anew") from error
+
+
+@contextmanager
+def _unfilled() -> Iterator[None]:
+    """What is made of weights within takes no memory and no time until they are given; other numbers are made."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Unfilled(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            given = {**(kwargs or {}), "device": "meta"} if func is torch.empty else kwargs or {}
+            return func(*args, **given)
+
+    with Unfilled():
+        yield
 
 
 def _from_archive(name: str, path: Path) -> Encoder:
@@ -263,14 +304,16 @@ def _config(read: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "name_or_path": ""}
 
 
-def _fill(encoder: Encoder, state: "dict[str, torch.Tensor]", origin: Path) -> None:
+def _fill(encoder: Encoder, state: "dict[str, torch.Tensor]", origin: Path, *, lazily: bool = False) -> None:
+    """Copies the weights into the encoder or, ``lazily``, makes them its own."""
     wanted = encoder.model.state_dict()
     prefix = f"{getattr(encoder.model, 'base_model_prefix', '')}."
     given = {key.removeprefix(prefix): value.float() for key, value in state.items() if "position_ids" not in key}
-    missing = [key for key in wanted if key not in given and not key.startswith("pooler.")]
+    missing = [key for key in wanted if key not in given and (lazily or not key.startswith("pooler."))]
     if missing:
         raise SourceError(f"{origin}: {len(missing)} weights of the encoder are not there, such as {missing[0]}")
-    encoder.model.load_state_dict({key: value for key, value in given.items() if key in wanted}, strict=False)
+    kept = {key: value for key, value in given.items() if key in wanted}
+    encoder.model.load_state_dict(kept, strict=False, assign=lazily)
 
 
 def _from_hub(name: str) -> Encoder:

@@ -29,7 +29,7 @@ from mining.extraction.judge_windows import LOOKS, PIECES, Glance, Window, edges
 FLOOR = 0.02  # how likely any relation must be for the judge, that a chunk is looked at
 DEEP = 2  # layers between the states that are looked at: those of the last layer, and those so far below it
 SAID = 39  # numbers that the judge says of a chunk: ``judge.agreement``
-AT_ONCE = 16  # windows that are read together
+AT_ONCE = 4  # windows that are read together
 _SHIPPED = "judge_context.npz"
 _MEMBER = ("hidden_bias", "out", "out_bias")
 
