@@ -309,10 +309,12 @@ def _fill(encoder: Encoder, state: "dict[str, torch.Tensor]", origin: Path, *, l
     wanted = encoder.model.state_dict()
     prefix = f"{getattr(encoder.model, 'base_model_prefix', '')}."
     given = {key.removeprefix(prefix): value.float() for key, value in state.items() if "position_ids" not in key}
-    missing = [key for key in wanted if key not in given and (lazily or not key.startswith("pooler."))]
+    missing = [key for key in wanted if key not in given and not key.startswith("pooler.")]
     if missing:
         raise SourceError(f"{origin}: {len(missing)} weights of the encoder are not there, such as {missing[0]}")
     kept = {key: value for key, value in given.items() if key in wanted}
+    if lazily:  # nobody reads the pooler; what a file leaves out of it must still be a number
+        kept |= {key: value.new_zeros(value.shape, device="cpu") for key, value in wanted.items() if key not in kept}
     encoder.model.load_state_dict(kept, strict=False, assign=lazily)
 
 
