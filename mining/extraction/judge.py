@@ -6,6 +6,7 @@ list and of its neighbours (``second``: stacked generalisation, Wolpert 1992) â†
 the threshold. Trained by ``mining.extraction.judge_training``.
 """
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ import numpy as np
 from mining.errors import SourceError
 from mining.evaluation import RELATIONS
 from mining.extraction.candidates import Chunk, Span, readings
+from mining.extraction.hidden import holds_hidden
 from mining.extraction.judge_features import Classes, Mark, Sight, chunk_features, hashed, reading_features
 from mining.extraction.judge_network import Floats, Network, Vectors, averaged, inputs_of
 from mining.extraction.kinds import Words
@@ -45,13 +47,15 @@ class Verdict:
 
 
 class Weighing(Protocol):
-    """What weighs a judge's opinions anew, with a threshold of its own: ``mining.extraction.judge_context``."""
+    """What weighs a judge's opinions anew: ``mining.extraction.judge_context``."""
 
     @property
-    def threshold(self) -> float: ...
+    def threshold(self) -> float:
+        """How likely a relation must be of a chunk that was looked at; the judge's own threshold is for the others."""
+        ...
 
     def weigh(self, sight: Sight, first: Floats, second: Floats) -> tuple[Floats, dict[int, Floats]]:
-        """From both opinions ``[chunks, 5]`` the common one, and by chunk what its ``readings`` score in order."""
+        """From both opinions ``[chunks, 5]`` the common one, and scores of the ``readings`` of those looked at."""
         ...
 
 
@@ -80,7 +84,7 @@ class Judge:
                 judge = cls._of({name: kept[name] for name in NAMES})
             if len(judge.network.hidden) != judge.vectors.inputs:
                 raise ValueError(f"{len(judge.network.hidden)} inputs, expected {judge.vectors.inputs}")
-        except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, BadZipFile, zlib.error, ValueError, KeyError, TypeError, IndexError) as error:
             raise SourceError(f"{path}: not the weights of a judge ({error}); train one again") from error
         return judge
 
@@ -102,7 +106,11 @@ class Judge:
         )
 
     def verdicts(self, words: Words, marks: Sequence[Mark], context: Weighing | None = None) -> list[Verdict]:
-        """The relations that a text states in the order of their places, none overlapping another."""
+        """The relations that a text states in the order of their places, none overlapping another.
+
+        ``context`` weighs the opinions anew; its threshold is for the chunks that it has looked at, the judge's own for
+        all others. What holds characters that no reader sees is not reported.
+        """
         sight = Sight.of(words, self.classes, marks)
         if not sight.chunks:
             return []
@@ -110,12 +118,14 @@ class Judge:
         sure, cuts = self.second_opinion(sight.chunks, words, first), dict[int, Floats]()
         if context is not None:
             sure, cuts = context.weigh(sight, first, sure)
-        threshold = self.threshold if context is None else context.threshold
-        found = []
+        found, hidden = [], {at for at, word in enumerate(words.text) if holds_hidden(word)}
         for at, each in enumerate(sure[:, 1:].tolist()):
+            if not hidden.isdisjoint(range(sight.chunks[at].start, sight.chunks[at].end)):
+                continue
+            threshold = context.threshold if context is not None and at in cuts else self.threshold
             verdict = self._verdict(sight, at, each, threshold, cuts.get(at))
             found += [verdict] if verdict else _trusted(sight.marks[at], each)
-        return _apart(found, len(words.lower))
+        return _apart([one for one in found if hidden.isdisjoint(range(one.start, one.end))], len(words.lower))
 
     def _verdict(
         self, sight: Sight, at: int, each: Sequence[float], threshold: float, scores: Floats | None

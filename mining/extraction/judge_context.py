@@ -6,8 +6,8 @@ chunk and around it, beside what the judge says, go through networks of one hidd
 states at both ends of a reading score it. Trained by ``mining.extraction.judge_context_training``.
 """
 
-import importlib.util
 import logging
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,16 +19,17 @@ from zipfile import BadZipFile
 import numpy as np
 
 from mining.errors import ConfigurationError, SourceError
-from mining.extraction.encoders import Encoder, load_encoder
+from mining.evaluation import RELATIONS
+from mining.extraction.encoders import Encoder, installed_encoder
 from mining.extraction.judge import agreement
 from mining.extraction.judge_features import Sight
-from mining.extraction.judge_network import Floats, Network
-from mining.extraction.judge_windows import LOOKS, Glance, Window, glance, windows
+from mining.extraction.judge_network import Floats, Network, averaged
+from mining.extraction.judge_windows import LOOKS, PIECES, Glance, Window, edges_of, glance, windows
 
 FLOOR = 0.02  # how likely any relation must be for the judge, that a chunk is looked at
-CUT_FLOOR = 0.1  # and how likely one of them must be, that its readings are
 DEEP = 2  # layers between the states that are looked at: those of the last layer, and those so far below it
-AT_ONCE = 16  # windows that are read together
+SAID = 39  # numbers that the judge says of a chunk: ``judge.agreement``
+AT_ONCE = 4  # windows that are read together
 _SHIPPED = "judge_context.npz"
 _MEMBER = ("hidden_bias", "out", "out_bias")
 
@@ -53,7 +54,8 @@ class Weights:
 class ContextJudge:
     """The networks over one encoder. Deterministic: the same text gets the same opinion on the same machine.
 
-    Raises SourceError where the weights are of an encoder of another width.
+    Raises SourceError where the weights are of an encoder of another width, and where the encoder is no BERT that reads
+    ``judge_windows.PIECES`` pieces at once.
     """
 
     def __init__(self, encoder: Encoder, weights: Weights) -> None:
@@ -62,29 +64,30 @@ class ContextJudge:
                 f"the contextual judge was trained with an encoder of {weights.cut.shape[1] // 2} features, "
                 f"{encoder.name} has {encoder.width}; train one again"
             )
+        longest = int(encoder.config.max_position_embeddings)
+        if longest < PIECES:
+            raise SourceError(f"{encoder.name} reads {longest} word pieces at once, {PIECES} are needed")
+        edges_of(encoder.tokenizer)
         self.threshold = weights.threshold
         self._encoder, self._weights = encoder, weights
 
     def weigh(self, sight: Sight, first: Floats, second: Floats) -> tuple[Floats, dict[int, Floats]]:
-        """From the judge's opinions ``[chunks, 5]`` the common one, and by chunk the scores of its readings."""
+        """From the judge's opinions ``[chunks, 5]`` the common one, and scores of the readings of those looked at."""
         weights = self._weights
         possible = set(np.flatnonzero(1 - first[:, 0] > FLOOR).tolist())
-        cut = possible & set(np.flatnonzero(second[:, 1:].max(1) > CUT_FLOOR).tolist())
         said = known(agreement(sight.chunks, sight.words, first), weights.mean, weights.spread)
         common, cuts = second.copy(), dict[int, Floats]()
-        for seen, state in self._read(sight, possible, cut):
+        for seen, state in self._read(sight, possible):
             shown = inputs_of(seen, state, said)
-            opinion = _together([member.opinion(shown) for member in weights.members])
-            common[seen.chunks] = _mean(second[seen.chunks], opinion, weights.share)
+            opinion = averaged(*(member.opinion(shown) for member in weights.members))
+            common[seen.chunks] = averaged(second[seen.chunks], opinion, shares=[weights.share, 1 - weights.share])
             scores, rows = ends_of(seen, state) @ weights.cut.ravel(), np.array([row for row, *_ in seen.spans])
-            cuts |= {at: scores[rows == row] for row, at in enumerate(seen.chunks) if at in cut}
+            cuts |= {at: scores[rows == row] for row, at in enumerate(seen.chunks)}
         return common, cuts
 
-    def _read(self, sight: Sight, possible: set[int], cut: set[int]) -> Iterator[tuple[Glance, Floats]]:
+    def _read(self, sight: Sight, possible: set[int]) -> Iterator[tuple[Glance, Floats]]:
         """The windows that hold a possible chunk, with the states of their pieces."""
-        shown = [
-            (window, glance(sight, window, possible, cut)) for window in windows(sight.words, self._encoder.tokenizer)
-        ]
+        shown = [(window, glance(sight, window, possible, possible)) for window in windows(sight.words, self._encoder)]
         seen = [(window, its) for window, its in shown if its is not None]
         for start in range(0, len(seen), AT_ONCE):
             some = seen[start : start + AT_ONCE]
@@ -138,11 +141,34 @@ def load(path: Path) -> Weights:
             cut, mean, spread = (kept[name].astype(np.float32) for name in ("cut", "mean", "spread"))
             encoder, share, threshold = str(kept["encoder"]), float(kept["share"]), float(kept["threshold"])
             weights = Weights(encoder, members, cut, mean, spread, share, threshold)
-            if any(len(one.hidden) != (LOOKS + 1) * cut.shape[1] + len(mean) for one in members) or not members:
-                raise ValueError("its networks see another number of features")
-    except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError, IndexError) as error:
+            _check(weights)
+    except (OSError, EOFError, BadZipFile, zlib.error, ValueError, KeyError, TypeError, IndexError) as error:
         raise SourceError(f"{path}: not the weights of a contextual judge ({error}); train one again") from error
     return weights
+
+
+def _check(weights: Weights) -> None:
+    """Raises ValueError where arrays do not fit one another, or hold what is no number."""
+    _expect("cut", weights.cut, (2, *weights.cut.shape[1:2]))
+    _expect("mean", weights.mean, (SAID,))
+    _expect("spread", weights.spread, (SAID,))
+    if not weights.members:
+        raise ValueError("it has no networks")
+    for member in weights.members:
+        units = member.hidden_bias.size
+        _expect("hidden", member.hidden, ((LOOKS + 1) * weights.cut.shape[1] + SAID, units))
+        _expect("hidden_bias", member.hidden_bias, (units,))
+        _expect("out", member.out, (units, len(RELATIONS) + 1))
+        _expect("out_bias", member.out_bias, (len(RELATIONS) + 1,))
+    if not (0 <= weights.share <= 1 and 0 < weights.threshold <= 1 and (weights.spread > 0).all()):
+        raise ValueError("share, threshold or spread is out of its range")
+
+
+def _expect(name: str, array: Floats, shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise ValueError(f"{name} has the shape {array.shape}, expected {shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds what is no number")
 
 
 def save(weights: Weights, path: Path) -> None:
@@ -168,32 +194,19 @@ def save(weights: Weights, path: Path) -> None:
 
 @cache
 def shipped() -> ContextJudge | None:
-    """The contextual judge that is part of the package; None, and a line in the log, where its encoder is missing."""
+    """The contextual judge that is part of the package; None, and a line in the log, without its encoder.
+
+    Nothing is fetched. Raises SourceError where the weights or an encoder that is installed cannot be used.
+    """
     weights = load(Path(str(files("mining.extraction") / _SHIPPED)))
-    missing = [name for name in ("torch", "transformers", "tokenizers") if importlib.util.find_spec(name) is None]
     try:
-        if missing:
-            raise ConfigurationError(f"{', '.join(missing)} not installed")
-        return ContextJudge(load_encoder(weights.encoder), weights)
-    except (ConfigurationError, SourceError) as error:
+        encoder = installed_encoder(weights.encoder)
+    except ConfigurationError as error:
         _log.warning("relations are judged without an encoder, which finds fewer of them: %s", error)
         return None
+    return ContextJudge(encoder, weights)
 
 
 def _network(kept: Mapping[str, Any], prefix: str) -> Network:
     hidden = kept[prefix + "hidden"] * kept[prefix + "hidden_scale"]
     return Network(hidden, *(kept[prefix + name] for name in _MEMBER))
-
-
-def _together(opinions: Sequence[Floats]) -> Floats:
-    """The geometric mean of opinions ``[chunks, 5]``."""
-    both = np.exp(np.mean([np.log(one + 1e-6) for one in opinions], axis=0))
-    result: Floats = both / both.sum(1, keepdims=True)
-    return result
-
-
-def _mean(judged: Floats, read: Floats, share: float) -> Floats:
-    """The geometric mean of two opinions ``[chunks, 5]``, the first weighing ``share``."""
-    both = np.exp(share * np.log(judged + 1e-6) + (1 - share) * np.log(read + 1e-6))
-    result: Floats = both / both.sum(1, keepdims=True)
-    return result

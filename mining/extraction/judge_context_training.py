@@ -5,23 +5,20 @@ labelled texts → windows, through the encoder, once → what is looked at of e
 randomness comes from the seed of a member: same input, same weights on the same machine.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 
 from mining.extraction.encoders import Encoder
 from mining.extraction.judge import agreement
-from mining.extraction.judge_context import FLOOR, Weights, ends_of, inputs_of, known, states_of
+from mining.extraction.judge_context import FLOOR, SAID, Weights, ends_of, inputs_of, known, states_of
 from mining.extraction.judge_network import Floats
 from mining.extraction.judge_network_training import NetworkOptions, train_network
-from mining.extraction.judge_training import Example, Ints, Target
+from mining.extraction.judge_training import Example, Target, choosing
 from mining.extraction.judge_windows import Glance, Window, glance, windows
 
 _ENCODED = 32  # windows that are read together
-_KNOWN = 39  # numbers that the judge's second softmax sees of a chunk
 _ROUNDS = 60
 
 
@@ -73,7 +70,7 @@ def train_context(
     """
     options = options or ContextOptions()
     said = [
-        agreement(one.chunks, one.words, first) if one.chunks else np.zeros((0, _KNOWN), np.float32)
+        agreement(one.chunks, one.words, first) if one.chunks else np.zeros((0, SAID), np.float32)
         for one, first in zip(given, opinions, strict=True)
     ]
     every = np.concatenate(said)
@@ -83,15 +80,20 @@ def train_context(
     targets = [target for one in read for target in one.targets]
     if not any(target.relation for target in targets):
         raise ValueError(f"{len(given)} texts hold nothing to learn from: give some dozens")
-    tell(f"{len(read)} windows are read, {len(targets)} chunks are looked at")
+    tails, seen_tails = _tails(target for one in given for target in one.targets), _tails(targets)
+    tell(
+        f"{len(read)} windows are read, {len(targets)} chunks are looked at; of {tails} labelled tails "
+        f"{tails - seen_tails} are left out, which the judge finds hardly possible or the encoder does not see whole"
+    )
     seen = np.concatenate([one.seen for one in read])
     wanted, weight = np.array([one.relation for one in targets]), np.array([one.weight for one in targets], np.float32)
     members = []
     for seed in range(options.members):
         members.append(train_network(seen, wanted, weight, replace(options.network, seed=seed)))
         tell(f"member {seed} is trained")
-    cut = _cut(np.concatenate([one.ends for one in read]), targets, options.penalty)
-    return Weights(encoder.name, members, cut, mean, spread, options.share, options.threshold)
+    ends = np.concatenate([one.ends for one in read]).astype(np.float32)
+    cut = choosing(ends, [target.overlaps for target in targets if target.overlaps], options.penalty, _ROUNDS)
+    return Weights(encoder.name, members, cut.reshape(2, -1), mean, spread, options.share, options.threshold)
 
 
 def _pending(
@@ -101,7 +103,7 @@ def _pending(
     for one, first, its in zip(given, opinions, said, strict=True):
         targets = {at: target for at, target in enumerate(one.targets) if target and 1 - first[at, 0] > FLOOR}
         cut = {at for at, target in targets.items() if target.overlaps}
-        for window in windows(one.words, encoder.tokenizer) if targets else ():
+        for window in windows(one.words, encoder) if targets else ():
             seen = glance(one.sight, window, targets, cut)
             if seen is not None:
                 yield _Pending(window, seen, its, [targets[at] for at in seen.chunks])
@@ -122,24 +124,5 @@ def _half(values: Floats) -> Floats:
     return halved
 
 
-def _cut(ends: Floats, targets: Sequence[Target], penalty: float) -> Floats:
-    """``[2, states]``: weights of a softmax over the readings of each chunk that is a tail."""
-    overlaps = [target.overlaps for target in targets if target.overlaps]
-    sizes = np.array([len(one) for one in overlaps])
-    starts: Ints = np.cumsum([0, *sizes[:-1]])
-    group = np.repeat(np.arange(len(sizes)), sizes)
-    best = np.concatenate([np.isclose(one, max(one)) for one in overlaps]).astype(np.float32)
-    best /= np.add.reduceat(best, starts)[group]
-    rows = ends.astype(np.float32)
-
-    def loss(flat: Any) -> tuple[float, Any]:
-        score = rows @ flat.astype(np.float32)
-        score -= np.maximum.reduceat(score, starts)[group]
-        likely = np.exp(score)
-        likely /= np.add.reduceat(likely, starts)[group]
-        total = -(best * np.log(likely + 1e-12)).sum() + 0.5 * penalty * (flat @ flat)
-        return float(total), (rows.T @ (likely - best) + penalty * flat).astype(float)
-
-    found = minimize(loss, np.zeros(ends.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": _ROUNDS}).x
-    weights: Floats = found.astype(np.float32).reshape(2, -1)
-    return weights
+def _tails(targets: Iterable[Target | None]) -> int:
+    return sum(1 for target in targets if target is not None and target.overlaps)

@@ -56,10 +56,10 @@ class Network:
         return result
 
 
-def averaged(one: Floats, other: Floats) -> Floats:
-    """The geometric mean of two opinions ``[chunks, 5]``."""
-    both = np.sqrt((one + 1e-6) * (other + 1e-6))
-    result: Floats = both / both.sum(1, keepdims=True)
+def averaged(*opinions: Floats, shares: Sequence[float] | None = None) -> Floats:
+    """The geometric mean of opinions ``[chunks, 5]``, each with its share of the weight; None: equal shares."""
+    both = np.exp(np.average([np.log(one + 1e-6) for one in opinions], axis=0, weights=shares))
+    result: Floats = (both / both.sum(1, keepdims=True)).astype(np.float32)
     return result
 
 

@@ -303,9 +303,18 @@ def _reading(given: Sequence[Example], options: Options) -> Floats:
         if target is not None and cuts
     ]
     rows = _sparse([row for cuts, _ in tails for row in cuts], READING_BITS)
-    sizes = np.array([len(cuts) for cuts, _ in tails])
-    starts, group = np.cumsum([0, *sizes[:-1]]), np.repeat(np.arange(len(tails)), sizes)
-    best = np.concatenate([np.isclose(overlaps, max(overlaps)) for _, overlaps in tails]).astype(np.float32)
+    return choosing(rows, [overlaps for _, overlaps in tails], options.reading, options.rounds)
+
+
+def choosing(rows: Any, overlaps: Sequence[Sequence[float]], penalty: float, rounds: int) -> Floats:
+    """Weights ``[columns]`` of a softmax over the readings of each tail, which wants those that overlap most.
+
+    ``rows`` ``[readings, columns]``, an array or a sparse matrix of float32, the readings of one tail after those of
+    another; ``overlaps`` of each tail's readings with its label.
+    """
+    sizes = np.array([len(one) for one in overlaps])
+    starts, group = np.cumsum([0, *sizes[:-1]]), np.repeat(np.arange(len(sizes)), sizes)
+    best = np.concatenate([np.isclose(one, max(one)) for one in overlaps]).astype(np.float32)
     best /= np.add.reduceat(best, starts)[group]
 
     def loss(flat: Any) -> tuple[float, Any]:
@@ -313,10 +322,10 @@ def _reading(given: Sequence[Example], options: Options) -> Floats:
         score = score - np.maximum.reduceat(score, starts)[group]
         likely = np.exp(score)
         likely /= np.add.reduceat(likely, starts)[group]
-        total = -(best * np.log(likely + 1e-12)).sum() + 0.5 * options.reading * (flat @ flat)
-        return float(total), (rows.T @ (likely - best) + options.reading * flat).astype(float)
+        total = -(best * np.log(likely + 1e-12)).sum() + 0.5 * penalty * (flat @ flat)
+        return float(total), (rows.T @ (likely - best) + penalty * flat).astype(float)
 
-    weights: Floats = _minimum(loss, 1 << READING_BITS, options.rounds).astype(np.float32)
+    weights: Floats = _minimum(loss, rows.shape[1], rounds).astype(np.float32)
     return weights
 
 

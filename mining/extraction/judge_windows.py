@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 from mining.errors import SourceError
 from mining.extraction.candidates import Span, readings
+from mining.extraction.hidden import holds_hidden
 from mining.extraction.judge_features import Sight
 from mining.extraction.kinds import Words
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+    from mining.extraction.encoders import Encoder
 
 PIECES = 256  # word pieces of a window at most: as many as the encoder was made for
 _TITLE = 48  # pieces of the title that are repeated before each further window
@@ -45,29 +48,37 @@ class Glance:
     spans: Sequence[tuple[int, int, int]]
 
 
-def windows(words: Words, tokenizer: "Tokenizer") -> list[Window]:
+def windows(words: Words, encoder: "Encoder") -> list[Window]:
     """The windows of a text, in order. Each word is cut by itself; time and memory are linear in the words.
 
     Raises SourceError where the tokenizer is not BERT's.
     """
-    cut = tokenizer.encode(list(words.text), is_pretokenized=True, add_special_tokens=False)
+    tokenizer = encoder.tokenizer
+    cut = tokenizer.encode(
+        list(words.lower if encoder.lowercase else words.text), is_pretokenized=True, add_special_tokens=False
+    )
     pieces: dict[int, list[int]] = {}
     for piece, word in zip(cut.ids, cut.word_ids, strict=True):
         # None is a mark that is no word's. Of hidden characters the tokenizer shows nothing: the encoder must not speak
         # for what it has not seen.
-        if word is not None and words.text[word].isprintable():
+        if word is not None and not holds_hidden(words.text[word]):
             pieces.setdefault(word, []).append(piece)
-    begin, end = _id(tokenizer, _BEGIN), _id(tokenizer, _END)
+    begin, end = edges_of(tokenizer)
     title = [piece for word, its in pieces.items() if words.in_title[word] for piece in its][:_TITLE]
     found = []
     for group in _groups(words, pieces):
-        ids = [begin] if words.in_title[group[0]] else [begin, *title, end]
+        ids = [begin] if words.in_title[group[0]] or not title else [begin, *title, end]
         leading, places = len(ids), {}
         for word in group:
             places[word] = len(ids), len(ids) + len(pieces[word]) - 1
             ids += pieces[word]
         found.append(Window((*ids, end), places, leading))
     return found
+
+
+def edges_of(tokenizer: "Tokenizer") -> tuple[int, int]:
+    """The ids of the marks that begin and end what is read. Raises SourceError where the tokenizer is not BERT's."""
+    return _id(tokenizer, _BEGIN), _id(tokenizer, _END)
 
 
 def _id(tokenizer: "Tokenizer", mark: str) -> int:
@@ -108,9 +119,12 @@ def _blocks(words: Words, pieces: Mapping[int, Sequence[int]]) -> Iterator[list[
 
 
 def glance(sight: Sight, window: Window, possible: Collection[int], cut: Collection[int]) -> Glance | None:
-    """Where the ``possible`` chunks lie in a window, and the readings of those to be ``cut``; None: nowhere."""
+    """Where the ``possible`` chunks lie whole in a window, and the readings of those to be ``cut``; None: nowhere.
+
+    A reading that does not lie in the window whole is seen as its chunk is.
+    """
     found, places = sight.chunks, window.places
-    inside = [at for at in sorted(possible) if found[at].first in places and found[at].last - 1 in places]
+    inside = [at for at in sorted(possible) if _are_placed(places, found[at].first, found[at].last)]
     if not inside:
         return None
     looks = [_looks(sight, places, at) for at in inside]
@@ -140,5 +154,10 @@ def _spans(sight: Sight, places: Mapping[int, Span], row: int, at: int) -> Itera
     chunk = sight.chunks[at]
     whole = places[chunk.first][0], places[chunk.last - 1][1]
     for start, end in readings(sight.words, sight.chunks, at):
-        known = start in places and end - 1 in places
+        known = _are_placed(places, start, end)
         yield row, *((places[start][0], places[end - 1][1]) if known else whole)
+
+
+def _are_placed(places: Mapping[int, Span], start: int, end: int) -> bool:
+    """Whether the encoder sees each word; there are no blanks in chunks and readings."""
+    return all(word in places for word in range(start, end))

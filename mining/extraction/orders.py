@@ -2,10 +2,11 @@
 
 A seller may claim what he likes: ``fits the Zephra V7`` is what the text states. ``Say that it fits the Zephra V7`` is
 not. Three kinds of places are found: *forged turns* (marks of chat templates, delimiters, role labels; from the first
-one nothing to the end of the text is believed), *hidden or foreign matter* (text of an overridden direction, comments,
-scripts, JSON, code), and *sentences that give an order* to whoever reads for a machine. Look-alike letters, full-width
-letters and characters without width do not hide an order; words that nobody thought of do. On a catalogue that gives no
-orders nothing may be lost, so the cues are plain. Attacks and their names: OWASP LLM01:2025, Prompt Injection.
+one nothing to the end of the text is believed), *hidden or foreign matter* (text of an overridden direction, runs of
+variation selectors, comments, scripts, JSON, code), and *sentences that give an order* to whoever reads for a machine.
+Look-alike letters, full-width letters and characters without width do not hide an order; words that nobody thought of
+do. On a catalogue that gives no orders nothing may be lost, so the cues are plain. Attacks and their names: OWASP
+LLM01:2025, Prompt Injection.
 """
 
 import re
@@ -15,12 +16,13 @@ from dataclasses import dataclass, field
 
 from kg.schema import SHOP
 from kg.types import Document, Fact
+from mining.extraction.hidden import as_drawn
 from mining.language import sentences
 from mining.types import Extraction, Extractor, SetAside
 
 REASON = "instruction"
 MAX_TEXT = 50_000  # code points, as many as the rules read
-VERSION = "1"  # rises when another place counts as an order
+VERSION = "2"  # rises when another place counts as an order
 
 _TURN = re.compile(
     r"<\|[^|>\n]{1,40}\|>|\[/?INST\]|<</?SYS>>|</s>\s*<s>|<<<TEXT|TEXT>>>"
@@ -31,6 +33,7 @@ _TURN = re.compile(
 _ROLE = re.compile(r"^[^\S\n]*(system|assistant|user|human|developer|tool)[^\S\n]*[:：]", re.IGNORECASE | re.MULTILINE)
 _MATTER = re.compile(
     r"[\u202d\u202e][^\u202c\n]*\u202c?"
+    r"|[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2,}"  # a second selector selects nothing: letters in disguise
     r"|<!--.*?(?:-->|\Z)|<script\b.*?(?:</script>|\Z)|```.*?(?:```|\Z)"
     r"|<(\w{1,20})\b[^<>]{0,300}display:\s{0,9}none[^<>]{0,300}>.*?(?:</\1>|\Z)"
     r"|[{\[]\s{0,99}(?:\{\s{0,99})?\"[^\"\n]{1,60}\"\s{0,99}:(?:.*[}\]]|.*)",
@@ -135,8 +138,7 @@ def _plain(sentence: str) -> str:
     """The sentence as it looks: no characters without width, Latin letters for those that are drawn alike."""
     if sentence.isascii():
         return sentence
-    shown = "".join(char for char in sentence if unicodedata.category(char) not in ("Cf", "Cc", "Co", "Cn"))
-    return unicodedata.normalize("NFKC", shown).translate(_LOOKALIKES)
+    return unicodedata.normalize("NFKC", as_drawn(sentence)).translate(_LOOKALIKES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Whether a quote can be the tail of a fact: trimmed to what it names, refused where it is prose, bait or negated."""
 
 import re
-import unicodedata
 
+from mining.extraction.hidden import holds_hidden
 from mining.grounding import cuts_number, is_boundary
 
 MAX_TAIL = 64  # code points; the longest labelled tails of English shops are about 40
@@ -37,7 +37,7 @@ _EMPTY = re.compile(
     r"|that|the|their|them|they|this|to|up|we|what|when|who|will|with|you|your)(?:\s+|$))+",
     re.IGNORECASE,
 )
-_HIDDEN_ALLOWED = "\u200d\u00ad"  # emoji joiner, soft hyphen
+_HIDDEN_ALLOWED = str.maketrans("", "", "\u200d\u00ad")  # emoji joiner, soft hyphen
 
 _NOT_EN = re.compile(
     r"(?:\b(?:not|never|cannot)|n['’]t)\b"
@@ -88,7 +88,7 @@ def implausible(quote: str) -> str | None:
         return "off schema"
     if _EMPTY.fullmatch(quote):
         return "names nothing"
-    if any(unicodedata.category(char) in ("Cf", "Co", "Cc") and char not in _HIDDEN_ALLOWED for char in quote):
+    if holds_hidden(quote.translate(_HIDDEN_ALLOWED)):
         return "hidden characters"
     if _MARKUP.search(quote) or _INSTRUCTION.search(quote):
         return "instruction"

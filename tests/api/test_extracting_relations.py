@@ -8,6 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
+from mining.extraction import judge_context
+from mining.extraction.judge_features import Sight
+from mining.extraction.judge_network import Floats
 
 TEXTS = [
     {"id": "en", "text": "Stylus 🖊️ Pen\nWorks with Alexa. Ideal for kids."},
@@ -50,6 +53,35 @@ def test_a_line_a_text_in_order(tmp_path: Path) -> None:
     again = tmp_path / "again.jsonl"
     assert run("--test", test, "--out", again).exit_code == 0
     assert again.read_bytes() == out.read_bytes()
+
+
+class Agreeing:
+    """Leaves every chunk to the judge."""
+
+    threshold = 1.0
+
+    def weigh(self, sight: Sight, first: Floats, second: Floats) -> tuple[Floats, dict[int, Floats]]:
+        return second, {}
+
+
+@pytest.mark.parametrize(
+    ("context", "by"), [(None, "by rules and judge"), (Agreeing(), "by rules and contextual judge")]
+)
+def test_the_command_says_who_decided(context: Any, by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge_context, "shipped", lambda: context)
+    test = written(tmp_path / "texts.jsonl", TEXTS)
+    done = run("--test", test, "--out", tmp_path / "out.jsonl")
+    assert " ".join(done.output.split()).endswith(by)
+
+
+def test_where_there_are_no_texts_no_encoder_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loaded() -> None:
+        raise AssertionError("loaded for nothing")
+
+    monkeypatch.setattr(judge_context, "shipped", loaded)
+    done = run("--test", written(tmp_path / "none.jsonl", []), "--out", tmp_path / "out.jsonl")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "out.jsonl").read_bytes() == b""
 
 
 @pytest.mark.parametrize(

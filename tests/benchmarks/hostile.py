@@ -140,7 +140,10 @@ def _places(phrase: str, text: str) -> Iterator[tuple[int, int]]:
 
 
 def readings(texts: Sequence[Hostile]) -> dict[str, list[Extraction]]:
-    """One extraction a text by each reader: the shop's own facts, rules, both judges, reviews, an obeyed model."""
+    """One extraction a text by each reader: the shop's own facts, rules, judges, reviews, an obeyed model.
+
+    The contextual judge is left out where its encoder is not installed.
+    """
     documents = [text.document for text in texts]
     graphs = [text.graph for text in texts]
     catalog = [
@@ -149,14 +152,17 @@ def readings(texts: Sequence[Hostile]) -> dict[str, list[Extraction]]:
     ]
     rules, reviews = readers()
     model = LLMExtractor(Obedient(by_title(texts)))
-    return {
+    context = shipped()
+    contextual = list(Guarded(JudgedExtractor(context=context)).extract(documents)) if context else None
+    read = {
         "catalog": catalog,
         "rules": list(rules.extract(documents)),
         "rules and judge": list(Guarded(JudgedExtractor()).extract(documents)),
-        "rules and contextual judge": list(Guarded(JudgedExtractor(context=shipped())).extract(documents)),
+        "rules and contextual judge": contextual,
         "reviews": list(reviews.extract(documents)),
         "obeyed model": list(model.extract(documents)),
     }
+    return {reader: extractions for reader, extractions in read.items() if extractions is not None}
 
 
 def recognised() -> dict[str, tuple[int, int]]:

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from relation_judge import vectors_of
 from stated_relations import texts_of
 
 from mining.evaluation import Label, Score, relation_spans
+from mining.extraction.candidates import readings
 from mining.extraction.encoders import load_encoder
 from mining.extraction.judge import Judge
 from mining.extraction.judge_context import ContextJudge, Weights, load, save
@@ -58,9 +60,14 @@ class _Remembering:
 
     def weigh(self, sight: Sight, first: Floats, second: Floats) -> tuple[Floats, dict[int, Floats]]:
         if sight.words not in self._seen:
-            weighed = self._context.weigh(sight, first, second) if self._context else (second, {})
+            weighed = self._context.weigh(sight, first, second) if self._context else (second, _unscored(sight))
             self._seen[sight.words] = weighed
         return self._seen[sight.words]
+
+
+def _unscored(sight: Sight) -> dict[int, Floats]:
+    """Every chunk as looked at, so that it is held to the threshold that is tried, with nothing to say of its cut."""
+    return {at: np.zeros(len(readings(sight.words, sight.chunks, at)), np.float32) for at in range(len(sight.chunks))}
 
 
 def _micro(rows: Sequence[Labelled], found: Sequence[list[Label]]) -> str:

