@@ -1,13 +1,13 @@
 """Characters that a reader of a text does not see, in which something may be told to a machine alone.
 
-Control, format, private, unassigned and half characters, what Unicode lists as Default_Ignorable (variation selectors,
+Control, format, private and half characters, what Unicode lists as Default_Ignorable (variation selectors,
 tags, joiners), and letters that are drawn as a blank: Hangul fillers, the empty Braille cell.
 """
 
 import re
 import unicodedata
 
-_UNSEEN = frozenset(["Cc", "Cf", "Cn", "Co", "Cs"])
+_UNSEEN = frozenset(["Cc", "Cf", "Co", "Cs"])  # not Cn: emoji and Chinese letters newer than this Python are seen
 _BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
 _IGNORABLE = re.compile(
     f"[{_BLANKS}\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
@@ -28,8 +28,9 @@ def holds_hidden(text: str) -> bool:
 
 
 def as_drawn(text: str) -> str:
-    """``text`` without hidden characters; those that are drawn as a blank are one."""
-    return "".join(char for char in text.translate(_TO_SPACE) if not _is_hidden(char))
+    """``text`` without hidden and unassigned characters; those that are drawn as a blank are one."""
+    seen = (char for char in text.translate(_TO_SPACE) if not _is_hidden(char))
+    return "".join(char for char in seen if unicodedata.category(char) != "Cn")
 
 
 def _is_hidden(char: str) -> bool:

@@ -18,9 +18,21 @@ def test_what_is_not_seen_is_found(char: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "plain text", "café", "咖啡", "½ ″ ™", "🖊\ufe0f", "❤\ufe0f for ©\ufe0f", "cafe\u0301"]
+    "text",
+    [
+        "",
+        "plain text",
+        "café",
+        "咖啡",
+        "½ ″ ™",
+        "🖊\ufe0f",
+        "❤\ufe0f for ©\ufe0f",
+        "cafe\u0301",
+        "\U0001fae8 \U00031350",
+    ],
+    ids=ascii,
 )
-def test_what_is_seen_is_left(text: str) -> None:
+def test_what_is_seen_is_left_be_it_newer_than_this_python(text: str) -> None:
     assert not holds_hidden(text)
 
 
