@@ -81,11 +81,7 @@ def extract(
                 "--relations reads by rules and trained judges: give --test and --out, and nothing to learn from"
             )
         result = extracting.extract_relations(test, out)
-        told(
-            result,
-            as_json,
-            f"{result['labels']} relations of {result['texts']} texts in {result['out']}, by {result['by']}",
-        )
+        told(result, as_json, _relations_told(result))
         return
     asked = extracting.Extract(
         test,
@@ -107,6 +103,11 @@ def extract(
     told(result, as_json, _values_told(result))
     if not result.get("compared", {"promoted": True})["promoted"]:
         raise typer.Exit(3)
+
+
+def _relations_told(result: dict[str, Any]) -> str:
+    """As a person reads it."""
+    return f"{result['labels']} relations of {result['texts']} texts in {result['out']}, by {result['by']}"
 
 
 def _values_told(result: dict[str, Any]) -> str:

@@ -54,13 +54,15 @@ def _replace_linear(module: nn.Module) -> None:
 class Int8Linear(nn.Module):
     """y = x W' + b with W in 8 bits and a scale a row, x in 8 bits with a scale and a zero a call (dynamic).
 
-    The multiplication is oneDNN's, as PyTorch's compiler calls it; plain tensors, no quantised type.
+    The multiplication is oneDNN's, as PyTorch's compiler calls it; plain tensors, no quantised type. Without VNNI it
+    adds two products in 16 bits, which saturate where weights have more than 7: there they have no more.
     """
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         weight = linear.weight.detach()
-        scale = weight.abs().amax(1).clamp(min=1e-12) / 127
+        levels = 127 if any(torch.cpu.get_capabilities().get(name) for name in _FEATURES["int8"]) else 63
+        scale = weight.abs().amax(1).clamp(min=1e-12) / levels
         rounded = (weight / scale[:, None]).round().to(torch.int8)
         self.weight = torch.ops.onednn.qlinear_prepack(rounded, None)
         self.scale, self.zero = scale, torch.zeros(len(scale), dtype=torch.int32)

@@ -168,3 +168,29 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("transformers")
     made = runpy.run_path(str(Path(__file__).parents[1] / "tiny_encoder.py"))["tiny_encoder_in"]
     return made(tmp_path_factory.mktemp("encoders") / "tiny")
+
+
+@pytest.fixture
+def trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], tuple[Callable[..., int], list[str]]]:
+    """By the name of a benchmark that trains a judge of relations: its main, and flags that give it forty texts."""
+    import numpy as np
+
+    from mining.extraction.judge_network import Vectors
+
+    labels = [{"relation": "USED_FOR", "start": 15, "end": 20}]
+    rows = [{"id": f"own:{n}", "text": f"Pen {n:02}\nFor zum paper only.", "labels": labels} for n in range(40)]
+    told = tmp_path / "labels.jsonl"
+    told.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+
+    def command(name: str) -> tuple[Callable[..., int], list[str]]:
+        benchmarks = Path(__file__).parents[1] / "benchmarks"
+        monkeypatch.syspath_prepend(str(benchmarks))
+        made = runpy.run_path(str(benchmarks / name), run_name="benchmark")
+        known = made["vectors_of"].__globals__
+        vectors = np.ones((1, 3), np.float32)  # of one word: no catalogue is read
+        monkeypatch.setitem(known, "CATALOGUES", {})
+        monkeypatch.setitem(known, "word_vectors", lambda texts: Vectors.of(["zum", *texts], vectors))
+        monkeypatch.setattr("sys.argv", [name])
+        return made["main"], ["--train", str(told), "--data", str(tmp_path)]
+
+    return command

@@ -60,9 +60,6 @@ def test_the_processor_chooses_the_arithmetic() -> None:
         adapt(torch.nn.Linear(2, 2), "int4")  # type: ignore[arg-type]
 
 
-@pytest.mark.skipif(
-    fastest() == "float32", reason="without VNNI sums of 8-bit products saturate; 8 bits are never chosen there"
-)
 def test_a_multiplication_in_8_bits_is_nearly_the_same() -> None:
     torch.manual_seed(0)
     linear, x = torch.nn.Linear(64, 32), torch.randn(3, 5, 64)

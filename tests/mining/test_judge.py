@@ -1,9 +1,7 @@
 """The judge of relations: what it may see, what it learns, and what it leaves to the rules."""
 
-import json
 import runpy
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -236,19 +234,9 @@ def test_chinese_sentences_are_left_to_the_rules() -> None:
 
 
 def test_the_command_trains_a_judge_that_can_be_loaded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, trainer: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    command = runpy.run_path(str(BENCHMARKS / "relation_judge.py"), run_name="benchmark")
-    known = command["vectors_of"].__globals__
-    monkeypatch.setitem(known, "CATALOGUES", {})
-    monkeypatch.setitem(known, "word_vectors", lambda texts: Vectors.of(["zum", *texts], np.ones((1, 3), np.float32)))
-    labels = [{"relation": "USED_FOR", "start": 15, "end": 20}]
-    rows = [{"id": f"own:{n}", "text": f"Pen {n:02}\nFor zum paper only.", "labels": labels} for n in range(40)]
-    (tmp_path / "l.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    given = ["--train", str(tmp_path / "l.jsonl"), "--data", str(tmp_path)]
-    monkeypatch.setattr(sys, "argv", ["relation_judge.py"])
-    main: Any = command["main"]
+    main, given = trainer("relation_judge.py")
     assert main([*given, "--out", str(tmp_path / "judge.npz")]) == 0
     assert Judge.load(tmp_path / "judge.npz").threshold == pytest.approx(Options().threshold)
     assert main([*given, "--folds", "3"]) == 0

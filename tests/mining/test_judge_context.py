@@ -1,10 +1,8 @@
 """The contextual judge: what it is shown of a text, what it learns, and what happens without its encoder."""
 
 import importlib.util
-import json
 import logging
-import runpy
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +21,7 @@ from mining.extraction.judge import Judge
 from mining.extraction.judge_context import ContextJudge, Weights, ends_of, inputs_of, load, save, states_of
 from mining.extraction.judge_context_training import ContextOptions, train_context
 from mining.extraction.judge_features import Sight
-from mining.extraction.judge_network import Floats, Vectors
+from mining.extraction.judge_network import Floats
 from mining.extraction.judge_network_training import NetworkOptions
 from mining.extraction.judge_training import Example, Options, examples, train_twice
 from mining.extraction.judge_windows import LOOKS, PIECES, glance, windows
@@ -430,19 +428,10 @@ def test_the_shipped_one_finds_what_the_judge_alone_does_not() -> None:
 
 
 def test_the_command_trains_weights_that_can_be_loaded(
-    tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, tiny_encoder: Path, trainer: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    command = runpy.run_path(str(BENCHMARKS / "relation_context.py"), run_name="benchmark")
-    known = command["vectors_of"].__globals__
-    monkeypatch.setitem(known, "CATALOGUES", {})
-    monkeypatch.setitem(known, "word_vectors", lambda texts: Vectors.of(["zum", *texts], np.ones((1, 3), np.float32)))
-    labels = [{"relation": "USED_FOR", "start": 15, "end": 20}]
-    rows = [{"id": f"own:{n}", "text": f"Pen {n:02}\nFor zum paper only.", "labels": labels} for n in range(40)]
-    told = tmp_path / "l.jsonl"
-    told.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    monkeypatch.setattr(sys, "argv", ["relation_context.py"])
-    given = ["--train", str(told), "--data", str(tmp_path), "--encoder", str(tiny_encoder)]
-    assert command["main"]([*given, "--out", str(tmp_path / "c.npz"), "--score", str(told)]) == 0
+    main, given = trainer("relation_context.py")
+    given += ["--encoder", str(tiny_encoder), "--out", str(tmp_path / "c.npz"), "--score", given[1]]
+    assert main(given) == 0
     assert load(tmp_path / "c.npz").encoder == str(tiny_encoder)
     assert "share of the judge 0.3" in capsys.readouterr().out
