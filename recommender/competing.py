@@ -112,9 +112,9 @@ def _network(name: str, data: Dataset) -> Model:
     if name == "lightgcn":
         from recommender.models.lightgcn import LightGCN
 
-        if not dense(data):  # large enough that an epoch takes a minute: a start that saves half of them
+        if not dense(data):  # large enough that an epoch takes a minute: a start and a rate that save most of them
             steps = STEPS_FROM_SPECTRUM
-            return LightGCN(temperature=0.1, start="spectral", most_steps=steps, epochs=16, every=2, patience=2)
+            return LightGCN(temperature=0.1, start="spectral", final_rate=0.1, most_steps=steps, epochs=8)
         light = LightGCN(most_steps=MOST_STEPS[name])
         return replace(light, batch=4096, epochs=25, patience=2) if len(data.histories.items) > MANY_EVENTS else light
     if name == "relational":

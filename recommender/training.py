@@ -68,12 +68,20 @@ HERE = Run()
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long to train. ``patience`` is the number of validations without a better NDCG@10 before it stops."""
+    """How long to train. ``patience`` is the number of validations without a better NDCG@10 before it stops.
+
+    ``final_rate`` is the share of the learning rate that the last epoch has; it falls linearly from one to it.
+    """
 
     seed: int
     epochs: int
     every: int
     patience: int
+    final_rate: float = 1.0
+
+    def rate(self, number: int) -> float:
+        """The share of the learning rate in an epoch; the first is number 1."""
+        return 1 - (1 - self.final_rate) * (number - 1) / max(1, self.epochs - 1)
 
 
 S_co = TypeVar("S_co", bound=Scorer, covariant=True)
@@ -128,12 +136,15 @@ def train(learner: Learner[S_co], schedule: Schedule, run: Run = HERE, cases: Ca
     judges = cases.first(MOST_CASES) if cases is not None and len(cases.targets) else None
     key = f"{learner.fingerprint} seed={schedule.seed}"
     distributed.check_alike(key)
+    rates = [group["lr"] for group in learner.optimiser.param_groups]
     with _threads(run.threads):
         state = State(learner, key, run.checkpoint)
         step = distributed.parallel(_Step(learner, run))
         for number in range(state.epoch + 1, schedule.epochs + 1):
             if judges is not None and state.stale(schedule.patience):
                 break
+            for group, rate in zip(learner.optimiser.param_groups, rates, strict=True):
+                group["lr"] = rate * schedule.rate(number)
             loss = _epoch(learner, step, schedule.seed, number)
             ndcg = None
             if judges is not None and (number % schedule.every == 0 or number == schedule.epochs):

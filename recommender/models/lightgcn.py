@@ -54,7 +54,9 @@ class LightGCN:
     from where on it takes a few epochs.
 
     Shapes: vectors (n_users + n_items, dimensions). Runs at most ``epochs`` epochs over all (user, item) pairs; with
-    ``tune`` it stops after ``patience`` validations, one every ``every`` epochs, without a better NDCG@10.
+    ``tune`` it stops after ``patience`` validations, one every ``every`` epochs, without a better NDCG@10. With a
+    ``final_rate`` below 1, the share of the learning rate that is left in the last epoch, only that epoch is validated:
+    one before it would be compared at a higher rate, and the length is as told.
 
     Every step propagates over the whole graph, so an epoch of equal batches costs the square of the edges. With
     ``most_steps`` the batch grows instead of the number of steps, and an epoch is linear; memory is not more, for the
@@ -67,6 +69,7 @@ class LightGCN:
     temperature: float = 0.15
     start: Literal["chance", "spectral"] = "chance"
     learning_rate: float = 0.005
+    final_rate: float = 1.0
     weight_decay: float = 1e-4
     batch: int = 2048
     most_steps: int | None = None
@@ -98,7 +101,8 @@ class LightGCN:
             raise ConfigurationError(f"the loss {self.loss!r} is unknown; expected softmax or bpr")
         if self.start not in ("chance", "spectral"):
             raise ConfigurationError(f"the start {self.start!r} is unknown; expected chance or spectral")
-        schedule = Schedule(self.seed, self.epochs, self.every, self.patience)
+        every = self.epochs if self.final_rate < 1 else self.every
+        schedule = Schedule(self.seed, self.epochs, every, self.patience, self.final_rate)
         return train(LightGCNLearner(self, data), schedule, self.run, cases)
 
 
@@ -162,7 +166,8 @@ class LightGCNLearner:
         ]
         self.optimiser = torch.optim.Adam(groups, lr=model.learning_rate, fused=True)
         content = hashlib.sha256(self._pairs.tobytes()).hexdigest()[:16]
-        self.fingerprint = f"{replace(model, epochs=0)!r} {x.shape} {content}"
+        known = model if model.final_rate < 1 else replace(model, epochs=0)  # the rate falls over all epochs
+        self.fingerprint = f"{known!r} {x.shape} {content}"
 
     def batches(self, random: np.random.Generator) -> Iterator[_Batch]:
         order = random.permutation(self._pairs.shape[1])

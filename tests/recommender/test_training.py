@@ -124,6 +124,37 @@ def test_a_killed_training_goes_on_where_it_was(model, data, tmp_path):
     assert factors(resumed).user_factors.tobytes() == factors(undisturbed).user_factors.tobytes()
 
 
+def test_a_rate_that_falls_ends_at_its_share_and_survives_a_kill(data, tmp_path):
+    schedule = training.Schedule(0, 5, 5, 1, final_rate=0.2)
+    np.testing.assert_allclose([schedule.rate(number) for number in range(1, 6)], [1, 0.8, 0.6, 0.4, 0.2])
+    assert training.Schedule(0, 1, 1, 1, final_rate=0.2).rate(1) == 1
+    model = LightGCN(dimensions=8, epochs=6, every=2, learning_rate=0.02, final_rate=0.1)
+    path, heard = tmp_path / "state.npz", []
+
+    def kill(epoch):
+        if epoch.number == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replace(model, run=Run(checkpoint=path, on_epoch=kill)).fit(data)
+    again = replace(model, run=Run(checkpoint=path, on_epoch=heard.append)).fit(data)
+    assert [epoch.number for epoch in heard] == [5, 6]
+    undisturbed = model.fit(data)
+    assert factors(again).item_factors.tobytes() == factors(undisturbed).item_factors.tobytes()
+    assert (
+        factors(undisturbed).item_factors.tobytes()
+        != factors(replace(model, final_rate=1).fit(data)).item_factors.tobytes()
+    )
+
+
+def test_a_rate_that_falls_is_validated_at_its_end_alone_and_keeps_its_length(data):
+    heard = []
+    model = LightGCN(dimensions=8, epochs=6, every=2, final_rate=0.1, run=Run(on_epoch=heard.append))
+    _, tuned = model.tune(leave_last_out(data))
+    assert tuned == model
+    assert [epoch.number for epoch in heard if epoch.ndcg is not None] == [6]
+
+
 def test_a_state_of_another_training_is_not_resumed(data, tmp_path):
     path = tmp_path / "state.npz"
 
