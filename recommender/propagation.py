@@ -58,12 +58,21 @@ class _Product(torch.autograd.Function):
     def forward(ctx: Any, forward: Tensor, backward: Tensor, x: Tensor) -> Tensor:
         ctx.back = backward
         with torch.autocast(x.device.type, enabled=False):
-            return forward @ x.float()
+            return product(forward, x.float())
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[None, None, Tensor]:
         with torch.autocast(grads[0].device.type, enabled=False):
-            return None, None, ctx.back @ grads[0].float().contiguous()
+            return None, None, product(ctx.back, grads[0].float().contiguous())
+
+
+def product(matrix: Tensor, x: Tensor) -> Tensor:
+    """A x. On a CPU by the kernel of torch that also reduces otherwise: it takes a third to two thirds of the time of
+    ``@``, and is not there for a GPU."""
+    if x.device.type != "cpu":
+        return matrix @ x
+    result: Tensor = torch.sparse.mm(matrix, x, "sum")
+    return result
 
 
 def _csr(matrix: Sparse, device: str) -> Tensor:
