@@ -4,7 +4,7 @@ Flow: the gates that it does not pass → its rank among all that pass and itsel
 list → whether any fact leads to it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -15,6 +15,7 @@ from recommender.explanation import contributions, fact_terms
 from recommender.histories import UserState
 from recommender.listing import Chain, Place, Wish, arranged, listed
 from recommender.ranking.ranker import RANKER
+from recommender.rules import Rule, concerned
 
 Cause: TypeAlias = Literal["filter", "rule", "threshold", "diversity", "path"]
 
@@ -70,7 +71,7 @@ def standing(chain: Chain, wish: Wish, user: UserState, item: int, *, k: int) ->
             if not gate.passes[item]
         ]
         against += _under(wish, item, place.score)
-        against += [] if against else _outranked(chain, wish, everything, rank, k)
+        against += [] if against else [*_outranked(chain, wish, everything, rank, k), *_boosted(chain, wish, item, k)]
         fresh = wish.known is not None and item >= wish.known
         against += _unreached(chain, user, name, fresh)
     return Standing(name, shown_at, rank, place.score, place.origin, tuple(against))
@@ -123,6 +124,25 @@ def _outranked(chain: Chain, wish: Wish, everything: list[Place], rank: int, k: 
         yield Against("rule", name, f"what it pins takes a place of the {k}")
 
 
+def _boosted(chain: Chain, wish: Wish, item: int, k: int) -> Iterator[Against]:
+    """The boosts that keep it out of the k: each without which it would be there, or all where none does it alone."""
+    boosting = [rule for rule in wish.rules if rule.action == "boost"]
+
+    def shown_without(left_out: Sequence[Rule]) -> bool:
+        left = replace(wish, rules=tuple(rule for rule in wish.rules if rule not in left_out))
+        return any(place.item == item for place in listed(chain, left, k))
+
+    alone = [rule for rule in boosting if shown_without([rule])]
+    together = boosting if not alone and len(boosting) > 1 and shown_without(boosting) else []
+    for rule in alone or together:
+        said = "it lowers this product" if _lowers(rule, wish, item) else "it lifts products above this one"
+        yield Against("rule", rule.name, f"{said}; it would be shown without {'this rule' if alone else 'the boosts'}")
+
+
+def _lowers(rule: Rule, wish: Wish, item: int) -> bool:
+    return rule.by < 1 and bool(concerned(rule, wish.shelf)[item])
+
+
 def _unreached(chain: Chain, user: UserState, name: str, fresh: bool) -> Iterator[Against]:
     """Whether no fact carries it, as far as anybody in the chain looks at facts; nor the title of one that is
     ``fresh``."""
@@ -130,7 +150,9 @@ def _unreached(chain: Chain, user: UserState, name: str, fresh: bool) -> Iterato
         yield Against("path", "history", "no event of theirs is known, so that no fact can lead anywhere")
         return
     scorers = [scorer for _, scorer in chain if any(fact_terms(scorer))]
-    if scorers and not any(contributions(scorer, user, name) for scorer in scorers):
+    if not scorers:
+        yield Against("path", "facts", "the model knows no relation between products, so that no fact can lead to it")
+    elif not any(contributions(scorer, user, name) for scorer in scorers):
         touched = len({event.product_id for event in user.history})
         said = "the one product" if touched == 1 else f"any of the {touched} products"
         told = f"no fact joins it to {said} of the history"

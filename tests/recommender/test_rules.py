@@ -219,6 +219,10 @@ def test_a_file_that_is_not_there(tmp_path):
         read_rules(tmp_path / "none.json")
 
 
+NO_FACTS = ("path", "facts")
+"""What is always said where the model knows no relation."""
+
+
 def against(found):
     return [(a.cause, a.name) for a in found.against]
 
@@ -227,14 +231,15 @@ def test_why_not_names_filters_and_rules_and_the_rank_without_them(recommender):
     found = recommender.why_not(
         "p2", "ann", filters=Filters(max_price=15, brand="brand:x"), rules=[rule("hide", "p2", name="recall")]
     )
-    assert against(found) == [("filter", "brand"), ("filter", "max_price"), ("rule", "recall")]
+    assert against(found) == [("filter", "brand"), ("filter", "max_price"), ("rule", "recall"), NO_FACTS]
     assert (found.shown_at, found.rank, found.score, found.origin) == (0, 1, 3.0, "model")
-    assert against(recommender.why_not("p0", "ann")) == [("filter", "exclude_seen")]
+    assert against(recommender.why_not("p0", "ann")) == [("filter", "exclude_seen"), NO_FACTS]
+    assert "the model knows no relation between products" in found.against[-1].detail
 
 
 def test_why_not_names_the_threshold(recommender):
     found = recommender.why_not("p3", "ann", k=2)
-    assert (found.rank, found.score, against(found)) == (3, -1.0, [("threshold", "rank 2")])
+    assert (found.rank, found.score, against(found)) == (3, -1.0, [("threshold", "rank 2"), NO_FACTS])
     assert found.against[0].detail == "ranked by -1, it is number 3; number 2 has 3"
     other = recommender.why_not("p7", "ann", k=6)
     assert (other.rank, other.origin) == (7, "catalogue")
@@ -248,8 +253,21 @@ def test_why_not_of_what_is_shown(recommender):
 
 def test_why_not_names_the_rule_whose_pin_takes_the_place(recommender):
     found = recommender.why_not("p1", "ann", k=1, rules=[rule("pin", "p6", name="hero")])
-    assert against(found) == [("rule", "hero")]
+    assert against(found) == [("rule", "hero"), NO_FACTS]
     assert against(recommender.why_not("p1", "ann", k=2, rules=[rule("boost", "p2", "p3", by=9.0)])) == []
+
+
+def test_why_not_names_the_boost_that_lowers_or_lifts_others_and_none_that_matters_not(recommender):
+    idle = rule("boost", "p4", by=1.5, name="idle")
+    lowered = recommender.why_not("p1", "ann", k=1, rules=[rule("boost", "p1", by=0.01, name="down"), idle])
+    assert against(lowered) == [("threshold", "rank 1"), ("rule", "down"), NO_FACTS]
+    assert lowered.against[1].detail == "it lowers this product; it would be shown without this rule"
+    passed = recommender.why_not("p1", "ann", k=1, rules=[idle, rule("boost", "p2", by=100.0, name="up")])
+    assert against(passed) == [("threshold", "rank 1"), ("rule", "up"), NO_FACTS]
+    assert "lifts products above this one" in passed.against[1].detail
+    two = [rule("boost", "p2", by=9.0, name="a"), rule("boost", "p2", by=9.0, name="b")]
+    assert against(recommender.why_not("p1", "ann", k=1, rules=two))[1:3] == [("rule", "a"), ("rule", "b")]
+    assert against(recommender.why_not("p3", "ann", k=1, rules=two)) == [("threshold", "rank 1"), NO_FACTS]
 
 
 def test_why_not_for_someone_without_a_history(recommender):
