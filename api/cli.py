@@ -23,6 +23,7 @@ from api.flags import (
     EventsFlag,
     JsonFlag,
     MapFlag,
+    NetworkFlag,
     PresetFlag,
     RelationsFlag,
     ReviewsFlag,
@@ -32,8 +33,11 @@ from api.flags import (
     SmallModelFlag,
     StoreFlag,
     StrictFlag,
+    TextsFlag,
+    ThoroughFlag,
     UntilFlag,
     WorkspaceFlag,
+    offer,
     refusing,
     settings,
     told,
@@ -170,10 +174,9 @@ def train(
     ranker: Annotated[
         bool, typer.Option("--ranker", help="Learn a ranker too; it orders the best of the choice anew if that helps.")
     ] = False,
-    thorough: Annotated[
-        bool,
-        typer.Option("--thorough", help="Try more settings, in small shops too, minutes longer."),
-    ] = False,
+    thorough: ThoroughFlag = False,
+    network: NetworkFlag = None,
+    texts: TextsFlag = False,
     seed: SeedFlag = 0,
     as_json: JsonFlag = False,
 ) -> None:
@@ -187,8 +190,8 @@ def train(
     first = torchrun.rank == 0
     with shop(settings(workspace, store), write=first) as opened, Bars(quiet=not first) as bars:
         report = stages.train(
-            opened, bars, until=when, device=device, seed=seed, tolerance=lose, ranker=ranker, thorough=thorough,
-            torchrun=torchrun,
+            opened, bars, until=when, device=device, seed=seed, tolerance=lose, ranker=ranker,
+            offer=offer(network, texts, thorough), torchrun=torchrun,
         )  # fmt: skip
     if not first:
         return
@@ -215,9 +218,9 @@ def evaluate(
     store: StoreFlag = None,
     seed: SeedFlag = 0,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from --seed on.")] = 1,
-    thorough: Annotated[
-        bool, typer.Option("--thorough", help="Try the settings that train --thorough tries, minutes longer.")
-    ] = False,
+    thorough: ThoroughFlag = False,
+    network: NetworkFlag = None,
+    texts: TextsFlag = False,
     plots: Annotated[bool, typer.Option("--plots", help="Draw pictures beside the report.")] = False,
     board: Annotated[Path | None, typer.Option("--tensorboard", help="Folder for TensorBoard scalars.")] = None,
     as_json: JsonFlag = False,
@@ -227,7 +230,7 @@ def evaluate(
 
     with shop(settings(workspace, store), write=True) as opened, Bars() as bars:
         report = stages.evaluate(
-            opened, bars, seed=seed, seeds=seeds, thorough=thorough, plots=plots, scalars=board
+            opened, bars, seed=seed, seeds=seeds, offer=offer(network, texts, thorough), plots=plots, scalars=board
         )  # fmt: skip
     told(report, as_json, telling.summary("evaluate", report))
 

@@ -17,26 +17,27 @@ from api.progress import Bars
 from api.training import human, newest_cut
 from api.workspace import write_json
 from recommender import choosing, reporting
-from recommender.competing import candidates, one_each
+from recommender.competing import EVERYONE, Offer, candidates, one_each
 from recommender.errors import RecommenderError
+from recommender.model import Model
 from recommender.reporting import WHOLE, Measured
-from recommender.splits import validation_time
+from recommender.splits import Cut, validation_time
 
 WHO = ("model", "relations", "seed")
 OF_THE_WHOLE = (*reporting.LISTS, "fit_seconds", "score_seconds", "failed")
 COLUMNS = (*WHO, "slice", "users", *reporting.METRICS, *OF_THE_WHOLE, *reporting.FAIRNESS)
 
 
-def evaluate(opened: Shop, bars: Bars, *, seeds: Sequence[int], thorough: bool = False) -> dict[str, Any]:
+def evaluate(opened: Shop, bars: Bars, *, seeds: Sequence[int], offer: Offer = EVERYONE) -> dict[str, Any]:
     """Every model on the newest tenth of the purchases, with relations, without them and with shuffled ones, once for
-    each seed; ``unserved`` says why there is no row ``served`` where there is none. ``thorough`` tries the settings
-    that a thorough training tries: else ``served`` is chosen among others than that one's choice was."""
+    each seed; ``unserved`` says why there is no row ``served`` where there is none. ``offer`` is what the training
+    let compete: else ``served`` is chosen among others than that one's choice was."""
     events = human(opened.log.table())
     choice: choosing.Choice | None = None
     unserved: str | None = None
     try:
         before = events.filter(pc.less(events["at"], validation_time(events)))
-        choice = _choice(opened, before, bars, seed=seeds[0], thorough=thorough)
+        choice = _choice(opened, before, bars, seed=seeds[0], offer=offer)
     except RecommenderError as error:  # a log too short to be cut twice: the others can be measured all the same
         unserved = str(error)
 
@@ -45,7 +46,7 @@ def evaluate(opened: Shop, bars: Bars, *, seeds: Sequence[int], thorough: bool =
 
     bars.start("evaluating")
     cut = newest_cut(opened.store, events)
-    models = one_each(candidates(cut.train, seed=seeds[0], thorough=thorough))
+    models = one_each(_offered(cut, offer, seeds[0]))
     if choice is not None:
         models = [choice.best(model.name) or model for model in models]
     served = choice.model if choice else None
@@ -54,15 +55,20 @@ def evaluate(opened: Shop, bars: Bars, *, seeds: Sequence[int], thorough: bool =
     return {**found.as_dict(), "seeds": list(seeds), "serves": served.name if served else None, "unserved": unserved}
 
 
-def _choice(opened: Shop, events: Any, bars: Bars, *, seed: int, thorough: bool) -> choosing.Choice:
+def _choice(opened: Shop, events: Any, bars: Bars, *, seed: int, offer: Offer) -> choosing.Choice:
     bars.start("evaluating: choosing")
     cut = newest_cut(opened.store, events)
     scratch = opened.workspace.cache / "evaluating"
     scratch.mkdir(parents=True, exist_ok=True)
-    models = candidates(cut.train, seed=seed, thorough=thorough)
-    choice = choosing.choose(models, cut, scratch=scratch, on_progress=lambda _: bars.advance())
+    choice = choosing.choose(
+        _offered(cut, offer, seed), cut, scratch=scratch, on_progress=lambda _: bars.advance()
+    )  # fmt: skip
     bars.finish()
     return choice
+
+
+def _offered(cut: Cut, offer: Offer, seed: int) -> list[Model]:
+    return candidates(cut.train, seed=seed, networks=offer.networks, texts=offer.texts, thorough=offer.thorough)
 
 
 def write(report: Mapping[str, Any], folder: Path, *, plots: bool, scalars: Path | None) -> list[Path]:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec
@@ -14,6 +14,7 @@ from api.reading import Ask
 from api.settings import Settings
 from kg.errors import KGError
 from mining.errors import MiningError
+from recommender.competing import OFFERED, Offer, known_networks
 from recommender.errors import RecommenderError
 
 WorkspaceFlag = Annotated[
@@ -55,6 +56,17 @@ ReviewsModelFlag = Annotated[
 DeviceFlag = Annotated[Literal["cpu", "cuda"], typer.Option("--device", help="cpu or cuda.")]
 SeedFlag = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
 
+ThoroughFlag = Annotated[
+    bool, typer.Option("--thorough", help="Try more settings, in small shops too, minutes longer.")
+]
+NetworkFlag = Annotated[
+    list[str] | None,
+    typer.Option("--network", help="lightgcn, relational or sasrec, instead of the first two (repeatable), or none."),
+]
+TextsFlag = Annotated[
+    bool, typer.Option("--texts", help="Let texts of products compete too: no fact explains what they add.")
+]
+
 P = ParamSpec("P")
 
 
@@ -62,6 +74,12 @@ def settings(workspace: Path | None, store: str | None = None, **more: Any) -> S
     """The environment, with the flags that were given on top."""
     given = {"workspace": workspace, "store": store, **more}
     return Settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+
+
+def offer(networks: Sequence[str] | None, texts: bool, thorough: bool) -> Offer:
+    """What the flags let compete. Raises ConfigurationError for a network that is none."""
+    named = OFFERED if networks is None else [name for name in networks if name != "none"]
+    return Offer(known_networks(named), texts, thorough)
 
 
 def told(result: dict[str, Any], as_json: bool, text: str) -> None:

@@ -24,6 +24,7 @@ from mining.decisions import DecisionLog
 from mining.samples.simulator import simulate, write_events
 from mining.samples.truth import load_truth
 from mining.sources import find_shop_files
+from recommender.competing import EVERYONE, Offer
 
 Device: TypeAlias = Literal["cpu", "cuda"]
 SHOWN = 3  # recommendations that run and demo print
@@ -118,7 +119,7 @@ def train(
     seed: int,
     tolerance: float | None = None,
     ranker: bool = False,
-    thorough: bool = False,
+    offer: Offer = EVERYONE,
     torchrun: Torchrun | None = None,
 ) -> dict[str, Any]:
     """Needs the extra ``train`` for the graph neural networks. With a ``tolerance``, only what passes the gate is put
@@ -132,7 +133,7 @@ def train(
     with joined(member, device):
         report = training.train(
             opened.store, opened.log, opened.workspace, bars, until=until, device=device, seed=seed,
-            gate=None if tolerance is None else Promotion(tolerance), ranker=ranker, thorough=thorough,
+            gate=None if tolerance is None else Promotion(tolerance), ranker=ranker, offer=offer,
         )  # fmt: skip
     return report if member.rank else _keep(opened, "train", report)
 
@@ -143,12 +144,12 @@ def evaluate(
     *,
     seed: int,
     seeds: int = 1,
-    thorough: bool = False,
+    offer: Offer = EVERYONE,
     plots: bool = False,
     scalars: Path | None = None,
 ) -> dict[str, Any]:
     """Write ``evaluation/`` in the workspace: report.json, metrics.csv, pictures where asked; scalars where told.
-    ``thorough`` as the training was."""
+    ``offer`` as in the training."""
     need("torch", "train")
     if plots:
         need("matplotlib", "plots")
@@ -156,7 +157,7 @@ def evaluate(
         need("tensorboardX", "plots")
     from api import evaluating
 
-    report = evaluating.evaluate(opened, bars, seeds=range(seed, seed + seeds), thorough=thorough)
+    report = evaluating.evaluate(opened, bars, seeds=range(seed, seed + seeds), offer=offer)
     whole = _keep(opened, "evaluate", report)
     written = evaluating.write(whole, opened.workspace.evaluation, plots=plots, scalars=scalars)
     return {**whole, "written": [str(path) for path in written]}

@@ -27,7 +27,7 @@ from mining.behavior.miner import made_up, mine_behavior
 from mining.behavior.selection import without
 from mining.bots import bots
 from recommender import artifact, choosing, distributed
-from recommender.competing import candidates
+from recommender.competing import EVERYONE, Offer, candidates
 from recommender.reading import read_dataset
 from recommender.splits import Cut, validation_time
 from recommender.training import Device, Run, peak_memory
@@ -118,12 +118,12 @@ def train(
     seed: int,
     gate: Promotion | None = None,
     ranker: bool = False,
-    thorough: bool = False,
+    offer: Offer = EVERYONE,
 ) -> dict[str, Any]:
     """Choose on the validation cut, refit on everything before ``until``, put the result into service.
 
-    With ``ranker`` one is trained beside the choice, and served where the same cut shows that it helps. ``thorough``
-    lets more settings compete: every one however large the shop, and in any shop some that cost more.
+    With ``ranker`` one is trained beside the choice, and served where the same cut shows that it helps. ``offer`` says
+    what competes.
 
     With a ``gate`` only what passes it; what it refuses stays on disk. The report's ``model`` is the id of what was
     trained, ``chose`` what it consists of, ``serves`` the id of what is in service now, ``memory`` the most bytes that
@@ -132,7 +132,7 @@ def train(
     """
     events = human(log.table(until=until))
     _give_back()
-    choice = _choice(reader, events, workspace, bars, device=device, seed=seed, thorough=thorough)
+    choice = _choice(reader, events, workspace, bars, device=device, seed=seed, offer=offer)
     _give_back()
     verdict = (
         None if gate is None else gate.verdict(newest_cut(reader, events), choice.model, workspace, bars, device=device)
@@ -179,7 +179,7 @@ def _choice(
     *,
     device: Device,
     seed: int,
-    thorough: bool,
+    offer: Offer,
 ) -> choosing.Choice:
     """What the validation cut prefers. The cut is let go with it: the refit needs its memory."""
     bars.start("training: reading")
@@ -193,7 +193,9 @@ def _choice(
     def run(name: str) -> Run:
         return Run(device=device, checkpoint=checkpoints / f"{name}.npz")
 
-    models = candidates(cut.train, seed=seed, thorough=thorough, run=run)
+    models = candidates(
+        cut.train, seed=seed, networks=offer.networks, texts=offer.texts, thorough=offer.thorough, run=run
+    )
     bars.start("training: choosing", len(models) + 1)
     choice = choosing.choose(models, cut, scratch=scratch, on_progress=lambda _: bars.advance())
     bars.finish()

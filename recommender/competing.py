@@ -6,7 +6,7 @@ have one name, and only the best of a name may join the sum (``choosing``).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from recommender.models.lae import Lae
 from recommender.models.popularity import Popularity
 from recommender.models.randomwalk import RandomWalk
 from recommender.models.slist import Slist
+from recommender.models.texts import Texts
 
 if TYPE_CHECKING:
     from recommender.training import Run  # brings torch along, and closed forms need none
@@ -35,7 +36,30 @@ MANY_EVENTS = 100_000  # from here on LightGCN gets larger batches and less time
 # Of an epoch: each step costs what the graph is large, so that more of them would cost the square. With up to 50,000
 # users, or 400,000 pairs, the batches are those that were measured.
 MOST_STEPS = {"lightgcn": 100, "relational": 25}
-STEPS_FROM_SPECTRUM = 60  # of LightGCN where it starts from the spectrum: those that were measured, on gowalla
+# Where it starts from the spectrum: what was measured, on gowalla
+STEPS_FROM_SPECTRUM = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What is let compete besides the list for everyone. ``thorough`` tries every setting in large shops too, and in
+    shops of any size those that cost more, which takes minutes; ``texts`` lets the texts of products compete, if there
+    are any: a part that no fact explains."""
+
+    networks: Sequence[str] = OFFERED
+    texts: bool = False
+    thorough: bool = False
+
+
+EVERYONE = Offer()
+
+
+def known_networks(names: Sequence[str]) -> Sequence[str]:
+    """The names, all of them of networks. Raises ConfigurationError."""
+    for name in names:
+        if name not in NETWORKS:
+            raise ConfigurationError(f"there is no network {name!r}; known are {', '.join(NETWORKS)}")
+    return names
 
 
 def candidates(
@@ -44,19 +68,21 @@ def candidates(
     seed: int = 0,
     ordered: bool = True,
     networks: Sequence[str] = OFFERED,
+    texts: bool = False,
     thorough: bool = False,
     run: "Callable[[str], Run] | None" = None,
 ) -> list[Model]:
     """Baselines first, networks last, each with the settings that compete.
 
-    ``ordered`` says whether histories have an order; models of order need one. ``thorough`` tries every setting in
-    large shops too, and in shops of any size those that cost more, which takes minutes. ``run`` says by the name of a
-    network where it is trained. Raises ConfigurationError for a network that is none.
+    ``ordered`` says whether histories have an order; models of order need one. ``networks``, ``texts`` and ``thorough``
+    are an ``Offer``. ``run`` says by the name of a network where it is trained. Raises ConfigurationError for a network
+    that is none.
     """
     every = thorough or len(data.items) <= CHEAP
     found = [*_closed_forms(data, ordered, every=every), *_of_facts(data, every=every)]
     found += _larger(data, ordered) if thorough else []
-    found += [_network(name, data) for name in networks if ordered or name != "sasrec"]
+    found += [Texts()] if texts and any(data.texts) else []
+    found += [_network(name, data) for name in known_networks(networks) if ordered or name != "sasrec"]
     return [_running(reseeded(model, seed), run) for model in found]
 
 
@@ -121,11 +147,9 @@ def _network(name: str, data: Dataset) -> Model:
         from recommender.models.relational import Relational
 
         return Relational(most_steps=MOST_STEPS[name])
-    if name == "sasrec":
-        from recommender.models.sasrec import Sasrec
+    from recommender.models.sasrec import Sasrec
 
-        return Sasrec()
-    raise ConfigurationError(f"there is no network {name!r}; known are {', '.join(NETWORKS)}")
+    return Sasrec()
 
 
 def _running(model: Model, run: "Callable[[str], Run] | None") -> Model:

@@ -27,6 +27,7 @@ from api.workspace import Workspace
 from kg.types import Entity, Evidence, Fact, Interaction
 from recommender.artifact import load
 from recommender.choosing import Choice, Tried
+from recommender.competing import OFFERED
 from recommender.dataset import Dataset
 from recommender.errors import ArtifactError
 from recommender.model import Model
@@ -334,20 +335,41 @@ def test_scalars_are_what_the_report_says(tmp_path: Path) -> None:
     assert "lists/diversity" not in found
 
 
-@pytest.mark.parametrize("flags", [(), ("--thorough",)])
-def test_an_evaluation_is_as_thorough_as_it_is_asked_to_be(
-    workspace: Workspace, flags: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ((), (OFFERED, False, False)),
+        (("--thorough",), (OFFERED, False, True)),
+        (("--network", "sasrec", "--network", "lightgcn", "--texts"), (["sasrec", "lightgcn"], True, False)),
+        (("--network", "none"), ([], False, False)),
+    ],
+)
+@pytest.mark.parametrize(("command", "times"), [("train", 1), ("evaluate", 2)])
+def test_what_competes_is_what_is_asked_for(
+    workspace: Workspace,
+    command: str,
+    times: int,
+    flags: tuple[str, ...],
+    expected: tuple[Any, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[bool] = []
+    asked: list[tuple[Any, ...]] = []
 
-    def candidates(*_: Any, thorough: bool, **__: Any) -> list[Model]:
-        asked.append(thorough)
+    def candidates(*_: Any, networks: Any, texts: bool, thorough: bool, **__: Any) -> list[Model]:
+        asked.append((networks, texts, thorough))
         return [ItemKNN()]
 
-    monkeypatch.setattr(evaluating, "candidates", candidates)
-    done = run(workspace, "evaluate", *flags)
+    for module in (training, evaluating):
+        monkeypatch.setattr(module, "candidates", candidates)
+    done = run(workspace, command, *flags)
     assert done.exit_code == 0, done.output
-    assert asked == [bool(flags)] * 2  # what would be served is chosen among them, and each is measured
+    assert asked == [expected] * times  # evaluate chooses what would be served among them, and measures each
+
+
+def test_a_network_that_is_none_is_refused_before_anything_is_read(workspace: Workspace) -> None:
+    done = run(workspace, "train", "--network", "transformer")
+    assert done.exit_code == 1
+    assert "no network 'transformer'; known are lightgcn, relational, sasrec" in done.output
 
 
 def test_a_log_too_short_to_be_cut_twice_is_measured_all_the_same(

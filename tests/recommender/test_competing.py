@@ -76,6 +76,14 @@ def test_thorough_tries_every_setting_in_large_shops_too_but_no_matrix_that_does
     assert not {"ease", "collective ease", "slist"} & {*huge}
 
 
+def test_texts_compete_where_they_are_asked_for_and_there_are_any(log):
+    data = shop(log)
+    told = data.with_texts({"i00000": "blue mug", "i00001": "blue cup"})
+    assert names(candidates(told, networks=(), texts=True))[-1:] == ["texts"]
+    assert "texts" not in names(candidates(told, networks=()))
+    assert "texts" not in names(candidates(data, networks=(), texts=True))
+
+
 def test_settings_of_a_name_are_one_when_each_is_measured(log):
     models = candidates(shop(log), networks=())
     assert names(one_each(models)) == list(dict.fromkeys(names(models)))
