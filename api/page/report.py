@@ -1,4 +1,4 @@
-"""What the last run of each stage did, as tables; the whole report below them as it is on disk."""
+"""What the last run of each stage did, as charts and tables; the whole report below them as it is on disk."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,8 @@ from typing import Any
 from nicegui import ui
 
 from api.page.frame import MUTED, card, muted
-from api.page.report_tables import Cell, Section, Table, section
+from api.page.report_tables import section
+from api.page.sections import Chart, Section, Table, text
 
 TITLES = {
     "load": "Load: files into graph and log",
@@ -39,12 +40,25 @@ def _draw(shown: Section) -> None:
                 with ui.column().classes("gap-0 max-w-md"):
                     ui.label(name).classes(MUTED)
                     ui.label(text(value)).classes("text-sm font-medium tabular-nums break-words")
+    if shown.charts:
+        with ui.element("div").classes("w-full xl:columns-2 gap-6"):
+            for chart in shown.charts:
+                _chart(chart)
     with ui.row().classes("w-full items-start gap-x-8 gap-y-4"):
         for table in shown.tables:
             with ui.column().classes("gap-1 max-w-full"):
                 _table(table)
     if not shown.figures and not shown.tables:
         muted("Nothing to tell.")
+
+
+def _chart(chart: Chart) -> None:
+    with ui.column().classes("w-full min-w-0 gap-1 pb-4 break-inside-avoid"):
+        ui.label(chart.title).classes("text-sm font-medium text-slate-600")
+        drawn = ui.echart(chart.options).classes("w-full").style(f"height: {1.4 * chart.lines:g}rem")
+        drawn.props('data-testid="chart" role="img"')
+        drawn.props["aria-label"] = chart.title
+        muted(chart.says)
 
 
 def _table(table: Table) -> None:
@@ -65,14 +79,3 @@ def _table(table: Table) -> None:
         shown.props("hide-bottom")
     if table.best is not None:
         shown.props(":table-row-class-fn=\"row => row.best ? 'bg-green-1 text-weight-bold' : ''\"")
-
-
-def text(cell: Cell) -> str:
-    """As people write it: thousands apart, four digits behind the point."""
-    if cell is None:
-        return ""
-    if isinstance(cell, bool):
-        return "yes" if cell else "no"
-    if isinstance(cell, int):
-        return f"{cell:,}"
-    return f"{cell:.4f}".rstrip("0").rstrip(".") if isinstance(cell, float) else cell

@@ -1,18 +1,25 @@
 """A shop small enough to know by heart, behind the real application: graph, log, a fitted model, HTTP."""
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from typer.testing import CliRunner
 
 from api.app import create_app
+from api.bootstrap import shop as open_shop
+from api.cli import app as command_line
 from api.deps import Services
 from api.intake import Intake
 from api.metrics import Metrics
 from api.serving import ModelHolder
+from api.settings import Settings
 from api.workspace import Workspace
 from kg.events import EventLog
 from kg.store import GraphStore
@@ -195,3 +202,36 @@ def get(shared: Shop) -> Callable[..., dict[str, object]]:
         return body
 
     return ask
+
+
+TASTES = [f"{taste}{place}" for taste in ("tea", "咖啡") for place in range(12)]
+BRANDS = ("brand:leaf", "brand:豆 <img src=x onerror=alert(1)> {b}")
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eighty users, each of one taste, buying for sixty days, in a workspace to copy."""
+    folder = tmp_path_factory.mktemp("tastes")
+    random = np.random.default_rng(0)
+    with open_shop(Settings(workspace=folder), write=True) as one:
+        one.store.put(
+            [Entity(f"product:{name}", "Product", name) for name in TASTES] + [Entity(b, "Brand", b) for b in BRANDS],
+            [_fact(f"product:{name}", "MADE_BY", BRANDS[place // 12]) for place, name in enumerate(TASTES)],
+        )
+        one.log.append(
+            Interaction(f"{user}-{at}", TASTES[12 * (user % 2) + item], "purchase", START + int(at), f"u{user}")
+            for user in range(80)
+            for at, item in zip(np.sort(random.integers(0, 60 * DAY, 8)), random.permutation(12), strict=False)
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def evaluated(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The shop of two tastes after `shopgraph evaluate`, with everything that competes; it takes ten seconds."""
+    workspace = Workspace(tmp_path_factory.mktemp("evaluated") / "shop")
+    shutil.copytree(filled, workspace.root)
+    done = CliRunner().invoke(command_line, ["evaluate", "--json", "--workspace", str(workspace.root)])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["rows"]
+    return workspace

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -24,10 +23,9 @@ from api.promoting import Promotion, promote
 from api.serving import current_model
 from api.settings import Settings
 from api.workspace import Workspace
-from kg.types import Entity, Evidence, Fact, Interaction
 from recommender.artifact import load
 from recommender.choosing import Choice, Tried
-from recommender.competing import OFFERED
+from recommender.competing import OFFERED, candidates
 from recommender.dataset import Dataset
 from recommender.errors import ArtifactError
 from recommender.model import Model
@@ -39,33 +37,6 @@ from recommender.ranking.proving import Proof
 from recommender.training import Run
 
 DAY, START = 86_400, 1_767_225_600
-PRODUCTS = [f"{taste}{place}" for taste in ("tea", "咖啡") for place in range(12)]
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eighty users, each of one taste, buying for sixty days."""
-    folder = tmp_path_factory.mktemp("tastes")
-    random = np.random.default_rng(0)
-    brands = [Entity("brand:leaf", "Brand", "Leaf"), Entity("brand:豆", "Brand", "豆")]
-    with shop(Settings(workspace=folder), write=True) as opened:
-        opened.store.put(
-            [Entity(f"product:{name}", "Product", name) for name in PRODUCTS] + brands,
-            [
-                Fact(f"product:{n}", "MADE_BY", f"brand:{'leaf' if n[0] == 't' else '豆'}", (_catalog(),))
-                for n in PRODUCTS
-            ],
-        )
-        opened.log.append(
-            Interaction(f"{user}-{at}", PRODUCTS[12 * (user % 2) + item], "purchase", START + int(at), f"u{user}")
-            for user in range(80)
-            for at, item in zip(np.sort(random.integers(0, 60 * DAY, 8)), random.permutation(12), strict=False)
-        )
-    return folder
-
-
-def _catalog() -> Evidence:
-    return Evidence("catalog", "catalog", 0.9)
 
 
 @pytest.fixture
@@ -228,7 +199,7 @@ def test_a_ranker_is_tried_told_and_served_only_where_it_helps(
     assert forced.exit_code == 0, forced.output
     served = load(workspace.models / json.loads(forced.stdout)["model"]).ranker
     assert served is not None
-    assert len(served.items) == len(PRODUCTS)
+    assert len(served.items) == 24
     assert served.attributes == ("MADE_BY",)
     shown = run(workspace, "recommend", "--user", "u3", "--k", "8", "--json")
     items = json.loads(shown.stdout)["items"]
@@ -305,6 +276,33 @@ def test_an_evaluation_is_files_that_agree(workspace: Workspace, offer: Callable
     assert "best baseline: itemknn" in done.stdout
     kept = json.loads(workspace.report("evaluate").read_text(encoding="utf-8"))
     assert kept == report
+
+
+@pytest.mark.slow
+def test_all_that_compete_are_measured_from_the_log_to_the_files(evaluated: Workspace) -> None:
+    """The list of candidates as it is, networks and all."""
+    report = json.loads(evaluated.report("evaluate").read_text(encoding="utf-8"))
+    assert json.loads((evaluated.evaluation / "report.json").read_text(encoding="utf-8")) == report
+    with opened(evaluated) as one:
+        cut = training.newest_cut(one.store, training.human(one.log.table()))
+    compete = {model.name: model for model in candidates(cut.train)}
+    assert {"popularity", "itemknn", "ease", "lightgcn", "relational"} <= set(compete)
+    rows = {(row["model"], row["relations"]): row for row in report["rows"]}
+    kinds = {
+        name: ("with", "without", "shuffled")[: 3 if model.uses_relations else 0] or ("without",)
+        for name, model in compete.items()
+    }
+    assert set(rows) == {(name, kind) for name, each in kinds.items() for kind in each} | {("served", "with")}
+    failed = {who: row["failed"] for who, row in rows.items() if row["failed"]}
+    assert {kind for _, kind in failed} == {"without"}  # those that learn from nothing but relations
+    assert all("needs a relation" in why for why in failed.values())
+    assert report["unserved"] is None
+    base, served = rows[report["baseline"], "without"], rows["served", "with"]
+    chance = sum(1 / rank for rank in range(1, 25)) / 24  # MRR of 24 products in any order
+    assert served["metrics"]["mrr"] > chance
+    (told,) = (one["against"]["all"]["ndcg"] for one in report["summaries"] if one["model"] == "served")
+    assert told["mean"] == pytest.approx(served["metrics"]["ndcg"] - base["metrics"]["ndcg"])
+    assert told["low"] <= told["mean"] <= told["high"]
 
 
 def test_scalars_are_what_the_report_says(tmp_path: Path) -> None:

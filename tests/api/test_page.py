@@ -22,7 +22,7 @@ from api.page.frame import link, price
 from api.page.frame import people as people_link
 from api.page.mount import mount
 from api.page.proof import AROUND, proofs_of
-from api.workspace import write_json
+from api.workspace import Workspace, write_json
 from kg.errors import StoreUnavailable
 from kg.stores.memory import MemoryStore
 from kg.types import Document, Entity, Evidence, Fact
@@ -209,14 +209,106 @@ def test_the_reports_of_models_mark_the_best() -> None:
     assert compared.rows[1] == ("ease", 0.8, "1, 0.5", 0.2, 3.5, None)
     assert _table(shown, "What was chosen: part after part").rows[1] == ("relations", "1, 0.5", 0.25)
     assert ("newest event", "2026-03-01T00:00:00Z") in shown.figures
+
+
+@pytest.fixture(scope="module")
+def measured(evaluated: Workspace) -> dict[str, Any]:
+    """The report of a real evaluation, as it is on disk; the name of a brand attacks."""
+    report: dict[str, Any] = json.loads(evaluated.report("evaluate").read_text(encoding="utf-8"))
+    return report
+
+
+def _signed(found: dict[str, float]) -> str:
+    return f"{found['mean']:+.4f} [{found['low']:+.4f}, {found['high']:+.4f}]"
+
+
+def test_the_report_of_an_evaluation_tells_all_that_was_measured(measured: dict[str, Any]) -> None:
+    shown = report_tables.section("evaluate", measured)
+    best = sorted(measured["summaries"], key=lambda s: -s["mean"]["ndcg"])
+    who = [(s["model"], s["relations"]) for s in best]
+    accuracy = _table(shown, "Accuracy, and how sure it is")
+    assert [row[:2] for row in accuracy.rows] == who
+    assert (accuracy.best, accuracy.columns[4]) == (0, "NDCG@10")
+    by_slice = _table(shown, "NDCG@10 by slice")
+    assert by_slice.columns[2:4] == (
+        f"all, {measured['targets']['all']} targets",
+        f"warm, {measured['targets']['warm']} targets",
+    )
+    lists = _table(shown, "What the lists are like: coverage, novelty, diversity, popularity bias")
+    fairness = _table(shown, "Fairness to brands: the share of exposure that others should have")
+    for place, one in enumerate(best):
+        told = one["against"].get("all")
+        assert accuracy.rows[place][4] == one["mean"]["ndcg"]
+        assert accuracy.rows[place][-1] == (_signed(told["ndcg"]) if told else None)
+        assert by_slice.rows[place][3] == one["slices"]["warm"]
+        assert lists.rows[place][2:5] == tuple(one["mean"][name] for name in ("coverage", "novelty", "diversity"))
+        assert fairness.rows[place][2] == one["mean"]["unfairness_purchases"]
+    differences = _table(shown, f"Difference to {measured['baseline']}, with 95 % intervals over users").rows
+    long_tail = next(s for s in best if s["model"] == "served")["against"]["long tail"]
+    assert ("served", "with", "long tail", long_tail["ndcg"]["users"], _signed(long_tail["recall"])) in [
+        row[:5] for row in differences
+    ]
+    assert {row[0] for table in shown.tables if table.title.endswith("out of proportion") for row in table.rows} == {
+        "leaf", "豆 <img src=x onerror=alert(1)> {b}"
+    }  # fmt: skip
+
+
+def test_slices_without_targets_and_seeds_that_differ_are_told() -> None:
+    one = {"model": "a", "relations": "with", "seeds": 2, "mean": {"ndcg": 0.5}, "spread": {"ndcg": 0.125},
+           "slices": {"all": 0.5, "cold item": 0.0}}  # fmt: skip
+    shown = report_tables.section("evaluate", {"targets": {"all": 1234, "cold item": 0}, "summaries": [one]})
+    by_slice = _table(shown, "NDCG@10 by slice")
+    assert by_slice.columns[2:] == ("all, 1,234 targets", "cold item, 0 targets")
+    assert by_slice.rows == [("a", "with", 0.5, None)]
+    assert 0.125 in _table(shown, "Accuracy, and how sure it is").rows[0]
+
+
+def test_a_fit_that_failed_says_why() -> None:
     shown = report_tables.section("evaluate", EVALUATE)
     assert _table(shown, "Models compared").best == 0
     assert _table(shown, "Models compared").rows[1][-1] == "learned nothing"
+    assert shown.charts == []
+
+
+def test_nothing_of_a_report_is_cut() -> None:
+    long = "长" * 1000
+    deep = [{"name": "a", "in": {"it": {"deep": long}}}, {"name": "b"}]
+    shown = report_tables.section("something new", {"note": long, "deep": deep})
+    assert shown.figures == [("note", long)]
+    assert _table(shown, "Deep").columns == ("", "name", "in: it: deep")
+    assert _table(shown, "Deep").rows == [("1", "a", long), ("2", "b", None)]
+
+
+def _keys(value: Any) -> Iterator[str]:
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from (str(key), *_keys(part))
+
+
+def test_no_name_of_the_shop_is_run_or_read_as_a_template(measured: dict[str, Any]) -> None:
+    """NiceGUI runs the values of keys that begin with a colon; ECharts fills what stands in braces."""
+    charts = report_tables.section("evaluate", measured).charts
+    assert len(charts) == 4
+    for chart in charts:
+        assert not [key for key in _keys(chart.options) if key.startswith(":")]
+        assert chart.options["tooltip"]["renderMode"] == "richText"
+        told = [
+            part["tooltip"]["formatter"] for s in chart.options["series"] for part in s["data"] if "tooltip" in part
+        ]
+        assert not [text for text in told if "{" in text]
 
 
 @pytest.mark.parametrize("stage", ["load", "mine", "train", "evaluate", "something new"])
 @pytest.mark.parametrize(
-    "report", [{}, {"a": 1, "b": {"c": [1, 2]}, "rows": [{"x": 1}]}, {"facts": 3, "text": [], "data": None, "rows": 7}]
+    "report",
+    [
+        {
+            "summaries": [{"mean": 3, "slices": [], "against": {"all": 1}}],
+            "rows": [{"metrics": {"k": 1}, "providers": 2, "exposure_curve": 3}],
+        },
+        {},
+        {"a": 1, "b": {"c": [1, 2]}, "rows": [{"x": 1}]},
+        {"facts": 3, "text": [], "data": None, "rows": 7},
+    ],
 )
 def test_no_shape_of_report_breaks_the_page(stage: str, report: dict[str, Any]) -> None:
     shown = report_tables.section(stage, report)
@@ -373,6 +465,56 @@ def test_a_report_is_read_as_tables(browse: Any, trained: Any) -> None:
     for told in ("duplicate row", "not in the text", "Models compared", "NDCG@10", "learned nothing"):
         assert told in text
     assert json.dumps(LOAD)[:20] not in text  # the whole of it is there, folded away
+
+
+CHARTS = """() => Object.fromEntries([...document.querySelectorAll('[data-testid=chart]')].map(element => {
+    const chart = getElement(parseInt(element.id.slice(1))).chart, canvas = element.querySelector('canvas');
+    if (!chart || !canvas || !chart.getOption()) return ['', null];
+    const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+    const inked = pixels.reduce((sum, value, place) => sum + (place % 4 === 3 && value > 0), 0);
+    const {width, height} = element.getBoundingClientRect();
+    return [element.getAttribute('aria-label'), {option: chart.getOption(), inked, width, height}];
+}))"""
+
+
+def test_an_evaluation_is_drawn_and_its_numbers_are_read(browse: Any, trained: Any, measured: dict[str, Any]) -> None:
+    write_json(trained.services.workspace.report("evaluate"), measured)
+    page = browse("/report")
+    page.wait_for_function(
+        f"() => {{ const found = ({CHARTS})(); return Object.keys(found).length === 4 && !found['']; }}"
+    )
+    drawn = page.evaluate(CHARTS)
+    for title, chart in drawn.items():
+        assert min(chart["width"], chart["height"]) > 150, title
+        assert chart["inked"] > 500, title
+    best = sorted(measured["summaries"], key=lambda s: -s["mean"]["ndcg"])
+    (accuracy,) = (chart["option"] for title, chart in drawn.items() if title.endswith("products ranked"))
+    assert accuracy["yAxis"][0]["data"] == [f"{s['model']} ({s['relations']})" for s in best]
+    bars, whiskers = accuracy["series"]
+    assert [bar["value"] for bar in bars["data"]] == [s["mean"]["ndcg"] for s in best]
+    (line,) = bars["markLine"]["data"]
+    assert line["xAxis"] == next(s["mean"]["ndcg"] for s in best if s["model"] == measured["baseline"])
+    for ends, one in zip(whiskers["data"], best, strict=True):
+        if told := one["against"].get("all"):
+            reach = [end - one["mean"]["ndcg"] + told["ndcg"]["mean"] for end in (ends[-5], ends[-1])]
+            assert reach == pytest.approx([told["ndcg"]["low"], told["ndcg"]["high"]])
+    cloud = drawn["NDCG@10 against coverage"]["option"]["series"][0]["data"]
+    assert [point["value"] for point in cloud] == [[s["mean"]["coverage"], s["mean"]["ndcg"]] for s in best]
+    served = next(s for s in best if s["model"] == "served")
+    body = page.inner_text("body")
+    assert _signed(served["against"]["all"]["ndcg"]) in body
+    slices = page.get_by_label("NDCG@10 by slice").first.locator("tr").filter(has_text="served").inner_text()
+    assert f"{served['slices']['long tail']:.4f}".rstrip("0").rstrip(".") in slices.split("\t")
+    assert "豆 <img src=x onerror=alert(1)> {b}" in body
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_a_long_value_stands_there_whole(browse: Any, trained: Any) -> None:
+    long = "长 value " * 200
+    write_json(trained.services.workspace.report("something new"), {"note": long.strip()})
+    page = browse("/report")
+    page.get_by_text("something new", exact=True).wait_for()
+    assert long.strip() in page.inner_text("body")
 
 
 def test_a_key_decides_about_the_least_sure_fact(browse: Any, desk: Queue) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from api.workspace import Workspace
 from kg import snapshot
 from kg.stores import open_store
 from mining import samples
@@ -25,13 +26,18 @@ def digest(workspace: Path) -> str:
         return snapshot.digest(store)
 
 
-def killed(args: list[str], folder: Path, workspace: Path, wait: float) -> bool:
-    """Kill the command ``wait`` seconds after it holds the writer's lock; whether it was still running then."""
+def killed(
+    args: list[str], folder: Path, workspace: Path, wait: float, ready: Callable[[], object] = lambda: True
+) -> bool:
+    """Kill the command ``wait`` seconds after it holds the writer's lock and is ``ready``; whether it was still running
+    then."""
     command = [sys.executable, "-c", CODE, *args]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     lock = workspace / "lock"
     while process.poll() is None and not (lock.exists() and lock.read_text() == str(process.pid)):
         time.sleep(0.02)
+    while process.poll() is None and not ready():
+        time.sleep(0.005)
     time.sleep(wait)
     alive = process.poll() is None
     process.send_signal(signal.SIGKILL)
@@ -70,6 +76,10 @@ def test_kill_in_each_stage(
     interrupted = {}
     for stage, args in stages.items():
         interrupted[stage] = sum(killed(args, tmp_path, workspace, chance.uniform(0.05, 1.6)) for _ in range(3))
+        if stage == "train":
+            states = Workspace(workspace).checkpoints
+            assert killed(args, tmp_path, workspace, 0.0, lambda: any(states.glob("lightgcn*.npz")))
+            assert any(states.glob("lightgcn*.npz")), "what it goes on from"
         shopgraph(*args, cwd=tmp_path)
     assert all(interrupted.values()), interrupted
     assert digest(workspace) == digest(demo.workspace)
