@@ -72,14 +72,17 @@ def test_kill_in_each_stage(
         "mine": ["mine", *where],
         "train": ["train", *where],
     }
+
+    def trained_some() -> bool:
+        return any(Workspace(workspace).checkpoints.glob("lightgcn*.npz"))
+
     chance = random.Random(7)
     interrupted = {}
     for stage, args in stages.items():
         interrupted[stage] = sum(killed(args, tmp_path, workspace, chance.uniform(0.05, 1.6)) for _ in range(3))
         if stage == "train":
-            states = Workspace(workspace).checkpoints
-            assert killed(args, tmp_path, workspace, 0.0, lambda: any(states.glob("lightgcn*.npz")))
-            assert any(states.glob("lightgcn*.npz")), "what it goes on from"
+            assert killed(args, tmp_path, workspace, 0.0, trained_some)
+            assert trained_some(), "what it goes on from"
         shopgraph(*args, cwd=tmp_path)
     assert all(interrupted.values()), interrupted
     assert digest(workspace) == digest(demo.workspace)
