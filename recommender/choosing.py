@@ -243,17 +243,23 @@ def build(model: Model, data: Dataset, about: Mapping[str, Any] | None = None) -
 
     The manifest's ``about`` gets the data range and configuration beside what is given.
     """
-    chain: list[tuple[str, Scorer]] = [(model.name, model.fit(data))]
+    chain = ((model.name, model.fit(data)), *fallbacks(data))
     taking: tuple[Action, ...] = taking_actions(data.histories)
+    return Artifact(chain, taking, {**(about or {}), "configuration": repr(model), "data": data_range(data)})
+
+
+def fallbacks(data: Dataset) -> list[tuple[str, Scorer]]:
+    """Who is asked, in this order, where the model has nothing to say."""
+    chain: list[tuple[str, Scorer]] = []
     for fallback in (Relations(), Popularity(half_life_days=30.0)):
         try:
             chain.append((fallback.name, fallback.fit(data)))
         except ModelFitError as error:
             _log.info("no fallback %s: %s", fallback.name, error)
-    if not len(data.histories.items) and isinstance(chain[-1][1], RelationScorer):
+    if not len(data.histories.items) and chain and isinstance(chain[-1][1], RelationScorer):
         # a shop without a log still has something for a stranger: what its facts speak of most
         chain.append(("most connected", PopularityScorer(data.items, _connections(chain[-1][1]))))
-    return Artifact(tuple(chain), taking, {**(about or {}), "configuration": repr(model), "data": data_range(data)})
+    return chain
 
 
 def _connections(term: RelationScorer) -> Floats:

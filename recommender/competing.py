@@ -19,6 +19,7 @@ from recommender.models.coupling import Coupling
 from recommender.models.ease import Ease
 from recommender.models.itemknn import ItemKNN
 from recommender.models.lae import Lae
+from recommender.models.mixture import Mixture
 from recommender.models.popularity import Popularity
 from recommender.models.randomwalk import RandomWalk
 from recommender.models.slist import Slist
@@ -83,7 +84,8 @@ def candidates(
     found += _larger(data, ordered) if thorough else []
     found += [Texts()] if texts and any(data.texts) else []
     found += [_network(name, data) for name in known_networks(networks) if ordered or name != "sasrec"]
-    return [_running(reseeded(model, seed), run) for model in found]
+    found = [reseeded(model, seed) for model in found]
+    return found if run is None else [running(model, run) for model in found]
 
 
 def dense(data: Dataset) -> bool:
@@ -152,8 +154,8 @@ def _network(name: str, data: Dataset) -> Model:
     return Sasrec()
 
 
-def _running(model: Model, run: "Callable[[str], Run] | None") -> Model:
-    """Networks have a field ``run``."""
-    if run is None or model.name not in NETWORKS:
-        return model
-    return replace(model, run=run(model.name))  # type: ignore[type-var]
+def running(model: Model, run: "Callable[[str], Run]") -> Model:
+    """The same model, its networks trained where ``run`` says by their names. Networks have a field ``run``."""
+    if isinstance(model, Mixture):
+        return Mixture(tuple((weight, running(part, run)) for weight, part in model.parts))
+    return replace(model, run=run(model.name)) if model.name in NETWORKS else model  # type: ignore[type-var]

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.arrays import Bools, Floats, Ints
+from recommender.arrays import Bools, Doubles, Floats, Ints
 from recommender.errors import ScoreError
 
 NEVER = np.iinfo(np.int64).max  # the rank of a target that was masked and so cannot be shown
@@ -34,7 +34,7 @@ class Metrics:
         return asdict(self)
 
 
-def target_ranks(scores: Floats, rows: Ints, items: Ints, masked: Bools | None = None) -> Ints:
+def target_ranks(scores: Floats | Doubles, rows: Ints, items: Ints, masked: Bools | None = None) -> Ints:
     """The rank of each target among its row's candidates, from 1.
 
     ``scores`` (b, n): one row a user. ``rows``, ``items`` (t,): where the targets are, each pair once. ``masked``
@@ -54,7 +54,7 @@ def target_ranks(scores: Floats, rows: Ints, items: Ints, masked: Bools | None =
     return ranks
 
 
-def _candidates_at_least(scores: Floats, rows: Ints, own: Floats, masked: Bools | None) -> Ints:
+def _candidates_at_least(scores: Floats | Doubles, rows: Ints, own: Floats | Doubles, masked: Bools | None) -> Ints:
     """For each target the number of unmasked candidates of its row that score at least as much, itself included."""
     counts = np.empty(len(rows), np.int64)
     step = max(1, _CELLS // max(1, scores.shape[1]))
@@ -67,7 +67,7 @@ def _candidates_at_least(scores: Floats, rows: Ints, own: Floats, masked: Bools 
     return counts
 
 
-def _place(rows: Ints, own: Floats) -> Ints:
+def _place(rows: Ints, own: Floats | Doubles) -> Ints:
     """The place of each target among its row's targets, best first, from 0; equals take successive places."""
     order = np.lexsort((-own, rows))
     firsts = np.searchsorted(rows[order], rows[order], side="left")
@@ -76,7 +76,7 @@ def _place(rows: Ints, own: Floats) -> Ints:
     return places
 
 
-def _targets_ahead(rows: Ints, own: Floats) -> tuple[Ints, Ints]:
+def _targets_ahead(rows: Ints, own: Floats | Doubles) -> tuple[Ints, Ints]:
     """For each target, how many targets of its row score more, and how many the same (itself included)."""
     place = _place(rows, own)
     order = np.lexsort((place, rows))

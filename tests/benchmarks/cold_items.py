@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 from cold_cuts import cuts, of_source, thinned
-from protocols import item_texts
+from split_files import item_texts, read
 
 from recommender.arrays import Bools, Floats, Ints
 from recommender.comparing import paired_bootstrap
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin nothing new after so long")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    texts = item_texts(options.data / "items.parquet")
+    texts = item_texts(read(options.data / "items.parquet", "item"))
     chooses, asks = (Cut(cut.train.with_texts(texts), cut.cases) for cut in cuts(options.data))
     asks = thinned(asks, options.warm)
     if options.encoder:

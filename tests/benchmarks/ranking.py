@@ -2,52 +2,60 @@
 
     python tests/benchmarks/ranking.py --train T --test X --protocol lightgcn|loo|pgpr|sampled99|retailrocket
         [--relations R] [--items I] [--texts] [--networks [lightgcn] [relational] [sasrec] [none]] [--out topk.parquet]
-        [--validation-only] [--model CHOSEN]
+        [--only-served] [--validation-only] [--model CHOSEN]
 
 Files are Parquet with the columns user, item (and timestamp, pos, action, split_loo, split_pgpr, neg_items where the
-protocol has them); relations head, relation, tail; items item, brand, categories, and title or description. What
+protocol has them); relations head, relation, tail; items item, brand, categories, and title or description. Rows
+without an id are left out and counted; a file that cannot be understood ends in one sentence and exit code 2. What
 competes is what ``shopgraph train`` offers, but for its networks, which are named by ``--networks``; where no dense
 matrix of items fits, LightGCN competes unnamed. ``--texts`` lets texts compete too. Everything is chosen on a cut of
 the training rows, refitted on all of them and ranked once: also whether what a user only looked at is shown again,
-where a log tells looking from taking. ``--out`` gets the lists: user, item, rank from 1, model; what would be served is
-called ``served``. ``--validation-only`` ends after the choice, before any test row is asked about; ``--model`` goes on
-from the last line of such a choice, without choosing again and without baselines.
+where a log tells looking from taking.
+
+What would be served is called ``served``: the sum, and where it says nothing (someone without a history, an item that
+training does not know) the fallbacks of the product, the relation term and then what sells. The best setting of every
+other model that was tried is ranked beside it, each fitted once more; ``--only-served`` ranks of those the baselines
+alone, for networks take minutes. ``--out`` gets the lists: user, item, rank from 1, model. ``--validation-only`` ends
+after the choice, before any test row is asked about; ``--model`` goes on from the last line of such a choice, without
+choosing again and without other models.
 
 Slices count only the targets that belong to them. What is served is compared with each baseline by a paired bootstrap
-over users.
+over users. Progress, with every epoch of a network, goes to stderr.
 """
 
 import argparse
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from protocols import PROTOCOLS, Files, Task
+from ranked_lists import SERVED, Lists, Part, ranks
+from split_files import SplitError
 
 from kg.types import ACTIONS
-from recommender.arrays import Bools, Floats, Ints
-from recommender.choosing import DECAYS, Choice, choose
+from recommender.arrays import Bools, Ints
+from recommender.choosing import DECAYS, Choice, choose, fallbacks
 from recommender.comparing import paired_bootstrap
-from recommender.competing import NETWORKS, candidates, dense
+from recommender.competing import NETWORKS, candidates, dense, running
 from recommender.configuration import read_model
 from recommender.dataset import Dataset
-from recommender.evaluation import blocks, mask, measure, slices
-from recommender.histories import Histories
-from recommender.metrics import Metrics, metrics_at, target_ranks, user_metrics
-from recommender.model import Model, Scorer
+from recommender.errors import ModelFitError, RecommenderError
+from recommender.evaluation import measure, slices
+from recommender.metrics import Metrics, metrics_at, user_metrics
+from recommender.model import Model
 from recommender.models.itemknn import ItemKNN
 from recommender.models.mixture import Mixture
-from recommender.models.texts import Texts
 from recommender.splits import taken
 
-DEEP = 20
-SERVED = "served"
+if TYPE_CHECKING:
+    from recommender.training import Epoch, Run  # brings torch along
+
 BASELINES = {"popularity", "itemknn", "ease"}
 
 
@@ -62,27 +70,49 @@ def main() -> None:
     told = "networks that compete too: all of them where the flag names nothing, none of them with 'none'"
     parser.add_argument("--networks", nargs="*", choices=(*NETWORKS, "none"), default=None, help=told)
     parser.add_argument("--out", type=Path)
+    told = "rank what is served, its parts and the baselines, and none of the other models that were tried"
+    parser.add_argument("--only-served", action="store_true", help=told)
     parser.add_argument("--validation-only", action="store_true", help="choose, and rank no test row")
     parser.add_argument("--model", help="the line of a model that was chosen before: choose nothing, rank its parts")
     options = parser.parse_args()
+    try:
+        _ranked(options)
+    except (SplitError, RecommenderError) as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
+
+
+def _ranked(options: argparse.Namespace) -> None:
     task = PROTOCOLS[options.protocol](Files(options.train, options.test, options.relations, options.items))
     cases, data = task.asks.cases, task.asks.train
     related = ", ".join(f"{name} {len(edges):,}" for name, edges in {**data.links, **data.attributes}.items())
     print(f"{options.protocol}: {len(cases):,} cases, {len(data.items):,} items; relations: {related or 'none'}")
-    ordered = len(np.unique(data.histories.at)) > 1 or options.protocol == "loo"
+    if not options.model and not len(task.chooses.cases.targets):
+        raise SplitError(
+            f"{options.train}: no user has two items that {options.protocol} asks about, so none can be held out to "
+            "choose by; give training rows of users with more items, or a model by --model"
+        )
     task = _hiding(task)
-    if options.model:
-        choice = Choice(read_model(options.model), (), 0, ())  # its parts are told by their names
-    else:
-        networks = _networks(options.networks, task.chooses.train)
-        models = candidates(task.chooses.train, ordered=ordered, networks=networks, thorough=True)
-        models += [Texts()] if options.texts and any(data.texts) else []
-        decays = DECAYS if ordered else (1.0,)
-        choice = choose(models, task.chooses, k=task.choosing_k, decays=decays, on_progress=_progress)
-        _tell_choice(choice, task)
+    choice = _read(options.model) if options.model else _chosen(task, options)
     if not options.validation_only:
-        _tell_test(choice, task, options.out)
+        with Lists(task, options.out) if options.out else nullcontext() as lists:
+            _tell_test(choice, task, lists, only_served=options.only_served)
     _tell_cost()
+
+
+def _read(line: str) -> Choice:
+    """Of nothing that was tried: the parts are told by their names."""
+    return Choice(running(read_model(line), _heard), (), 0, ())
+
+
+def _chosen(task: Task, options: argparse.Namespace) -> Choice:
+    data = task.chooses.train
+    ordered = len(np.unique(task.asks.train.histories.at)) > 1 or options.protocol == "loo"
+    networks = _networks(options.networks, data)
+    models = candidates(data, ordered=ordered, networks=networks, texts=options.texts, thorough=True, run=_heard)
+    decays = DECAYS if ordered else (1.0,)
+    choice = choose(models, task.chooses, k=task.choosing_k, decays=decays, on_progress=_progress)
+    _tell_choice(choice, task)
+    return choice
 
 
 def _networks(named: Sequence[str] | None, data: Dataset) -> Sequence[str]:
@@ -95,36 +125,69 @@ def _progress(name: str) -> None:
     print(f"{time.process_time():.0f} CPU s: {name}", file=sys.stderr, flush=True)
 
 
-def _tell_test(choice: Choice, task: Task, out: Path | None) -> None:
-    """Each part of the choice and their sum, then the baselines that are no part of it."""
-    lists = Lists(task, deep=100 if task.negatives is not None else DEEP)
-    ranked: dict[str, Ints] = {}
-    parts = choice.model.parts if isinstance(choice.model, Mixture) else ((1.0, choice.model),)
-    best = {name: _best(choice, name) for name in BASELINES | {model.name for _, model in parts}}
-    others = [best[name] for name in sorted(BASELINES) if best[name] not in [part for _, part in parts]]
-    for group in (tuple(parts), *(((1.0, model),) for model in others if model is not None)):
-        fitted, total = [], 0.0
-        for weight, model in group:
-            _progress(f"fit {model.name}")
-            begun = time.process_time()
-            scorer = model.fit(task.asks.train)
-            first = model.name not in [name for name, *_ in fitted]
-            name = model.name if model == best[model.name] or (first and not choice.tried) else repr(model)
-            fitted.append((name, weight, scorer, time.process_time() - begun))
-            total += fitted[-1][-1]
-        _progress("rank")
-        served = SERVED if group == tuple(parts) else None
-        found = _ranks([part[:3] for part in fitted], served, task, lists if out else None)
-        ranked |= found
-        seconds = {name: cost for name, *_, cost in fitted} | {SERVED: total}
-        for name, ranks in found.items():
-            _tell(name, metrics_at(ranks, task.asks.cases.owners, len(task.asks.cases), task.k), task, seconds[name])
-    _tell_slices(ranked, slices(task.asks.train, task.asks.cases), task)
+def _heard(name: str) -> "Run":
+    """A training that tells of every epoch."""
+    from recommender.training import Run
+
+    def tell(epoch: "Epoch") -> None:
+        judged = "" if epoch.ndcg is None else f", NDCG@10 {epoch.ndcg:.4f}"
+        _progress(f"{name}, epoch {epoch.number} of at most {epoch.of}, loss {epoch.loss:.4f}{judged}")
+
+    return Run(on_epoch=tell)
+
+
+def _tell_test(choice: Choice, task: Task, lists: Lists | None, *, only_served: bool) -> None:
+    """Each part of the choice and what is served, then the other models that were tried, one in memory at a time."""
+    train, cases = task.asks.train, task.asks.cases
+    chosen = tuple(choice.model.parts) if isinstance(choice.model, Mixture) else ((1.0, choice.model),)
+    parts = _fitted(chosen, choice, train)
+    _progress("rank")
+    found = ranks(parts, task, lists, fallbacks(train))
+    seconds = {part.name: part.seconds for part in parts} | {SERVED: sum(part.seconds for part in parts)}
+    for name, theirs in found.items():
+        _tell(name, metrics_at(theirs, cases.owners, len(cases), task.k), task, seconds[name])
+    del parts
+    for model in _others(choice, [model for _, model in chosen], only_served=only_served):
+        found |= _tell_other(model, choice, task, lists)
+    _tell_slices(found, slices(train, cases), task)
     print()
-    _tell_differences(ranked, task)
+    _tell_differences(found, task)
     print()
-    if out:
-        lists.write(out)
+
+
+def _tell_other(model: Model, choice: Choice, task: Task, lists: Lists | None) -> dict[str, Ints]:
+    """Its ranks; none where it can learn from the choosing cut and not from all training rows."""
+    try:
+        (part,) = _fitted([(1.0, model)], choice, task.asks.train)
+    except ModelFitError as error:
+        print(f"{model.name:24s} is not ranked: {error}", flush=True)
+        return {}
+    _progress("rank")
+    found = ranks([part], task, lists)
+    cases = task.asks.cases
+    _tell(part.name, metrics_at(found[part.name], cases.owners, len(cases), task.k), task, part.seconds)
+    return found
+
+
+def _others(choice: Choice, parts: Sequence[Model], *, only_served: bool) -> list[Model]:
+    """Of each name that was tried the setting that ranked best alone, in the order of trying, but for the parts."""
+    names = dict.fromkeys(row.name for row in choice.tried if len(row.weights) == 1)
+    best = [choice.best(name) for name in names if name in BASELINES or not only_served]
+    return [model for model in best if model is not None and model not in parts]
+
+
+def _fitted(models: Sequence[tuple[float, Model]], choice: Choice, data: Dataset) -> list[Part]:
+    """On all training rows; of one name only the best that was tried, or the first, goes by the name alone."""
+    parts: list[Part] = []
+    for weight, model in models:
+        _progress(f"fit {model.name}")
+        begun = time.process_time()
+        scorer = model.fit(data)
+        first = model.name not in [part.name for part in parts]
+        plain = model == choice.best(model.name) or (first and not choice.tried)
+        name = model.name if plain else repr(model)
+        parts.append(Part(name, weight, scorer, time.process_time() - begun))
+    return parts
 
 
 def _tell_cost() -> None:
@@ -149,8 +212,8 @@ def _hiding(task: Task) -> Task:
     print(f"what was only looked at {told}: itemknn NDCG@{task.choosing_k} {shown:.4f}, without it {hidden:.4f}")
     if shown >= hidden:
         return task
-    cuts = (replace(cut, cases=replace(cut.cases, taking=ACTIONS)) for cut in (task.chooses, task.asks))
-    return replace(task, **dict(zip(("chooses", "asks"), cuts, strict=True)))
+    chooses, asks = (replace(cut, cases=replace(cut.cases, taking=ACTIONS)) for cut in (task.chooses, task.asks))
+    return replace(task, chooses=chooses, asks=asks)
 
 
 def _tell_choice(choice: Choice, task: Task) -> None:
@@ -163,77 +226,6 @@ def _tell_choice(choice: Choice, task: Task) -> None:
         weights = " ".join(f"{weight:g}" for weight in step.weights)
         print(f"  chosen {step.name}  weights {weights}  {step.ndcg:.4f}")
     print(f"  {choice.model!r}\n", flush=True)
-
-
-def _best(choice: Choice, name: str) -> Model | None:
-    """The setting of this name that ranked best alone."""
-    tried = [row for row in choice.tried if row.name == name and len(row.weights) == 1 and not row.failed]
-    return max(tried, key=lambda row: row.ndcg).model if tried else None
-
-
-def _ranks(
-    parts: Sequence[tuple[str, float, Scorer]], total: str | None, task: Task, lists: "Lists | None"
-) -> dict[str, Ints]:
-    """The rank of each target by each part, and by their sum where it has a name; every case is scored once."""
-    cases, n_items = task.asks.cases, len(task.asks.train.items)
-    names = [name for name, *_ in parts] + ([total] if total else [])
-    ranks = {name: np.empty(len(cases.targets), np.int64) for name in names}
-    start = 0
-    for histories, rows, items, which in blocks(cases, n_items):
-        hidden = mask(histories, cases, n_items)
-        if task.negatives is not None:
-            hidden = np.ones_like(hidden)
-            np.put_along_axis(hidden, task.negatives[cases.owners[which]], False, axis=1)
-            hidden[rows, items] = False
-        for name, scores in _scored(parts, total, histories):
-            ranks[name][which] = target_ranks(scores, rows, items, hidden)
-            if lists:
-                lists.extend(name, start, np.where(hidden, np.float32(-np.inf), scores))
-        start += len(histories)
-    return ranks
-
-
-def _scored(
-    parts: Sequence[tuple[str, float, Scorer]], total: str | None, histories: Histories
-) -> Iterator[tuple[str, Floats]]:
-    together = np.zeros((len(histories), len(parts[0][2].items)), np.float32)
-    for name, weight, scorer in parts:
-        scores = scorer.scores_batch(histories)
-        together += np.float32(weight) * scores
-        yield name, scores
-    if total:
-        yield total, together
-
-
-class Lists:
-    """The ranked lists of each model as rows of one table."""
-
-    def __init__(self, task: Task, deep: int) -> None:
-        self.task, self.deep = task, deep
-        self.tables: dict[str, list[pa.Table]] = {}
-
-    def extend(self, model: str, start: int, scores: Floats) -> None:
-        """The best of each case from ``start`` on; what is hidden is no part of a list."""
-        deep = min(self.deep, scores.shape[1])
-        best = np.argpartition(-scores, deep - 1, axis=1)[:, :deep]
-        order = np.lexsort((best, -np.take_along_axis(scores, best, axis=1)), axis=1)
-        best = np.take_along_axis(best, order, axis=1)
-        shown = np.isfinite(np.take_along_axis(scores, best, axis=1))
-        rows, places = np.nonzero(shown)
-        names = (self.task.users, self.task.asks.train.items.names)
-        found = (start + rows, best[rows, places])
-        user, item = (
-            pa.array(np.asarray(name, object)[place]).cast(kind)
-            for name, place, kind in zip(names, found, self.task.ids, strict=True)
-        )
-        ranks = pa.array(places + 1, pa.int32())
-        models = pa.array([model] * len(rows)).dictionary_encode()
-        table = pa.table({"user": user, "item": item, "rank": ranks, "model": models})
-        self.tables.setdefault(model, []).append(table)
-
-    def write(self, path: Path) -> None:
-        tables = [table for of_model in self.tables.values() for table in of_model]
-        pq.write_table(pa.concat_tables(tables).unify_dictionaries(), path)
 
 
 def _tell(name: str, found: Metrics, task: Task, seconds: float) -> None:
@@ -249,15 +241,15 @@ def _tell_slices(ranked: Mapping[str, Ints], parts: Mapping[str, Bools], task: T
     cases = task.asks.cases
     for slice_name, belongs in parts.items():
         print(f"\n{slice_name}: {np.count_nonzero(belongs):,} of {len(belongs):,} targets")
-        for name, ranks in ranked.items() if belongs.any() else ():
-            found = metrics_at(ranks[belongs], cases.owners[belongs], len(cases), task.k)
+        for name, theirs in ranked.items() if belongs.any() else ():
+            found = metrics_at(theirs[belongs], cases.owners[belongs], len(cases), task.k)
             print(f"  {name:22s} @{task.k}  {_cells(found, task)}  users {found.users}")
 
 
 def _tell_differences(ranked: Mapping[str, Ints], task: Task) -> None:
     """NDCG and hit rate of what is served less each baseline's, with the interval that 95 % of the resamples fill."""
     cases = task.asks.cases
-    per_user = {name: user_metrics(ranks, cases.owners, len(cases), task.k) for name, ranks in ranked.items()}
+    per_user = {name: user_metrics(theirs, cases.owners, len(cases), task.k) for name, theirs in ranked.items()}
     for name in sorted(BASELINES & ranked.keys()):
         pairs = ({m: per_user[who][m] for m in ("ndcg", "hit_rate")} for who in (SERVED, name))
         found = paired_bootstrap(*pairs)

@@ -47,13 +47,16 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def ask(folder, monkeypatch, capsys):
+    """What the command prints, and its lists; ``ask.told`` is what it said of its progress."""
+
     def run(protocol, train, test, *flags):
         out = folder / f"{protocol}.out.parquet"
         named = ["--protocol", protocol, "--train", folder / train, "--test", folder / test, "--out", out, *flags]
         monkeypatch.syspath_prepend(COMMAND.parent)
         monkeypatch.setattr("sys.argv", [str(COMMAND), *map(str, named)])
         runpy.run_path(str(COMMAND), run_name="__main__")
-        return capsys.readouterr().out, pq.read_table(out)
+        printed, run.told = capsys.readouterr()
+        return printed, pq.read_table(out)
 
     return run
 
@@ -86,13 +89,20 @@ def test_what_is_printed_is_what_the_lists_score(folder, ask, protocol, train, t
     scale = 100.0 if protocol == "pgpr" else 1.0
     assert float(told[1]) / scale == pytest.approx(share, abs=6e-5)
     assert {row["rank"] for row in served} >= set(range(1, 11))
+    tried = set(re.findall(r"^  tried  (.+?) +decay [\d.]+  [\d.]+  ", printed, re.MULTILINE))
+    assert tried >= {"popularity", "itemknn", "lae", "randomwalk"}
+    assert {row["model"] for row in lists.to_pylist()} == {*tried, "served"}
+    assert set(re.findall(rf"^(\w.*?) +@{k}  ", printed, re.MULTILINE)) - {"served"} >= tried
 
 
 def test_lists_hold_nothing_that_was_taken_in_training(folder, ask):
-    lists = ask("loo", "all.parquet", "all.parquet", "--relations", folder / "relations.parquet")[1].to_pylist()
+    flags = ("--relations", folder / "relations.parquet", "--only-served")
+    printed, lists = ask("loo", "all.parquet", "all.parquet", *flags)
+    lists = lists.to_pylist()
     before = {(r["user"], r["item"]) for r in pq.read_table(folder / "all.parquet").to_pylist() if r["pos"] < 6}
     assert not before & {(row["user"], row["item"]) for row in lists}
-    assert {row["model"] for row in lists} >= {"served", "popularity", "itemknn", "ease"}
+    parts = set(re.findall(r"^  chosen (.+?)  weights", printed, re.MULTILINE)[-1].split(" + "))
+    assert {row["model"] for row in lists} == {"served", "popularity", "itemknn", "ease", *parts}
 
 
 def test_differences_and_slices_are_those_of_the_lists(folder, ask):
@@ -144,3 +154,52 @@ def test_a_choice_can_be_ranked_later(folder, ask, monkeypatch, capsys):
     later = ask("loo", "all.parquet", "all.parquet", "--model", line)[0]
     figures = [re.search(r"^served +@10  (.+)  users", text, re.MULTILINE)[1] for text in (whole, later)]
     assert figures[0] == figures[1]
+
+
+def test_a_stranger_is_served_what_sells(folder, ask):
+    """And the printed figures are those of the lists, so that who has no history counts as the product answers."""
+    last = pq.read_table(folder / "last.parquet").to_pylist()
+    strangers = [{"user": 1000 + n, "item": n} for n in range(20)]
+    pq.write_table(table([*last, *strangers]), folder / "strangers.parquet")
+    printed, lists = ask("lightgcn", "pairs.parquet", "strangers.parquet", "--model", "ItemKNN()")
+    sold = np.bincount([row["item"] for row in pq.read_table(folder / "pairs.parquet").to_pylist()], minlength=ITEMS)
+    wanted = sorted(range(ITEMS), key=lambda item: (-sold[item], str(item)))[:20]
+    served = [row for row in lists.to_pylist() if row["model"] == "served"]
+    for user in (1000, 1019):
+        assert [row["item"] for row in served if row["user"] == user] == wanted
+    behind = [int(np.count_nonzero(sold >= sold[row["item"]])) for row in strangers]  # ties count against the target
+    known = {(row["user"], row["item"]) for row in served} & {(row["user"], row["item"]) for row in last}
+    recall = (len(known) + sum(rank <= 20 for rank in behind)) / (len(last) + len(strangers))
+    assert float(re.search(r"^served +@20  recall ([\d.]+)", printed, re.MULTILINE)[1]) == pytest.approx(
+        recall, abs=6e-5
+    )
+
+
+def test_fewer_rivals_are_ranked_among_themselves(folder, ask):
+    rows = pq.read_table(folder / "sampled.parquet").to_pylist()
+    fewer = [{**row, "neg_items": row["neg_items"][: 1 + place % 9]} for place, row in enumerate(rows)]
+    pq.write_table(table(fewer), folder / "fewer.parquet")
+    lists = ask("sampled99", "dated.parquet", "fewer.parquet", "--model", "Popularity()")[1].to_pylist()
+    for row in fewer:
+        listed = [one["item"] for one in lists if one["user"] == row["user"] and one["model"] == "served"]
+        assert sorted(listed) == sorted({row["item"], *row["neg_items"]})
+
+
+def test_a_network_tells_of_its_epochs_and_is_ranked_although_it_was_not_chosen(ask, monkeypatch):
+    from recommender import competing
+    from recommender.models.itemknn import ItemKNN
+    from recommender.models.lightgcn import LightGCN
+
+    weak = LightGCN(dimensions=2, epochs=2, every=1, learning_rate=1e-9)
+    monkeypatch.setattr(competing, "_closed_forms", lambda *_, **__: [ItemKNN()])
+    monkeypatch.setattr(competing, "_larger", lambda *_: [])
+    monkeypatch.setattr(competing, "_network", lambda *_: weak)
+    printed, lists = ask("lightgcn", "pairs.parquet", "last.parquet", "--networks", "lightgcn")
+    assert re.search(r"^  chosen itemknn  weights 1 ", printed, re.MULTILINE)
+    epochs = re.findall(r"CPU s: lightgcn, epoch (\d) of at most \d, loss [\d.]+(, NDCG@10)?", ask.told)
+    assert epochs[:2] == [("1", ", NDCG@10"), ("2", ", NDCG@10")]
+    assert {judged for _, judged in epochs[2:]} == {""}, "it is fitted once more, with nobody to judge it"
+    assert {row["model"] for row in lists.to_pylist()} == {"served", "itemknn", "lightgcn"}
+    again = ask("lightgcn", "pairs.parquet", "last.parquet", "--model", "LightGCN(dimensions=2, epochs=1)")
+    assert "lightgcn, epoch 1 of at most 1" in ask.told
+    assert {row["model"] for row in again[1].to_pylist()} == {"served", "lightgcn"}
