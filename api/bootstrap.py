@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api.deps import Services
+from api.errors import FrontDoorError
 from api.feedback import Feedback
 from api.intake import Intake
 from api.metrics import Metrics
 from api.rulebook import Rulebook
-from api.serving import ModelHolder
+from api.serving import ModelHolder, Served, folder_of
 from api.settings import Settings
 from api.workspace import PATIENCE, Workspace
 from kg.events import EventLog
@@ -51,7 +52,8 @@ def shop(settings: Settings, *, write: bool = False) -> Iterator[Shop]:
 
 
 def services(opened: Shop) -> Services:
-    """What the HTTP service and the page answer from. Raises RuleError, SchemaError, ConfigurationError."""
+    """What the HTTP service and the page answer from. Raises RuleError, SchemaError, ConfigurationError, and
+    FrontDoorError or ArtifactError for a rival that there cannot be."""
 
     def load(folder: Path) -> Recommender:
         return Recommender.load(folder, opened.store, opened.log)
@@ -61,8 +63,20 @@ def services(opened: Shop) -> Services:
     said = opened.settings
     feedback = Feedback(
         ImpressionLog(opened.workspace.impressions) if said.log_answers else None,
-        None if said.explore_from is None else Exploration(first=said.explore_from),
+        None if said.explore_from is None else Exploration(first=said.explore_from, sharpness=said.explore_sharpness),
     )
     schema = read_schema(said.mining_schema) if said.mining_schema else SHOP
     intake = Intake(opened.store, opened.workspace, schema)
-    return Services(opened.store, opened.log, models, opened.workspace, Metrics(), rules, feedback, intake)
+    rival = None if said.interleave is None else _rival(opened, said.interleave)
+    return Services(
+        opened.store, opened.log, models, opened.workspace, Metrics(), rules, feedback, intake, rival=rival
+    )  # fmt: skip
+
+
+def _rival(opened: Shop, model: str) -> Served:
+    if not opened.settings.log_answers:
+        raise FrontDoorError("--interleave without --log-answers would compare two models and keep nothing of it")
+    if opened.settings.explore_from is not None:
+        raise FrontDoorError("--interleave and --explore-from answer two questions: ask one after the other")
+    folder = folder_of(opened.workspace.models, model)
+    return Served(folder.name, Recommender.load(folder, opened.store, opened.log))
