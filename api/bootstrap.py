@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from api.deps import Services
@@ -52,8 +52,7 @@ def shop(settings: Settings, *, write: bool = False) -> Iterator[Shop]:
 
 
 def services(opened: Shop) -> Services:
-    """What the HTTP service and the page answer from. Raises RuleError, SchemaError, ConfigurationError, and
-    FrontDoorError or ArtifactError for a rival that there cannot be."""
+    """What commands, the HTTP service and the page answer from. Raises RuleError, SchemaError, ConfigurationError."""
 
     def load(folder: Path) -> Recommender:
         return Recommender.load(folder, opened.store, opened.log)
@@ -67,10 +66,16 @@ def services(opened: Shop) -> Services:
     )
     schema = read_schema(said.mining_schema) if said.mining_schema else SHOP
     intake = Intake(opened.store, opened.workspace, schema)
-    rival = None if said.interleave is None else _rival(opened, said.interleave)
-    return Services(
-        opened.store, opened.log, models, opened.workspace, Metrics(), rules, feedback, intake, rival=rival
-    )  # fmt: skip
+    return Services(opened.store, opened.log, models, opened.workspace, Metrics(), rules, feedback, intake)
+
+
+def serving(opened: Shop) -> Services:
+    """The same, with the rival that shares the lists where the settings name one.
+
+    Raises FrontDoorError or ArtifactError for one that there cannot be.
+    """
+    model = opened.settings.interleave
+    return services(opened) if model is None else replace(services(opened), rival=_rival(opened, model))
 
 
 def _rival(opened: Shop, model: str) -> Served:

@@ -1,5 +1,6 @@
 """Recommendations with their reasons, and what a user's history says about them."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 from uuid import uuid4
@@ -15,10 +16,12 @@ from api.serving import Served
 from kg import ids
 from kg.types import Recommendation
 from recommender.drafting import drafted
+from recommender.errors import RecommenderError
 from recommender.exploring import Draw
 from recommender.recommender import Answer
 from recommender.rules import Rule
 
+logger = logging.getLogger("shopgraph.api.recommendations")
 router = APIRouter(prefix="/v1", tags=["recommendations"])
 
 
@@ -89,7 +92,11 @@ def answered(
     rival = services.beside(served, asked.diversity)
     found = answer(served, services.feedback.draw(seed) if rival is None else None)
     if rival is not None:
-        found = drafted(found, answer(rival), asked.k, seed, rival=rival.name, rules=rules)
+        try:
+            found = drafted(found, answer(rival), asked.k, seed, rival=rival.name, rules=rules)
+        except RecommenderError:  # a comparison never costs a visitor an answer
+            logger.exception("the rival %s cannot answer", rival.name)
+            services.metrics.feedback("rival failed")
     services.metrics.shown(r.origin for r in found.shown)
     if asked.replay is None:
         services.feedback.log(

@@ -14,14 +14,17 @@ from typer.testing import CliRunner, Result
 
 from api.app import create_app
 from api.bootstrap import services, shop
+from api.bootstrap import serving as serving_of
 from api.cli import app
 from api.errors import FrontDoorError
 from api.feedback import Feedback
+from api.metrics import Metrics
 from api.rulebook import Rulebook
 from api.serving import Served
 from api.settings import Settings
 from kg.types import Entity, Interaction
 from recommender.artifact import Artifact, promote, save
+from recommender.errors import ScoreError
 from recommender.exploring import Exploration, Lottery
 from recommender.histories import Ids
 from recommender.impressions import Impression, ImpressionLog, Outcome, Shown
@@ -129,6 +132,20 @@ def test_who_speaks_alone(trained: Any, rival: Served, kept: ImpressionLog) -> N
         with serving(trained, rival=other, feedback=Feedback(kept)) as client:
             assert ask(client)["interleaved_with"] is None
     assert all(impression.interleaved is None for impression in kept.scan())
+
+
+def test_a_rival_that_fails_costs_nobody_an_answer(trained: Any, rival: Served, kept: ImpressionLog) -> None:
+    class Broken(Recommender):
+        def answer(self, *args: Any, **asked: Any) -> Any:
+            raise ScoreError("no number")
+
+    broken = Served("broken", Broken(rival.recommender.artifact, trained.store, trained.log))
+    with serving(trained, rival=broken, feedback=Feedback(kept), metrics=Metrics()) as client:
+        answer = ask(client)
+        assert answer["items"]
+        assert answer["interleaved_with"] is None
+        assert 'shopgraph_feedback_total{verdict="rival failed"} 1.0' in client.get("/metrics").text
+    assert [impression.interleaved for impression in kept.scan()] == [None]
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------
@@ -273,7 +290,8 @@ def test_what_cannot_be_compared_is_refused_with_a_sentence(workspace: Path, arg
 def test_settings_name_the_rival(workspace: Path) -> None:
     named = Settings(workspace=workspace, interleave=made(workspace, "up"), log_answers=True)
     with shop(named) as opened:
-        found = services(opened).rival
+        found = serving_of(opened).rival
+        assert services(opened).rival is None  # a command answers by the model in service alone
     assert found is not None
     assert found.name == made(workspace, "up")
     wrong: list[Callable[[], Settings]] = [
@@ -283,7 +301,7 @@ def test_settings_name_the_rival(workspace: Path) -> None:
     ]
     for make in wrong:
         with shop(make()) as opened, pytest.raises(FrontDoorError):
-            services(opened)
+            serving_of(opened)
 
 
 def test_how_sharply_chance_draws_is_a_setting(workspace: Path) -> None:
