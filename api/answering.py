@@ -69,7 +69,7 @@ def lessons(settings: Settings, out: Path) -> dict[str, Any]:
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until interrupted; ``say`` is told the address."""
     with bootstrap.shop(settings) as opened:
-        services = bootstrap.services(opened)
+        services = bootstrap.serving(opened)
         if has("spacy"):
             services.taking().warm()
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from api.deps import Services
+from api.errors import FrontDoorError
 from api.feedback import Feedback
 from api.intake import Intake
 from api.metrics import Metrics
 from api.rulebook import Rulebook
-from api.serving import ModelHolder
+from api.serving import ModelHolder, Served, folder_of
 from api.settings import Settings
 from api.workspace import PATIENCE, Workspace
 from kg.events import EventLog
@@ -51,7 +52,7 @@ def shop(settings: Settings, *, write: bool = False) -> Iterator[Shop]:
 
 
 def services(opened: Shop) -> Services:
-    """What the HTTP service and the page answer from. Raises RuleError, SchemaError, ConfigurationError."""
+    """What commands, the HTTP service and the page answer from. Raises RuleError, SchemaError, ConfigurationError."""
 
     def load(folder: Path) -> Recommender:
         return Recommender.load(folder, opened.store, opened.log)
@@ -61,8 +62,26 @@ def services(opened: Shop) -> Services:
     said = opened.settings
     feedback = Feedback(
         ImpressionLog(opened.workspace.impressions) if said.log_answers else None,
-        None if said.explore_from is None else Exploration(first=said.explore_from),
+        None if said.explore_from is None else Exploration(first=said.explore_from, sharpness=said.explore_sharpness),
     )
     schema = read_schema(said.mining_schema) if said.mining_schema else SHOP
     intake = Intake(opened.store, opened.workspace, schema)
     return Services(opened.store, opened.log, models, opened.workspace, Metrics(), rules, feedback, intake)
+
+
+def serving(opened: Shop) -> Services:
+    """The same, with the rival that shares the lists where the settings name one.
+
+    Raises FrontDoorError or ArtifactError for one that there cannot be.
+    """
+    model = opened.settings.interleave
+    return services(opened) if model is None else replace(services(opened), rival=_rival(opened, model))
+
+
+def _rival(opened: Shop, model: str) -> Served:
+    if not opened.settings.log_answers:
+        raise FrontDoorError("--interleave without --log-answers would compare two models and keep nothing of it")
+    if opened.settings.explore_from is not None:
+        raise FrontDoorError("--interleave and --explore-from answer two questions: ask one after the other")
+    folder = folder_of(opened.workspace.models, model)
+    return Served(folder.name, Recommender.load(folder, opened.store, opened.log))

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from api import answering, model_commands, schema_commands, telling
+from api import answering, comparing, model_commands, schema_commands, telling
 from api.bootstrap import shop
 from api.flags import (
     AskFlag,
@@ -56,6 +56,14 @@ app = typer.Typer(
 )
 
 app.add_typer(schema_commands.schemas, name="schema")
+
+
+class CountedAction(StrEnum):
+    view = "view"
+    click = "click"
+    cart = "cart"
+    purchase = "purchase"
+    rating = "rating"
 
 
 class ExportFormat(StrEnum):
@@ -237,6 +245,31 @@ def evaluate(
 
 @app.command()
 @refusing
+def compare(
+    a: Annotated[str, typer.Argument(help="A model: its id in models/, current, or a folder.")],
+    b: Annotated[str, typer.Argument(help="The other one.")],
+    action: Annotated[
+        list[CountedAction] | None,
+        typer.Option("--action", help="What counts as a reward (repeatable); by default everything that is joined."),
+    ] = None,
+    k: Annotated[int, typer.Option("--k", min=1, help="Judge the first ranks only, so many.")] = 10,
+    workspace: WorkspaceFlag = None,
+    store: StoreFlag = None,
+    seed: SeedFlag = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say which of two models earns more, from the answers that serve --log-answers kept. Reads, and writes nothing.
+
+    Answers in which chance filled ranks (--explore-from) say what each model's order would have earned; answers that
+    both drafted (--interleave) say whose products were preferred.
+    """
+    with shop(settings(workspace, store)) as opened, Bars() as bars:
+        report = comparing.compare(opened, a, b, bars, actions=action, k=k, seed=seed)
+    told(report, as_json, comparing.told(report))
+
+
+@app.command()
+@refusing
 def label(
     who: Annotated[str, typer.Option("--who", help="Who decides: a name that stands beside each decision.")],
     lessons: Annotated[
@@ -347,9 +380,21 @@ def serve(
     explore_from: Annotated[
         int | None, typer.Option("--explore-from", min=1, help="Let chance fill ranks from this one on.")
     ] = None,
+    explore_sharpness: Annotated[
+        float | None,
+        typer.Option(
+            "--explore-sharpness", min=0, max=3, help="How closely chance keeps to the order; 1.5, 0 not at all."
+        ),
+    ] = None,
+    interleave: Annotated[
+        str | None, typer.Option("--interleave", help="A model that shares every list with the one in service.")
+    ] = None,
 ) -> None:
     """Serve the API and the page."""
-    chosen = settings(workspace, store, host=host, port=port, log_answers=log_answers, explore_from=explore_from)
+    chosen = settings(
+        workspace, store, host=host, port=port, log_answers=log_answers, explore_from=explore_from,
+        explore_sharpness=explore_sharpness, interleave=interleave,
+    )  # fmt: skip
     answering.serve(chosen, print)
 
 

@@ -20,6 +20,7 @@ from kg.errors import UnknownEntity
 from kg.events import EventLog
 from kg.store import GraphReader
 from kg.types import Entity, Fact
+from recommender.diversity import Diversity
 
 if TYPE_CHECKING:
     from api.labelling import Queue
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything a request may use. Built once, by ``api.bootstrap``. ``queue``: where people label, if they may."""
+    """Everything a request may use. Built once, by ``api.bootstrap``. ``queue``: where people label, if they may.
+    ``rival``: the model that shares every list with the one in service, where the shop compares two."""
 
     reader: GraphReader
     log: EventLog
@@ -38,6 +40,7 @@ class Services:
     feedback: Feedback = field(default_factory=Feedback)
     intake: Intake | None = None
     queue: "Queue | None" = None
+    rival: Served | None = None
 
     def taking(self) -> Intake:
         """What takes products in. Raises ReadOnly."""
@@ -51,6 +54,17 @@ class Services:
         if served is None:
             raise NotTrained(f"{self.workspace.root} holds no model yet: run `shopgraph train` first")
         return served
+
+    def beside(self, served: Served, diversity: Diversity) -> Served | None:
+        """The rival that drafts this answer together with ``served``; None where it speaks alone.
+
+        A model is no rival of itself, nor of one that takes other events for having had a product. At most so many of a
+        category is a promise about the whole list, which two halves would not keep.
+        """
+        rival = self.rival
+        if rival is None or rival.name == served.name or (diversity and diversity.kind == "rule-based-diversity"):
+            return None
+        return rival if rival.recommender.artifact.taking == served.recommender.artifact.taking else None
 
     def stamp(self, served: Served | None = None) -> dict[str, Any]:
         """The three things that every answer names.

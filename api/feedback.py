@@ -36,7 +36,9 @@ class Feedback:
         if self.impressions is None:
             return
         shown = tuple(Shown(r.product_id, r.rank, answer.propensity(r)) for r in answer.shown)
-        impression = Impression(name, int(time.time()), model, shown, user_id, session_id, answer.lottery)
+        impression = Impression(
+            name, int(time.time()), model, shown, user_id, session_id, answer.lottery, interleaved=answer.interleaved
+        )  # fmt: skip
         try:
             self.impressions.record(impression)
             metrics.feedback("logged")

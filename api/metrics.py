@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 class Metrics:
     """Requests by route and status, how long they took, events by verdict, recommendations by who spoke,
     products taken in by what became of them, and of feedback: answers logged or lost, events joined with an answer or
-    not.
+    not, rivals that could not draft.
 
     One registry an app, so that tests do not share counts.
     """

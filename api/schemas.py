@@ -14,6 +14,10 @@ from kg.types import Recommendation
 from recommender.exploring import MOVED
 from recommender.refusing import Cause
 
+INTERLEAVED = (
+    "a second model that shares the list with `model`, where the shop compares two; each item is one of theirs"
+)
+
 
 class RecommendationOut(BaseModel):
     """One ranked product."""
@@ -33,11 +37,11 @@ class RecommendationOut(BaseModel):
     moved_by: list[str] = Field(
         default=[],
         description="what gave it another rank than its score would: the ranker, a level of diversity, a rule, "
-        "exploration",
+        "exploration, interleaving",
     )
     explored: bool = Field(default=False, description="whether chance gave it another rank than it has by itself")
     propensity: float = Field(
-        default=1.0, description="the probability that this request shows it at just this rank; 1 without exploration"
+        default=1.0, description="the probability that this request shows it at just this rank; 1 without chance"
     )
 
     @classmethod
@@ -71,6 +75,7 @@ class RecommendationsAnswer(Answer):
     session_id: str | None
     items: list[RecommendationOut]
     rules: list[RuleOut] = Field(default=[], description="the business rules that held")
+    interleaved_with: str | None = Field(default=None, description=INTERLEAVED)
 
 
 class AgainstOut(BaseModel):
@@ -125,6 +130,7 @@ class SessionAnswer(Answer):
     unused: list[UnusedEvent]
     items: list[RecommendationOut]
     rules: list[RuleOut] = Field(default=[], description="the business rules that held")
+    interleaved_with: str | None = Field(default=None, description=INTERLEAVED)
 
 
 class ProductAnswer(Answer):

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from api.errors import FrontDoorError
+from recommender.artifact import MANIFEST
 from recommender.recommender import Recommender
 
 log = logging.getLogger("shopgraph.api.serving")
@@ -68,6 +70,16 @@ class ModelHolder:
             if wrong != self._refused[0]:
                 log.exception("model %s cannot be loaded; %s stays", wrong, stays or "none")
             self._refused = (wrong, time.monotonic() + TRY_AGAIN)
+
+
+def folder_of(models: Path, model: str) -> Path:
+    """The folder of a model by its id, by ``current`` for the one in service, or by a path. Raises FrontDoorError."""
+    name = current_model(models) if model == "current" else model
+    for folder in [] if name is None else [models / name, Path(name)]:
+        if (folder / MANIFEST).is_file():
+            return folder.resolve()
+    known = sorted(path.parent.name for path in models.glob(f"*/{MANIFEST}"))
+    raise FrontDoorError(f"there is no model {model!r}; {models} holds {', '.join(known) or 'none'}")
 
 
 def current_model(models: Path) -> str | None:

@@ -33,6 +33,12 @@ class Settings(BaseSettings):
     rules: Path | None = Field(default=None, description="business rules; by default rules.json in the workspace")
     log_answers: bool = Field(default=False, description="keep what was shown, with propensities, in impressions.db")
     explore_from: int | None = Field(default=None, description="the first rank that chance may fill; none by default")
+    explore_sharpness: float = Field(
+        default=1.5, ge=0, le=3, description="how closely chance keeps to the order: 0 not at all, 3 nearly"
+    )
+    interleave: str | None = Field(
+        default=None, description="a model that drafts every list together with the one in service; none by default"
+    )
     mining_schema: Path | None = Field(
         default=None, description="the --schema that this workspace is mined with, for products that the service takes"
     )

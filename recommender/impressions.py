@@ -12,15 +12,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kg.types import Action, Timestamp
-from recommender.errors import ImpressionError
+from recommender.errors import ImpressionError, PropensityError
 from recommender.exploring import Lottery
+from recommender.interleaving import Draft, Interleaved
 
-FORMAT = 1
+FORMAT = 2
+_BEFORE_DRAFTS = 1
+"""The format of logs that know of no interleaved answers: read as it is, made ``FORMAT`` by the first that writes."""
 _OURS = 0x73676C6F  # SQLite's application_id of this log
 _BUSY_SECONDS = 30
 _TABLES = """
 CREATE TABLE answers (
-    request_id TEXT PRIMARY KEY, at INTEGER NOT NULL, user_id TEXT, session_id TEXT, model TEXT NOT NULL, lottery TEXT
+    request_id TEXT PRIMARY KEY, at INTEGER NOT NULL, user_id TEXT, session_id TEXT, model TEXT NOT NULL, lottery TEXT,
+    interleaved TEXT
 );
 CREATE INDEX answers_in_time ON answers (at, request_id);
 CREATE INDEX answers_of_user ON answers (user_id);
@@ -62,7 +66,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Impression:
-    """One answer. ``lottery`` holds what chance chose among; None where the policy left nothing to chance."""
+    """One answer. ``lottery`` holds what chance chose among; None where the policy left nothing to chance.
+    ``interleaved`` says which other model shared the list, and who put in what; None where ``model`` spoke alone."""
 
     request_id: str
     at: Timestamp
@@ -72,9 +77,22 @@ class Impression:
     session_id: str | None = None
     lottery: Lottery | None = None
     outcomes: tuple[Outcome, ...] = ()
+    interleaved: Interleaved | None = None
+
+    @property
+    def person(self) -> tuple[str, str]:
+        """Whom the answer was for: a user, else a session, else somebody who came once."""
+        if self.user_id is not None:
+            return ("user", self.user_id)
+        return ("answer", self.request_id) if self.session_id is None else ("session", self.session_id)
 
     def propensity(self, product_id: str, rank: int) -> float:
-        """The probability with which the policy would have shown any product at any rank of this answer."""
+        """The probability with which the policy would have shown any product at any rank of this answer.
+
+        Raises PropensityError for an interleaved one: only that of what was shown is kept.
+        """
+        if self.interleaved is not None:
+            raise PropensityError(f"two models share the answer {self.request_id}: ask ``replaying.credited`` about it")
         if self.lottery is not None and rank in self.lottery.ranks:
             return self.lottery.propensity(product_id, rank)
         return float(any(s.rank == rank and s.product_id == product_id for s in self.shown))
@@ -91,10 +109,11 @@ class ImpressionLog:
 
     def record(self, impression: Impression) -> None:
         """Keep an answer, without outcomes. A request id that is known is refused: it would count twice."""
-        i, lottery = impression, impression.lottery
-        row = (i.request_id, i.at, i.user_id, i.session_id, i.model, lottery and json.dumps(asdict(lottery)))
+        i = impression
+        chance, shared = (part and json.dumps(asdict(part)) for part in (i.lottery, i.interleaved))
+        row = (i.request_id, i.at, i.user_id, i.session_id, i.model, chance, shared)
         with self._opened(write=True) as connection:
-            connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?)", row)
+            connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             connection.executemany(
                 "INSERT INTO shown VALUES (?, ?, ?, ?)",
                 [(i.request_id, s.rank, s.product_id, s.propensity) for s in i.shown],
@@ -125,12 +144,13 @@ class ImpressionLog:
             return
         bounds = (-(2**63) if since is None else since, 2**63 - 1 if until is None else until)
         with self._opened(write=False) as connection:
+            interleaved = "interleaved" if _marks(connection)[1] != _BEFORE_DRAFTS else "NULL"
             rows = connection.execute(
-                "SELECT request_id, at, user_id, session_id, model, lottery FROM answers "
+                f"SELECT request_id, at, user_id, session_id, model, lottery, {interleaved} FROM answers "  # noqa: S608
                 "WHERE ? <= at AND at < ? ORDER BY at, request_id",
                 bounds,
             )
-            for request_id, at, user_id, session_id, model, chance in rows:
+            for request_id, at, user_id, session_id, model, chance, shared in rows:
                 shown = connection.execute(
                     "SELECT product_id, rank, propensity FROM shown WHERE request_id = ? ORDER BY rank", (request_id,)
                 )
@@ -141,7 +161,7 @@ class ImpressionLog:
                 )
                 yield Impression(
                     request_id, at, model, tuple(Shown(*row) for row in shown), user_id, session_id,
-                    _lottery(chance), tuple(Outcome(*row) for row in outcomes),
+                    _lottery(chance), tuple(Outcome(*row) for row in outcomes), _interleaved(shared),
                 )  # fmt: skip
 
     def forget(self, user_id: str) -> int:
@@ -163,7 +183,7 @@ class ImpressionLog:
     def _opened(self, *, write: bool) -> Iterator[sqlite3.Connection]:
         try:
             with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
-                _prepare(connection, self._path)
+                _prepare(connection, self._path, write=write)
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 yield connection
                 connection.commit()
@@ -171,8 +191,11 @@ class ImpressionLog:
             raise ImpressionError(f"{self._path}, the log of impressions, cannot be used: {error}") from error
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables of a new file, once. Raises ImpressionError for a file of another owner or format."""
+def _prepare(connection: sqlite3.Connection, path: Path, *, write: bool) -> None:
+    """Make the tables of a new file, once, and bring those of an older format up to ours before writing.
+
+    Raises ImpressionError for a file of another owner or format.
+    """
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute("PRAGMA synchronous = NORMAL")  # with WAL: whole after a crash, and no wait for the disk
     ours, version = _marks(connection)
@@ -188,10 +211,24 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(f"PRAGMA user_version = {FORMAT}")
         connection.commit()
         ours, version = _marks(connection)
+    if (ours, version) == (_OURS, _BEFORE_DRAFTS):
+        if not write:
+            return
+        version = _upgraded(connection)
     if ours != _OURS or version != FORMAT:
         raise ImpressionError(
             f"{path} has format {version} and this version reads {FORMAT}, or it is another's; move it away"
         )
+
+
+def _upgraded(connection: sqlite3.Connection) -> int:
+    """Give a log from before drafts the column for them; returns its format."""
+    connection.execute("BEGIN IMMEDIATE")
+    if _marks(connection)[1] == _BEFORE_DRAFTS:  # nobody was faster
+        connection.execute("ALTER TABLE answers ADD COLUMN interleaved TEXT")
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
+    connection.commit()
+    return _marks(connection)[1]
 
 
 def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -206,3 +243,10 @@ def _lottery(text: str | None) -> Lottery | None:
         return None
     raw = json.loads(text)
     return Lottery(tuple(raw["candidates"]), tuple(raw["ranks"]), raw["sharpness"])
+
+
+def _interleaved(text: str | None) -> Interleaved | None:
+    if text is None:
+        return None
+    raw = json.loads(text)
+    return Interleaved(raw["rival"], Draft(tuple(raw["draft"]["products"]), tuple(raw["draft"]["teams"])))

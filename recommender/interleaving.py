@@ -5,11 +5,14 @@ rounds, a coin deciding who begins each; whoever's turn it is puts in its best p
 counts for the ranker that put the product in. Over many answers, the answers that one ranker won are held against those
 that the other won by an exact binomial test; ties say nothing. Each answer is a comparison within one person, which is
 why it takes fewer of them than showing each ranker to half of the people.
+
+Answers of one person are no independent trials: who likes what one ranker shows likes it every day. Where people have
+several answers, hold people against each other (``replaying.credited``), not answers.
 """
 
 import random
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -30,6 +33,14 @@ class Draft:
         return sum(
             1 if team == "a" else -1 for name, team in zip(self.products, self.teams, strict=True) if name in clicked
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Interleaved:
+    """What is kept of an answer that two models share: the model in service drafts as ``a``, the ``rival`` as ``b``."""
+
+    rival: str
+    draft: Draft
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +80,28 @@ def team_draft(a: Sequence[str], b: Sequence[str], k: int, seed: str) -> Draft:
     return Draft(tuple(products), tuple(teams))
 
 
+def placements(a: Sequence[str], b: Sequence[str], k: int) -> list[Mapping[str, float]]:
+    """With which probability ``team_draft`` puts each product at each of its at most k ranks: a mapping a rank.
+
+    What was drafted is always the first i products of ``a`` with the first j of ``b``, so that few states stand for all
+    the coins: exact, in a time that grows with k times the number of states, which is at most about k.
+    """
+    states, found = {(0, 0, _NEW_ROUND): 1.0}, list[Mapping[str, float]]()
+    places = ({name: n for n, name in enumerate(a)}, {name: n for n, name in enumerate(b)})
+    while len(found) < min(k, len({*a, *b})):
+        here, after = defaultdict[str, float](float), defaultdict[tuple[int, int, int], float](float)
+        for (i, j, turn), chance in states.items():
+            for share, team, turn_after in _turns(turn, i < len(a), j < len(b)):
+                here[b[j] if team else a[i]] += share * chance
+                begun = _settled(a, b, places, i + 1 - team, j + team)
+                after[(*begun, turn_after)] += share * chance
+        states = after
+        found.append(dict(here))
+    return found
+
+
 def verdict(credits: Iterable[int]) -> Verdict:
-    """Of the ``credit`` of each answer. Raises RecommenderError where nobody won any."""
+    """Of the ``credit`` of each answer, or of each person. Raises RecommenderError where nobody won any."""
     from scipy.stats import binomtest  # not paid by those who only draft
 
     counted = Counter((credit > 0) - (credit < 0) for credit in credits)
@@ -82,3 +113,30 @@ def verdict(credits: Iterable[int]) -> Verdict:
         counted[1], counted[-1], counted[0], float(test.statistic), float(interval.low), float(interval.high),
         float(test.pvalue),
     )  # fmt: skip
+
+
+_NEW_ROUND = -1  # else the number of the team whose turn ends the round: 0 is a, 1 is b
+
+
+def _turns(turn: int, a_has: bool, b_has: bool) -> Iterator[tuple[float, int, int]]:
+    """(probability, the team that puts in, whose turn is next). Who has nothing left passes."""
+    has = (a_has, b_has)
+    if turn != _NEW_ROUND and has[turn]:
+        yield 1.0, turn, _NEW_ROUND
+    elif a_has and b_has:
+        yield 0.5, 0, 1
+        yield 0.5, 1, 0
+    else:
+        yield 1.0, 0 if a_has else 1, _NEW_ROUND
+
+
+def _settled(
+    a: Sequence[str], b: Sequence[str], places: tuple[Mapping[str, int], Mapping[str, int]], i: int, j: int
+) -> tuple[int, int]:
+    """The same drafted products by the longest prefixes: whatever follows them is not drafted yet."""
+    drafted = j
+    while i < len(a) and places[1].get(a[i], len(b)) < drafted:
+        i += 1
+    while j < len(b) and places[0].get(b[j], len(a)) < i:
+        j += 1
+    return i, j

@@ -207,7 +207,7 @@ def _effective(mass: Doubles, weights: Doubles) -> float:
     if found[rank] < LEAST:
         raise SupportError(
             f"at rank {rank + 1} only {found[rank]:.1f} effective answers show what the policy asked about would "
-            f"show, and {LEAST:g} are needed: log more answers, or explore more"
+            f"show, and {LEAST:g} are needed: log more answers, or explore with a lower sharpness"
         )
     return float(found[rank])
 

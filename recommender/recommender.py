@@ -24,6 +24,7 @@ from recommender.explanation import Explainer
 from recommender.exploring import Draw, Lottery, lottery
 from recommender.filters import Filters, Shelf
 from recommender.histories import Histories, Ids, UserState
+from recommender.interleaving import Interleaved
 from recommender.listing import Chain, Gate, Place, Wish, listed
 from recommender.newcomers import Arrived, Change, Newcomers
 from recommender.refusing import Standing, standing
@@ -71,13 +72,23 @@ class _Who(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What is shown, and what chance chose among; None where it was not asked or had no choice."""
+    """What is shown, and what chance chose among; None where it was not asked or had no choice. Where two models share
+    the list (``drafting``), who put in what, and the probability of each product at its rank."""
 
     shown: list[Recommendation]
     lottery: Lottery | None
+    interleaved: Interleaved | None = None
+    chances: tuple[float, ...] = ()
+
+    @property
+    def rival(self) -> str | None:
+        """The model that shares the list, where one does."""
+        return None if self.interleaved is None else self.interleaved.rival
 
     def propensity(self, shown: Recommendation) -> float:
         """The probability with which this product stands at its rank: 1 where chance has no hand in it."""
+        if self.interleaved is not None:
+            return self.chances[shown.rank - 1]
         if self.lottery is None or shown.rank not in self.lottery.ranks:
             return 1.0
         return self.lottery.propensity(shown.product_id, shown.rank)

@@ -1,9 +1,12 @@
-"""From the log of impressions to what ``off_policy`` asks for.
+"""From the log of impressions to what ``off_policy`` and ``interleaving`` ask for.
 
 Flow: answers that can be asked about → what they showed, and what another model would have shown instead.
 The policies asked about reorder: ranks that chance did not fill stay as they were, the others take the candidates of
 the same answer in another model's order. Everything that such a policy shows could have been shown, which an answer of
 its own candidates could not promise.
+
+Answers that two models share say nothing about what another order would have earned (``usable`` leaves them out), but
+which of the two was preferred: ``credited``.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -43,17 +46,34 @@ def usable(impressions: Sequence[Impression], models: Collection[Recommender]) -
     return Usable(tuple(kept), left_out)
 
 
+INTERLEAVED, CERTAIN = "two models share the list", "nothing was left to chance"
+NOBODY, NO_PROBABILITY = "nobody is named", "a propensity is no probability"
+LEARNED = "a model has learned from later events"
+"""Why an answer cannot be asked about."""
+_SLACK = 1e-9  # of sums of probabilities
+
+
 def _against(impression: Impression, models: Collection[Recommender]) -> str | None:
+    if impression.interleaved is not None:
+        return INTERLEAVED
     if impression.lottery is None:
-        return "nothing was left to chance"
+        return CERTAIN
     if impression.user_id is None and impression.session_id is None:
-        return "nobody is named"
+        return NOBODY
+    if not all(0 < s.propensity <= 1 + _SLACK for s in impression.shown):
+        return NO_PROBABILITY
     try:
         for model in models:
             model.recommend(k=0, as_of=impression.at)
     except LeakageError:
-        return "a model has learned from later events"
+        return LEARNED
     return None
+
+
+def unfamiliar(impressions: Sequence[Impression], model: Recommender) -> int:
+    """In how many answers chance had a candidate that the model does not know: there ``ordered_by`` understates it."""
+    known = model.artifact.items
+    return sum(i.lottery is not None and any(name not in known for name in i.lottery.candidates) for i in impressions)
 
 
 def ordered_by(model: Recommender) -> Policy:
@@ -79,27 +99,28 @@ def ordered_by(model: Recommender) -> Policy:
 
 
 def tables(
-    impressions: Sequence[Impression], policy: Policy, *, actions: Collection[Action] = ACTIONS
+    impressions: Sequence[Impression], policy: Policy, *, actions: Collection[Action] = ACTIONS, k: int | None = None
 ) -> tuple[Shown, Target]:
     """The log and the policy for ``off_policy.evaluate``. A product earns 1 where one of ``actions`` was joined to it.
 
-    Answers without a name count as one person each. Raises OffPolicyError where there is no answer.
+    Only the first k ranks are looked at, all where it is None. Answers without a name count as one person each.
+    Raises OffPolicyError where there is no answer.
     """
     if not impressions:
         raise OffPolicyError("there is no answer to ask about; log answers with exploration first")
     items: dict[str, int] = {}
-    users: dict[tuple[str | None, ...], int] = {}
+    users: dict[tuple[str, str], int] = {}
     shown: list[tuple[float, ...]] = []
     target: list[tuple[float, ...]] = []
     whose: list[int] = []
     for answer, impression in enumerate(impressions):
-        who = (impression.user_id, impression.session_id if impression.user_id is None else None)
-        name = who if any(who) else (None, None, impression.request_id)
-        whose.append(users.setdefault(name, len(users)))
-        earned = {o.product_id for o in impression.outcomes if o.action in actions}
+        whose.append(users.setdefault(impression.person, len(users)))
+        earned = _earned(impression, actions)
         ranks = impression.lottery.ranks if impression.lottery else ()
         wanted = dict(zip(ranks, policy(impression), strict=True))
         for s in impression.shown:
+            if k is not None and s.rank > k:
+                continue
             other = wanted.get(s.rank, s.product_id)
             number, theirs = (items.setdefault(product, len(items)) for product in (s.product_id, other))
             shown.append((answer, s.rank, number, float(s.product_id in earned), s.propensity))
@@ -110,3 +131,47 @@ def tables(
         Shown(codes[0], codes[1], codes[2], logged[:, 3], logged[:, 4], np.array(whose, np.int64)),
         Target(others[0], others[1], others[2], asked[:, 3], asked[:, 4]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Credits:
+    """Of answers that two models share: the ``credit`` of each for the first of them, and whom each answer was for."""
+
+    answers: tuple[int, ...]
+    people: tuple[tuple[str, str], ...]
+
+    def by_person(self) -> list[int]:
+        """The credits of each person added up: one vote each, however often they came."""
+        sums: dict[tuple[str, str], int] = {}
+        for credit, person in zip(self.answers, self.people, strict=True):
+            sums[person] = sums.get(person, 0) + credit
+        return list(sums.values())
+
+
+def credited(
+    impressions: Sequence[Impression],
+    one: str,
+    two: str,
+    *,
+    actions: Collection[Action] = ACTIONS,
+    k: int | None = None,
+) -> Credits:
+    """What came of the answers that these two models share, by their names, whichever of them was in service.
+
+    A product is credited where one of ``actions`` was joined to it, as in ``tables``, within the first k ranks.
+    """
+    answers: list[int] = []
+    people: list[tuple[str, str]] = []
+    for impression in impressions:
+        shared = impression.interleaved
+        if shared is None or {impression.model, shared.rival} != {one, two}:
+            continue
+        seen = {s.product_id for s in impression.shown if k is None or s.rank <= k}
+        credit = shared.draft.credit(_earned(impression, actions) & seen)
+        answers.append(credit if impression.model == one else -credit)
+        people.append(impression.person)
+    return Credits(tuple(answers), tuple(people))
+
+
+def _earned(impression: Impression, actions: Collection[Action]) -> set[str]:
+    return {o.product_id for o in impression.outcomes if o.action in actions}

@@ -121,8 +121,8 @@ def put_product(services: ServicesDep, product_id: TakenKey, body: ProductIn) ->
     arrival = services.taking().take({**body.model_dump(exclude_none=True), "id": product_id})
     services.metrics.taken(arrival.status)
     stamp = services.stamp()
-    if served := services.models.current:
-        served.recommender.refresh(Change(arrival.product.id, arrival.since, arrival.until))
+    for speaks in filter(None, (services.models.current, services.rival)):
+        speaks.recommender.refresh(Change(arrival.product.id, arrival.since, arrival.until))
     names = services.names(arrival.facts)
     facts: dict[str, list[FactOut]] = {}
     for fact in arrival.facts:

@@ -1,5 +1,6 @@
 """Recommendations with their reasons, and what a user's history says about them."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 from uuid import uuid4
@@ -14,9 +15,13 @@ from api.problems import responses
 from api.serving import Served
 from kg import ids
 from kg.types import Recommendation
+from recommender.drafting import drafted
+from recommender.errors import RecommenderError
+from recommender.exploring import Draw
 from recommender.recommender import Answer
 from recommender.rules import Rule
 
+logger = logging.getLogger("shopgraph.api.recommendations")
 router = APIRouter(prefix="/v1", tags=["recommendations"])
 
 
@@ -39,6 +44,7 @@ def recommendations(
     return schemas.RecommendationsAnswer(
         **stamp, recommendation_id=name, user_id=asked.user_id, session_id=asked.session_id,
         items=told(services, found.shown, found.propensity), rules=told_rules(served, rules),
+        interleaved_with=found.rival,
     )  # fmt: skip
 
 
@@ -71,12 +77,26 @@ def answered(
     services: Services, served: Served, asked: SessionAsked | RecommendationsAsked, rules: Sequence[Rule], name: str,
     **whom: Any,
 ) -> Answer:  # fmt: skip
-    """What is asked for, for whom ``Recommender.answer`` is told to speak; counted, and logged under its name."""
-    found = served.recommender.answer(
-        **whom, k=asked.k, exclude_seen=asked.exclude_seen, filters=asked.filters(services.reader),
-        diversity=asked.diversity, rules=rules, thresholds=asked.thresholds, max_reasons=asked.reasons,
-        draw=services.feedback.draw(asked.replay or name),
-    )  # fmt: skip
+    """What is asked for, for whom ``Recommender.answer`` is told to speak; counted, and logged under its name.
+
+    Where there is a rival, it is asked the same, and both share the list.
+    """
+    filters, seed = asked.filters(services.reader), asked.replay or name
+
+    def answer(by: Served, draw: Draw | None = None) -> Answer:
+        return by.recommender.answer(
+            **whom, k=asked.k, exclude_seen=asked.exclude_seen, filters=filters, diversity=asked.diversity, rules=rules,
+            thresholds=asked.thresholds, max_reasons=asked.reasons, draw=draw,
+        )  # fmt: skip
+
+    rival = services.beside(served, asked.diversity)
+    found = answer(served, services.feedback.draw(seed) if rival is None else None)
+    if rival is not None:
+        try:
+            found = drafted(found, answer(rival), asked.k, seed, rival=rival.name, rules=rules)
+        except RecommenderError:  # a comparison never costs a visitor an answer
+            logger.exception("the rival %s cannot answer", rival.name)
+            services.metrics.feedback("rival failed")
     services.metrics.shown(r.origin for r in found.shown)
     if asked.replay is None:
         services.feedback.log(

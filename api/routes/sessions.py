@@ -46,6 +46,7 @@ def recommend_session(services: ServicesDep, body: SessionAsked) -> schemas.Sess
             if not (isinstance(event, Interaction) and event.product_id in known)
         ],
         items=told_items(services, found.shown, found.propensity), rules=told_rules(served, rules),
+        interleaved_with=found.rival,
     )  # fmt: skip
 
 

@@ -86,16 +86,33 @@ def simulate(catalog: Sequence[Product], truth: Truth, config: SimulatorConfig |
     Raises ValueError where ``truth`` names a product that ``catalog`` lacks.
     """
     config = config or SimulatorConfig()
+    run, shoppers = _lived(catalog, truth, config)
+    _guests(run, shoppers)
+    for bot in truth["bots"]:
+        _crawl(run, bot)
+    return _duplicated(_numbered(run), config, run.rng)
+
+
+def wishes(
+    catalog: Sequence[Product], truth: Truth, config: SimulatorConfig | None = None
+) -> tuple[list[str], NDArray[np.float64]]:
+    """What the people of this log would look for next: user ids (n,), and the probability of each product (n, P), in
+    the order of the catalogue: by taste, season and what each owns at the end. The truth that recommendations guess at.
+    """
+    run, shoppers = _lived(catalog, truth, config or SimulatorConfig())
+    wanted = np.array([s.weights * run.world.season[-1] * _fit(run, s) for s in shoppers])
+    return [str(s.user_id) for s in shoppers], wanted / wanted.sum(axis=1, keepdims=True)
+
+
+def _lived(catalog: Sequence[Product], truth: Truth, config: SimulatorConfig) -> tuple[_Run, list[_Shopper]]:
+    """Everyone with a name, after all their sessions."""
     rng = np.random.Generator(np.random.PCG64(config.seed))
     run = _Run(config, build_world(catalog, truth, _days(config), rng), rng)
     shoppers = _shoppers(run, truth)
     _plan_trends(run, truth, shoppers)
     for shopper in shoppers:
         _live(run, shopper)
-    _guests(run, shoppers)
-    for bot in truth["bots"]:
-        _crawl(run, bot)
-    return _duplicated(_numbered(run), config, rng)
+    return run, shoppers
 
 
 def _days(config: SimulatorConfig) -> NDArray[np.int64]:

@@ -14,9 +14,9 @@ import pytest
 
 from kg.types import ACTIONS, Action, Document, Interaction, Product
 from mining.samples import sample_products, sample_shop
-from mining.samples.simulator import DAY, SimulatorConfig, simulate, write_events
+from mining.samples.simulator import DAY, SimulatorConfig, simulate, wishes, write_events
 from mining.samples.truth import Truth, label_span, load_truth
-from mining.samples.world import seconds
+from mining.samples.world import CONSUMED, seconds
 from mining.sources import read_products, read_reviews
 from mining.types import Reject
 
@@ -233,6 +233,19 @@ def test_the_simulator_is_deterministic_and_the_seed_matters(products: list[Prod
     once, again = simulate(products, truth, small), simulate(products, truth, small)
     assert digest(once) == digest(again)
     assert digest(once) != digest(simulate(products, truth, replace(small, seed=1)))
+
+
+def test_what_people_would_look_for_next_follows_from_the_log(products: list[Product], truth: Truth) -> None:
+    small = replace(CONFIG, users=60)
+    people, wanted = wishes(products, truth, small)
+    log, places = simulate(products, truth, small), {product.id: n for n, product in enumerate(products)}
+    assert {e.user_id for e in log} - {None, *truth["bots"]} <= set(people)
+    assert wanted.sum(axis=1) == pytest.approx(1.0)
+    lasting = {places[product.id] for product in products if product.category[-1] not in CONSUMED}
+    owned = {(people.index(e.user_id), places[e.product_id]) for e in log if e.action == "purchase" and e.user_id}
+    again = [wanted[who, what] for who, what in owned if what in lasting]
+    assert again
+    assert max(again) == 0.0  # nobody looks for what stands at home
 
 
 def test_the_log_has_the_promised_size_and_shape(events: list[Interaction], products: list[Product]) -> None:

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from recommender.errors import ImpressionError
+from recommender.errors import ImpressionError, PropensityError
 from recommender.exploring import Lottery, propensities
 from recommender.impressions import Impression, ImpressionLog, Outcome, Shown
+from recommender.interleaving import Draft, Interleaved
 
 LOTTERY = Lottery(("mug", "咖啡/机", "🎧"), (2, 3, 5), 1.5)
 ANSWER = Impression("r1", 100, "ease", (Shown("k5", 1, 1.0), Shown("mug", 2, 0.55)), "用户 1", None, LOTTERY)
@@ -96,3 +97,42 @@ def test_the_propensity_of_any_product_at_any_rank(log):
     assert ANSWER.propensity("🎧", 2) == table[2, 0]
     assert ANSWER.propensity("mug", 5) == table[0, 2]
     assert [ANSWER.propensity(*asked) for asked in (("k5", 1), ("mug", 1), ("k5", 2), ("mug", 4))] == [1, 0, 0, 0]
+
+
+DRAFTED = replace(
+    ANSWER, request_id="r2", lottery=None, interleaved=Interleaved("rival", Draft(("k5", "mug"), ("a", "b")))
+)
+
+
+def test_an_answer_of_two_models_comes_back_with_who_put_in_what(log):
+    log.record(DRAFTED)
+    assert list(log.scan()) == [DRAFTED]
+    with pytest.raises(PropensityError, match="two models share"):
+        DRAFTED.propensity("k5", 1)
+
+
+def test_a_log_from_before_drafts_is_read_as_it_is_and_goes_on(log, tmp_path):
+    path = tmp_path / "impressions.db"
+    log.record(ANSWER)
+    with sqlite3.connect(path) as old:
+        old.execute("ALTER TABLE answers DROP COLUMN interleaved")
+        old.execute("PRAGMA user_version = 1")
+    old.close()
+    assert list(log.scan()) == [ANSWER]
+    assert version(path) == 1  # reading changes nothing
+    log.record(DRAFTED)
+    assert list(log.scan()) == [ANSWER, DRAFTED]
+    assert version(path) == 2
+
+
+def version(path):
+    with sqlite3.connect(path) as log:
+        found = log.execute("PRAGMA user_version").fetchone()[0]
+    log.close()
+    return found
+
+
+def test_people_are_users_then_sessions_then_whoever_came_once():
+    assert ANSWER.person == ("user", "用户 1")
+    assert replace(ANSWER, user_id=None, session_id="s").person == ("session", "s")
+    assert replace(ANSWER, user_id=None).person == ("answer", "r1")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.errors import RecommenderError
-from recommender.interleaving import Draft, team_draft, verdict
+from recommender.interleaving import Draft, placements, team_draft, verdict
 
 CLICKS = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "clicks.py"))
 WINDOW = CLICKS["Window"].of(1)
@@ -32,6 +32,37 @@ def test_laws_of_every_draft(a, b, k, seed):
         assert name == next(other for other in ranking if other not in draft.products[:place])
     if set(a) == set(b):
         assert all(set(draft.teams[n : n + 2]) == {"a", "b"} for n in range(0, len(draft.teams) - 1, 2))
+
+
+def enumerated(a, b, k, products=()):
+    """[(probability, products)] of all drafts, coin by coin, as the paper tells it."""
+    if len(products) >= min(k, len({*a, *b})):
+        return [(1.0, products)]
+    found = []
+    for order in ([a, b], [b, a]):
+        drafted = products
+        for ranking in order:
+            best = next((name for name in ranking if name not in drafted), None)
+            if best is not None and len(drafted) < k:
+                drafted = (*drafted, best)
+        found += [(chance / 2, whole) for chance, whole in enumerated(a, b, k, drafted)]
+    return found
+
+
+@given(rankings, rankings, st.integers(0, 8))
+def test_placements_are_those_of_all_coins(a, b, k):
+    table = placements(a, b, k)
+    expected = [{} for _ in range(min(k, len({*a, *b})))]
+    for chance, products in enumerated(a, b, k):
+        for rank, name in enumerate(products):
+            expected[rank][name] = expected[rank].get(name, 0.0) + chance
+    assert table == [pytest.approx(row) for row in expected]
+
+
+def test_long_rankings_have_placements_too():
+    names = [f"p{n}" for n in range(150)]
+    a, b = (list(np.random.default_rng(seed).permutation(names)) for seed in (1, 2))
+    assert [sum(row.values()) for row in placements(a, b, 100)] == pytest.approx([1.0] * 100)
 
 
 def test_who_begins_is_a_fair_coin():

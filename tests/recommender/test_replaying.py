@@ -1,5 +1,7 @@
 """From served answers to estimates: the whole way on a small shop whose visitors prefer what one of two models says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,9 +13,10 @@ from recommender.errors import OffPolicyError
 from recommender.exploring import Draw, Exploration
 from recommender.histories import Ids
 from recommender.impressions import Impression, ImpressionLog, Outcome, Shown
+from recommender.interleaving import Draft, Interleaved
 from recommender.off_policy import evaluate
 from recommender.recommender import Recommender
-from recommender.replaying import ordered_by, tables, usable
+from recommender.replaying import credited, ordered_by, tables, unfamiliar, usable
 from recommender.scorers import ItemItemScorer
 
 N, USERS, LEARNED = 6, 400, 10
@@ -81,3 +84,42 @@ def test_ranks_without_chance_stay_and_unknown_candidates_come_last(shop):
     assert target.items[0] == shown.items[0]
     assert target.propensities[0] == 1
     assert list(ordered_by(other)(first)) == ["p5", "p4", "p3", "p2"]
+
+
+def test_only_the_first_ranks_are_looked_at_where_so_many_are_named(shop):
+    _, other, impressions = shop
+    shown, target = tables(impressions, ordered_by(other), k=2)
+    assert (shown.ranks.max(), target.ranks.max()) == (2, 2)
+
+
+def test_a_propensity_that_is_none_and_a_shared_list_are_left_out(shop):
+    served, other, (first, *_) = shop
+    wrong = replace(first, shown=(replace(first.shown[0], propensity=0.0), *first.shown[1:]))
+    shared = replace(first, lottery=None, interleaved=Interleaved("b", Draft(("p1",), ("b",))))
+    found = usable([wrong, shared], [served, other])
+    assert found.left_out == {"a propensity is no probability": 1, "two models share the list": 1}
+
+
+def test_a_candidate_that_a_model_does_not_know_is_counted(shop):
+    served, _, impressions = shop
+    new = replace(impressions[0], lottery=replace(impressions[0].lottery, candidates=("p2", "new")))
+    assert unfamiliar([*impressions, new], served) == 1
+
+
+def test_shared_lists_credit_either_model_whoever_served(shop):
+    def answer(name, model, rival, user, *clicked, action="click"):
+        draft = Interleaved(rival, Draft(("p1", "p2", "p3"), ("a", "b", "a")))
+        shown = tuple(Shown(f"p{n}", n, 0.5) for n in (1, 2, 3))
+        outcomes = tuple(Outcome(f"{name}{product}", name, product, action) for product in clicked)
+        return Impression(name, 11, model, shown, user, None, None, outcomes, draft)
+
+    kept = [
+        answer("1", "x", "y", "ann", "p1", "p3"), answer("2", "x", "y", "ann", "p2"),
+        answer("3", "y", "x", "bob", "p1"), answer("4", "x", "y", "eve", action="view"),
+        answer("5", "x", "z", "ann", "p1"), shop[2][0],
+    ]  # fmt: skip
+    found = credited(kept, "x", "y")
+    assert (found.answers, found.by_person()) == ((2, -1, -1, 0), [1, -1, 0])
+    assert credited(kept, "y", "x").answers == (-2, 1, 1, 0)
+    assert credited(kept, "x", "y", k=2).answers == (1, -1, -1, 0)
+    assert credited(kept, "x", "y", actions=["purchase"]).answers == (0, 0, 0, 0)
