@@ -77,9 +77,13 @@ def settings(workspace: Path | None, store: str | None = None, **more: Any) -> S
 
 
 def offer(networks: Sequence[str] | None, texts: bool, thorough: bool) -> Offer:
-    """What the flags let compete. Raises ConfigurationError for a network that is none."""
-    named = OFFERED if networks is None else [name for name in networks if name != "none"]
-    return Offer(known_networks(named), texts, thorough)
+    """What the flags let compete. Raises ConfigurationError for a network that is none, FrontDoorError for none beside
+    some."""
+    if networks and "none" in networks:
+        if set(networks) != {"none"}:
+            raise FrontDoorError("--network none leaves all networks out; do not name others beside it")
+        networks = ()
+    return Offer(OFFERED if networks is None else known_networks(networks), texts, thorough)
 
 
 def told(result: dict[str, Any], as_json: bool, text: str) -> None:

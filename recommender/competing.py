@@ -37,8 +37,7 @@ MANY_EVENTS = 100_000  # from here on LightGCN gets larger batches and less time
 # Of an epoch: each step costs what the graph is large, so that more of them would cost the square. With up to 50,000
 # users, or 400,000 pairs, the batches are those that were measured.
 MOST_STEPS = {"lightgcn": 100, "relational": 25}
-# Where it starts from the spectrum: what was measured, on gowalla
-STEPS_FROM_SPECTRUM = 60
+STEPS_FROM_SPECTRUM = 60  # where it starts from the spectrum: what was measured, on gowalla
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +55,11 @@ EVERYONE = Offer()
 
 
 def known_networks(names: Sequence[str]) -> Sequence[str]:
-    """The names, all of them of networks. Raises ConfigurationError."""
+    """The names once each, all of them of networks. Raises ConfigurationError."""
     for name in names:
         if name not in NETWORKS:
             raise ConfigurationError(f"there is no network {name!r}; known are {', '.join(NETWORKS)}")
-    return names
+    return list(dict.fromkeys(names))
 
 
 def candidates(

@@ -19,6 +19,7 @@ from recommender.rules import Rule, concerned
 
 Cause: TypeAlias = Literal["filter", "rule", "threshold", "diversity", "path"]
 
+MOST_BOOSTS = 20
 _FILTERS = {
     "exclude_seen": "it was taken before",
     "exclude": "it is among the products to be left out",
@@ -125,14 +126,15 @@ def _outranked(chain: Chain, wish: Wish, everything: list[Place], rank: int, k: 
 
 
 def _boosted(chain: Chain, wish: Wish, item: int, k: int) -> Iterator[Against]:
-    """The boosts that keep it out of the k: each without which it would be there, or all where none does it alone."""
+    """The boosts that keep it out of the k: each without which it would be there, or all where none does it alone. Of
+    more than ``MOST_BOOSTS`` none is tried by itself: each takes a ranking."""
     boosting = [rule for rule in wish.rules if rule.action == "boost"]
 
     def shown_without(left_out: Sequence[Rule]) -> bool:
         left = replace(wish, rules=tuple(rule for rule in wish.rules if rule not in left_out))
         return any(place.item == item for place in listed(chain, left, k))
 
-    alone = [rule for rule in boosting if shown_without([rule])]
+    alone = [rule for rule in boosting if shown_without([rule])] if len(boosting) <= MOST_BOOSTS else []
     together = boosting if not alone and len(boosting) > 1 and shown_without(boosting) else []
     for rule in alone or together:
         said = "it lowers this product" if _lowers(rule, wish, item) else "it lifts products above this one"

@@ -101,6 +101,10 @@ class LightGCN:
             raise ConfigurationError(f"the loss {self.loss!r} is unknown; expected softmax or bpr")
         if self.start not in ("chance", "spectral"):
             raise ConfigurationError(f"the start {self.start!r} is unknown; expected chance or spectral")
+        if not 0 < self.final_rate <= 1:
+            raise ConfigurationError(
+                f"the final rate {self.final_rate} is no share of the learning rate; give 0 < it ≤ 1"
+            )
         every = self.epochs if self.final_rate < 1 else self.every
         schedule = Schedule(self.seed, self.epochs, every, self.patience, self.final_rate)
         return train(LightGCNLearner(self, data), schedule, self.run, cases)

@@ -339,6 +339,7 @@ def test_scalars_are_what_the_report_says(tmp_path: Path) -> None:
         ((), (OFFERED, False, False)),
         (("--thorough",), (OFFERED, False, True)),
         (("--network", "sasrec", "--network", "lightgcn", "--texts"), (["sasrec", "lightgcn"], True, False)),
+        (("--network", "sasrec", "--network", "sasrec"), (["sasrec"], False, False)),
         (("--network", "none"), ([], False, False)),
     ],
 )
@@ -368,6 +369,9 @@ def test_a_network_that_is_none_is_refused_before_anything_is_read(workspace: Wo
     done = run(workspace, "train", "--network", "transformer")
     assert done.exit_code == 1
     assert "no network 'transformer'; known are lightgcn, relational, sasrec" in done.output
+    done = run(workspace, "train", "--network", "none", "--network", "sasrec")
+    assert done.exit_code == 1
+    assert "--network none leaves all networks out" in done.output
 
 
 def test_a_log_too_short_to_be_cut_twice_is_measured_all_the_same(

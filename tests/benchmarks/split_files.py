@@ -37,7 +37,10 @@ def read(path: Path, *ids: str) -> pa.Table:
     given = np.logical_and.reduce([_given(table[name]) for name in ids])
     if not given.all():
         print(f"{path}: {np.count_nonzero(~given):,} rows without {' or '.join(ids)} are left out", flush=True)
-    return table.filter(pa.array(given))
+    table = table.filter(pa.array(given))
+    for name in ids:
+        table = table.set_column(table.column_names.index(name), name, _whole(table[name], name, path))
+    return table
 
 
 def only(table: pa.Table, column: str, value: str, path: Path) -> pa.Table:
@@ -46,6 +49,17 @@ def only(table: pa.Table, column: str, value: str, path: Path) -> pa.Table:
     if not len(kept):
         raise SplitError(f"{path}: no row has {value!r} in the column {column}; mark the rows of each part there")
     return kept
+
+
+def _whole(column: pa.ChunkedArray, name: str, path: Path) -> pa.ChunkedArray:
+    """Ids that a data frame made floats, as the whole numbers that they are: as texts, large ones would differ."""
+    if not pa.types.is_floating(column.type):
+        return column
+    try:
+        return pc.cast(column, pa.int64())
+    except pa.ArrowInvalid as error:
+        told = f"{path}: the column {name} holds ids that are no whole numbers ({error}); write integers or texts"
+        raise SplitError(told) from error
 
 
 def names(column: pa.ChunkedArray) -> list[str]:
@@ -125,7 +139,7 @@ def with_rivals(table: pa.Table, path: Path) -> tuple[pa.Table, list[list[str]]]
     if not (pa.types.is_list(told) or pa.types.is_large_list(told) or pa.types.is_fixed_size_list(told)):
         raise SplitError(f"{path}: the column neg_items holds {told}; write a list of items in every row")
     lengths = pc.list_value_length(column).to_numpy()
-    ends, flat = np.cumsum(lengths), names(pc.list_flatten(column))
+    ends, flat = np.cumsum(lengths), names(_whole(pc.list_flatten(column), "neg_items", path))
     slots = zip(ends - lengths, ends, strict=True)
     rivals = [[item for item in flat[begin:end] if item is not None] for begin, end in slots]
     asking = [bool(row) for row in rivals]

@@ -17,6 +17,7 @@ from recommender.errors import RuleError, UnknownProduct
 from recommender.filters import Filters
 from recommender.histories import Ids
 from recommender.recommender import Recommender
+from recommender.refusing import MOST_BOOSTS
 from recommender.rules import Rule, boosted, merged, read_rules
 from recommender.scorers import ItemItemScorer, PopularityScorer
 
@@ -267,6 +268,8 @@ def test_why_not_names_the_boost_that_lowers_or_lifts_others_and_none_that_matte
     assert "lifts products above this one" in passed.against[1].detail
     two = [rule("boost", "p2", by=9.0, name="a"), rule("boost", "p2", by=9.0, name="b")]
     assert against(recommender.why_not("p1", "ann", k=1, rules=two))[1:3] == [("rule", "a"), ("rule", "b")]
+    many = [rule("boost", "p2", by=1.5, name=f"n{n}") for n in range(MOST_BOOSTS + 1)]
+    assert against(recommender.why_not("p1", "ann", k=1, rules=many))[1:-1] == [("rule", r.name) for r in many]
     assert against(recommender.why_not("p3", "ann", k=1, rules=two)) == [("threshold", "rank 1"), NO_FACTS]
 
 

@@ -76,15 +76,18 @@ def test_rows_without_an_id_are_left_out_and_counted(task, write, capsys):
     assert found.asks.train.entities.names == ("brand:a",)
 
 
-def test_numbers_that_a_data_frame_made_floats_are_the_same_ids(task, write, capsys):
-    users, items = ([float(row[key][1:]) for row in PAIRS] for key in ("user", "item"))
-    train = write("train", pa.table({"user": [*users, float("nan")], "item": [*items, 1.0]}))
-    test = write("test", [{key: int(row[key][1:]) for key in row} for row in ASKED])
+def test_numbers_that_a_data_frame_made_floats_are_the_same_ids(task, write, refused, capsys):
+    far = 10_000_000_000  # as a text, a float of this size is 1e+10
+    users, items = ([far + float(row[key][1:]) for row in PAIRS] for key in ("user", "item"))
+    train = write("train", pa.table({"user": [*users, float("nan")], "item": [*items, far + 1.0]}))
+    test = write("test", [{key: far + int(row[key][1:]) for key in row} for row in ASKED])
     found = task("lightgcn", train, test)
     assert "1 rows without user or item are left out" in capsys.readouterr().out
-    assert found.asks.train.items.names == ("0", "1", "2", "3", "4")
+    assert found.asks.train.items.names == tuple(str(far + n) for n in range(5))
     assert (found.asks.cases.histories.lengths == 3).all()
-    assert found.ids == (pa.string(), pa.string())  # no one type of the files holds both
+    assert found.ids == (pa.int64(), pa.int64())
+    odd = write("odd", pa.table({"user": users, "item": [*items[1:], 1.5]}))
+    assert "the column item holds ids that are no whole numbers" in refused("lightgcn", odd, test)
 
 
 def test_rivals_may_be_of_unequal_number(task, write, capsys):

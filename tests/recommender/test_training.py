@@ -353,6 +353,9 @@ def test_an_unknown_loss_is_an_error(data):
         LightGCN(loss="hinge").fit(data)
     with pytest.raises(ConfigurationError, match="chance or spectral"):
         LightGCN(start="warm").fit(data)
+    for share in (0.0, -0.1, 1.5):
+        with pytest.raises(ConfigurationError, match="no share of the learning rate"):
+            LightGCN(final_rate=share).fit(data)
 
 
 def test_a_spectral_start_is_the_singular_vectors_as_wide_as_chance_and_chance_beyond_the_rank(data):
