@@ -20,7 +20,7 @@ from mining.extraction.attribute_model import Answer, AttributeModel, Value
 from mining.extraction.attribute_routing import route_of, sureness
 from mining.extraction.attribute_rows import Row
 from mining.extraction.cascade import UNSURE
-from mining.extraction.plausibility import negated
+from mining.extraction.negation import negated
 from mining.normal_values import in_form, refusal, value_entity
 from mining.types import Extraction, SetAside
 
