@@ -34,6 +34,7 @@ def encoder_to_read(config: dict[str, Any], tokenizer: str, *, name: str, lowerc
 class Bert(nn.Module):
     """Token ids, mask and segments [B, S] in, ``last_hidden_state`` [B, S, hidden] out, as transformers' ``BertModel``.
 
+    ``hidden_states`` are those that went into the first layer and that came out of each, where they are asked for.
     Its weights are empty until a state is loaded with ``assign=True``.
     """
 
@@ -44,11 +45,17 @@ class Bert(nn.Module):
         self.encoder = _Layers(self.config)
 
     def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
+        *,
+        output_hidden_states: bool = False,
     ) -> SimpleNamespace:
         state = self.embeddings(input_ids, token_type_ids)
-        state = self.encoder(state, attention_mask.bool()[:, None, None, :])
-        return SimpleNamespace(last_hidden_state=state)
+        kept = [state] if output_hidden_states else None
+        state = self.encoder(state, attention_mask.bool()[:, None, None, :], kept)
+        return SimpleNamespace(last_hidden_state=state, hidden_states=kept and tuple(kept))
 
     def get_input_embeddings(self) -> nn.Module:
         return self.embeddings.word_embeddings
@@ -89,9 +96,11 @@ class _Layers(nn.Module):
         super().__init__()
         self.layer = nn.ModuleList(_Layer(config) for _ in range(config.num_hidden_layers))
 
-    def forward(self, state: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+    def forward(self, state: torch.Tensor, seen: torch.Tensor, kept: list[torch.Tensor] | None) -> torch.Tensor:
         for layer in self.layer:
             state = layer(state, seen)
+            if kept is not None:
+                kept.append(state)
         return state
 
 

@@ -8,11 +8,11 @@ import json
 import logging
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mining.errors import ConfigurationError, SourceError
 
@@ -65,6 +65,10 @@ class Encoder:
         return int(self.config.hidden_size)
 
 
+Make: TypeAlias = Callable[..., Encoder]
+"""Makes an encoder without weights, as ``new_encoder`` does."""
+
+
 def load_encoder(name: str, *, folder: Path | None = None) -> Encoder:
     """The encoder of that name with float32 weights, ready to be trained.
 
@@ -81,10 +85,11 @@ def load_encoder(name: str, *, folder: Path | None = None) -> Encoder:
     return _from_folder(name, found) if found.is_dir() else _from_archive(name, found)
 
 
-def installed_encoder(name: str) -> Encoder:
+def installed_encoder(name: str, make: Make | None = None) -> Encoder:
     """The encoder of ``KNOWN`` that an installed package carries; nothing is fetched, no folder of that name is taken.
 
-    For reading alone: its weights stay in their file, and take memory where they are used.
+    For reading alone: its weights stay in their file, and take memory where they are used. ``make`` makes the encoder
+    that they are given to, ``new_encoder`` where it is None.
     Raises ConfigurationError that says what to install, SourceError where the package holds no such encoder.
     """
     _need_libraries()
@@ -97,7 +102,7 @@ def installed_encoder(name: str) -> Encoder:
     found = next(_layouts(package), None)
     if found is None:
         raise SourceError(f"{package}: holds no whole encoder; install {known.package} anew")
-    return _from_folder(name, found, lazily=True)
+    return _from_folder(name, found, make=make, lazily=True)
 
 
 def new_encoder(config: dict[str, Any], tokenizer: str, *, name: str, lowercase: bool) -> Encoder:
@@ -172,7 +177,7 @@ def _complete(folder: Path) -> bool:
     return (folder / "model.safetensors").is_file() and (folder / "tokenizer.json").is_file()
 
 
-def _from_folder(name: str, folder: Path, *, lazily: bool = False) -> Encoder:
+def _from_folder(name: str, folder: Path, *, make: Make | None = None, lazily: bool = False) -> Encoder:
     if not _complete(folder) or not (folder / "config.json").is_file():
         seen = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
         raise SourceError(
@@ -183,7 +188,7 @@ def _from_folder(name: str, folder: Path, *, lazily: bool = False) -> Encoder:
         config = _config(json.loads((folder / "config.json").read_text("utf-8")))
         tokenizer = (folder / "tokenizer.json").read_text("utf-8")
         with _unfilled() if lazily else nullcontext():
-            encoder = new_encoder(config, tokenizer, name=name, lowercase=_lowercase(name, folder.name))
+            encoder = (make or new_encoder)(config, tokenizer, name=name, lowercase=_lowercase(name, folder.name))
         _fill(encoder, _mapped(folder / "model.safetensors"), folder, lazily=lazily)
     return encoder
 

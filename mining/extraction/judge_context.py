@@ -200,11 +200,18 @@ def shipped() -> ContextJudge | None:
     """
     weights = load(Path(str(files("mining.extraction") / _SHIPPED)))
     try:
-        encoder = installed_encoder(weights.encoder)
+        encoder = installed_encoder(weights.encoder, _to_read)
     except ConfigurationError as error:
         _log.warning("relations are judged without an encoder, which finds fewer of them: %s", error)
         return None
     return ContextJudge(encoder, weights)
+
+
+def _to_read(config: dict[str, Any], tokenizer: str, *, name: str, lowercase: bool) -> Encoder:
+    """Asked for only where torch is: our own BERT, since transformers' takes seconds and 200 MB to import."""
+    from mining.extraction.bert import encoder_to_read
+
+    return encoder_to_read(config, tokenizer, name=name, lowercase=lowercase)
 
 
 def _network(kept: Mapping[str, Any], prefix: str) -> Network:

