@@ -321,6 +321,12 @@ def test_a_broken_file_of_weights_is_named(tmp_path: Path, broken: bytes | None)
         ("share", np.float32(2)),
         ("threshold", np.float32("nan")),
         ("members", np.array(0)),
+        ("members", np.array(9)),
+        ("members", np.array("3")),
+        ("encoder", np.array(7)),
+        ("0/hidden_scale", np.array(["a"] * 16)),
+        ("0/hidden_scale", np.full(16, 3e38, np.float32)),
+        ("cut", np.zeros((2, 32), complex)),
     ],
 )
 def test_weights_that_do_not_fit_are_named(taught: Weights, tmp_path: Path, name: str, value: Any) -> None:
