@@ -12,16 +12,7 @@ from torch import nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
 from mining.extraction.encoders import Encoder, new_encoder, tokenizer_of
-
-MODEL_TYPE = "bert"
-
-
-def can_read(config: Mapping[str, Any]) -> bool:
-    """Whether a transformer of this configuration is the one that is written here."""
-    plain = (
-        config.get("hidden_act", "gelu") == "gelu" and config.get("position_embedding_type", "absolute") == "absolute"
-    )
-    return plain and config.get("model_type") == MODEL_TYPE
+from mining.extraction.plain_bert import can_read
 
 
 def encoder_to_read(config: dict[str, Any], tokenizer: str, *, name: str, lowercase: bool) -> Encoder:
@@ -34,7 +25,6 @@ def encoder_to_read(config: dict[str, Any], tokenizer: str, *, name: str, lowerc
 class Bert(nn.Module):
     """Token ids, mask and segments [B, S] in, ``last_hidden_state`` [B, S, hidden] out, as transformers' ``BertModel``.
 
-    ``hidden_states`` are those that went into the first layer and that came out of each, where they are asked for.
     Its weights are empty until a state is loaded with ``assign=True``.
     """
 
@@ -45,17 +35,11 @@ class Bert(nn.Module):
         self.encoder = _Layers(self.config)
 
     def forward(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        token_type_ids: torch.Tensor | None = None,
-        *,
-        output_hidden_states: bool = False,
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
     ) -> SimpleNamespace:
         state = self.embeddings(input_ids, token_type_ids)
-        kept = [state] if output_hidden_states else None
-        state = self.encoder(state, attention_mask.bool()[:, None, None, :], kept)
-        return SimpleNamespace(last_hidden_state=state, hidden_states=kept and tuple(kept))
+        state = self.encoder(state, attention_mask.bool()[:, None, None, :])
+        return SimpleNamespace(last_hidden_state=state)
 
     def get_input_embeddings(self) -> nn.Module:
         return self.embeddings.word_embeddings
@@ -96,11 +80,9 @@ class _Layers(nn.Module):
         super().__init__()
         self.layer = nn.ModuleList(_Layer(config) for _ in range(config.num_hidden_layers))
 
-    def forward(self, state: torch.Tensor, seen: torch.Tensor, kept: list[torch.Tensor] | None) -> torch.Tensor:
+    def forward(self, state: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
         for layer in self.layer:
             state = layer(state, seen)
-            if kept is not None:
-                kept.append(state)
         return state
 
 

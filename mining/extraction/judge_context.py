@@ -18,7 +18,7 @@ import numpy as np
 
 from mining.errors import ConfigurationError, SourceError
 from mining.evaluation import RELATIONS
-from mining.extraction.encoders import Encoder, installed_encoder
+from mining.extraction.encoders import Encoder, PlainEncoder, installed_encoder
 from mining.extraction.judge import SAID, agreement
 from mining.extraction.judge_arrays import Wanted, arrays_of, scaled, weights_in
 from mining.extraction.judge_features import Sight
@@ -65,7 +65,7 @@ class ContextJudge:
     ``judge_windows.PIECES`` pieces at once.
     """
 
-    def __init__(self, encoder: Encoder, weights: Weights) -> None:
+    def __init__(self, encoder: Encoder | PlainEncoder, weights: Weights) -> None:
         if weights.cut.shape != (2, 2 * encoder.width):
             raise SourceError(
                 f"the contextual judge was trained with an encoder of {weights.cut.shape[1] // 2} features, "
@@ -102,8 +102,11 @@ class ContextJudge:
             yield from zip((its for _, its in some), states, strict=True)
 
 
-def states_of(encoder: Encoder, some: Sequence[Window]) -> list[Floats]:
+def states_of(encoder: Encoder | PlainEncoder, some: Sequence[Window]) -> list[Floats]:
     """Per window ``[pieces, 2 width]``: what the last layer says of each piece, and what the layer ``DEEP`` below."""
+    if isinstance(encoder, PlainEncoder):
+        read = (encoder.model.states(window.ids) for window in some)
+        return [np.concatenate([layers[max(-1 - DEEP, -len(layers))], layers[-1]], axis=-1) for layers in read]
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
@@ -197,15 +200,8 @@ def shipped() -> ContextJudge | None:
     """
     weights = load(Path(str(files("mining.extraction") / _SHIPPED)))
     try:
-        encoder = installed_encoder(weights.encoder, _to_read)
+        encoder = installed_encoder(weights.encoder)
     except ConfigurationError as error:
         _log.warning("relations are judged without an encoder, which finds fewer of them: %s", error)
         return None
     return ContextJudge(encoder, weights)
-
-
-def _to_read(config: dict[str, Any], tokenizer: str, *, name: str, lowercase: bool) -> Encoder:
-    """Asked for only where torch is: our own BERT, since transformers' takes seconds and 200 MB to import."""
-    from mining.extraction.bert import encoder_to_read
-
-    return encoder_to_read(config, tokenizer, name=name, lowercase=lowercase)

@@ -6,8 +6,6 @@ The judge has read English. Where a sentence holds Chinese, what the rules say s
 import re
 from collections.abc import Iterable, Iterator
 
-from spacy.tokens import Doc, Span
-
 from kg.schema import SHOP, Schema
 from kg.types import Document
 from mining.extraction import negation
@@ -15,6 +13,7 @@ from mining.extraction.judge import Judge, Verdict, Weighing, once, shipped
 from mining.extraction.judge_features import Mark
 from mining.extraction.kinds import Words
 from mining.extraction.rules import ASIDE, SURENESS, RuleExtractor, text_of, words_of
+from mining.extraction.spacy_alone import Doc, Span
 
 RULE = "judge"  # the rule of what the judge found itself
 REASON = "unlikely"

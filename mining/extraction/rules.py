@@ -11,13 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import spacy
-from spacy.attrs import IDX, LENGTH, SENT_START
-from spacy.language import Language
-from spacy.matcher import Matcher, PhraseMatcher
-from spacy.tokenizer import Tokenizer
-from spacy.tokens import Doc, Span
-from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex, filter_spans
 
 from kg import ids
 from kg.errors import SchemaError
@@ -28,6 +21,22 @@ from mining.extraction import chinese, hidden, negation, patterns, tails
 from mining.extraction.attributes import Listed, Stated, stated_values
 from mining.extraction.kinds import Words
 from mining.extraction.schema_values import by_schema, schema_values
+from mining.extraction.spacy_alone import (
+    IDX,
+    LENGTH,
+    SENT_START,
+    Doc,
+    Language,
+    Matcher,
+    PhraseMatcher,
+    Span,
+    Tokenizer,
+    compile_infix_regex,
+    compile_prefix_regex,
+    compile_suffix_regex,
+    filter_spans,
+    spacy,
+)
 from mining.gazetteers import AUDIENCES, COLORS, MATERIALS
 from mining.language import chinese_share, sentences
 from mining.normal_values import value_entity
