@@ -10,6 +10,7 @@ import re
 from mining.extraction.hidden import as_drawn
 
 REASON = "negated"
+VERSION = "2"  # rises when other words deny: what an extractor found before is not remembered
 BEFORE, AFTER = 120, 60  # code points that are looked at on either side
 
 _NOT = (
