@@ -29,7 +29,7 @@ _SAID = rf"(?:\s+(?:{_FITTING}|{_WHICH}))"
 # Words that say by themselves that something is denied, and what leads from them to it.
 _UNFIT = (
     r"\b(?:un|ill-)(?:suitable|suited|fit)\s+(?:for|to|in|on|with|as)"
-    r"|\b(?:in|non-?)compatible\s+(?:with|to|for)"
+    r"|\b(?:in|non[- ]?)compatible\s+(?:with|to|for)"
     r"|(?<!not )\btoo\s+\w+\s+(?:for|to\s+fit)"
     r"|\b(?:keep|kept|stay)\s+(?:\w+\s+){0,2}(?:away\s+from|out\s+of\s+(?:the\s+)?reach\s+of)"
     r"|\bavoid\s+(?:using|use|contact)(?:\s+(?:it|them))?\s+(?:with|on|in|for|by|around|near)"
