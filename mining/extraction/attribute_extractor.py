@@ -20,7 +20,7 @@ from mining.extraction.attribute_model import Answer, AttributeModel, Value
 from mining.extraction.attribute_routing import route_of, sureness
 from mining.extraction.attribute_rows import Row
 from mining.extraction.cascade import UNSURE
-from mining.extraction.plausibility import negated
+from mining.extraction.negation import VERSION, negated
 from mining.normal_values import in_form, refusal, value_entity
 from mining.types import Extraction, SetAside
 
@@ -175,8 +175,8 @@ def _row(document: Document) -> Row:
 
 
 def _fingerprint(folder: Path, schema: Schema) -> str:
-    """SHA-256 of the model's files and of what may be written."""
-    content = hashlib.sha256()
+    """SHA-256 of the model's files, of what may be written and of what is taken for denied."""
+    content = hashlib.sha256(f"negation {VERSION}".encode())
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
         content.update(path.name.encode())
         with path.open("rb") as file:

@@ -12,16 +12,7 @@ from torch import nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
 from mining.extraction.encoders import Encoder, new_encoder, tokenizer_of
-
-MODEL_TYPE = "bert"
-
-
-def can_read(config: Mapping[str, Any]) -> bool:
-    """Whether a transformer of this configuration is the one that is written here."""
-    plain = (
-        config.get("hidden_act", "gelu") == "gelu" and config.get("position_embedding_type", "absolute") == "absolute"
-    )
-    return plain and config.get("model_type") == MODEL_TYPE
+from mining.extraction.plain_bert import can_read
 
 
 def encoder_to_read(config: dict[str, Any], tokenizer: str, *, name: str, lowercase: bool) -> Encoder:

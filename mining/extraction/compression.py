@@ -16,8 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mining.errors import ConfigurationError, SourceError
-from mining.extraction.bert import can_read
 from mining.extraction.int8_weights import packed
+from mining.extraction.plain_bert import can_read
 from mining.extraction.tagger import FORMAT, INT8, MANIFEST, MODEL, TOKENIZER, WEIGHTS
 from mining.extraction.vocabulary_pruning import Keep, Pruned, prune, texts_with
 

@@ -9,12 +9,13 @@ import logging
 import re
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mining.errors import ConfigurationError, SourceError
+from mining.extraction.plain_bert import PlainBert, can_read, weights_of
 
 if TYPE_CHECKING:
     import torch
@@ -65,6 +66,26 @@ class Encoder:
         return int(self.config.hidden_size)
 
 
+@dataclass(frozen=True, slots=True)
+class PlainEncoder:
+    """An encoder that reads and cannot be trained: a BERT in NumPy, with its tokenizer. Needs no torch."""
+
+    name: str
+    model: PlainBert
+    tokenizer: "Tokenizer"
+    lowercase: bool = False
+
+    @property
+    def config(self) -> Any:
+        """The transformer's own description of its shape."""
+        return self.model.config
+
+    @property
+    def width(self) -> int:
+        """Features of a token."""
+        return int(self.config.hidden_size)
+
+
 def load_encoder(name: str, *, folder: Path | None = None) -> Encoder:
     """The encoder of that name with float32 weights, ready to be trained.
 
@@ -73,7 +94,7 @@ def load_encoder(name: str, *, folder: Path | None = None) -> Encoder:
     installed package, in the user's Maven repository, then on the hub. Raises ConfigurationError that says what to
     install or give, SourceError where a file holds no encoder.
     """
-    _need_libraries()
+    _need("torch", "transformers", "tokenizers", extras="nlp,train")
     found = next(_places(name, folder), None)
     if found is None:
         return _from_hub(name)
@@ -81,13 +102,13 @@ def load_encoder(name: str, *, folder: Path | None = None) -> Encoder:
     return _from_folder(name, found) if found.is_dir() else _from_archive(name, found)
 
 
-def installed_encoder(name: str) -> Encoder:
+def installed_encoder(name: str) -> PlainEncoder:
     """The encoder of ``KNOWN`` that an installed package carries; nothing is fetched, no folder of that name is taken.
 
     For reading alone: its weights stay in their file, and take memory where they are used.
     Raises ConfigurationError that says what to install, SourceError where the package holds no such encoder.
     """
-    _need_libraries()
+    _need("tokenizers", extras="nlp")
     known = _KNOWN.get(name)
     package = _package(known)
     if known is None or package is None:
@@ -97,7 +118,13 @@ def installed_encoder(name: str) -> Encoder:
     found = next(_layouts(package), None)
     if found is None:
         raise SourceError(f"{package}: holds no whole encoder; install {known.package} anew")
-    return _from_folder(name, found, lazily=True)
+    with _named(found):
+        config = _config(json.loads((found / "config.json").read_text("utf-8")))
+        if not can_read(config):
+            raise SourceError(f"{found}: holds a {config['model_type']} that is read with torch alone")
+        tokenizer = tokenizer_of((found / "tokenizer.json").read_text("utf-8"))
+        model = PlainBert(config, weights_of(found / "model.safetensors"))
+    return PlainEncoder(name, model, tokenizer, _lowercase(name, found.name))
 
 
 def new_encoder(config: dict[str, Any], tokenizer: str, *, name: str, lowercase: bool) -> Encoder:
@@ -126,11 +153,11 @@ def _plain(tokenizer: "Tokenizer") -> "Tokenizer":
     return tokenizer
 
 
-def _need_libraries() -> None:
-    missing = [name for name in ("torch", "transformers", "tokenizers") if importlib.util.find_spec(name) is None]
+def _need(*names: str, extras: str) -> None:
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigurationError(
-            f"an encoder needs {', '.join(missing)}: install the extras with pip install 'shopgraph[nlp,train]'"
+            f"an encoder needs {', '.join(missing)}: install the extras with pip install 'shopgraph[{extras}]'"
         )
 
 
@@ -172,7 +199,7 @@ def _complete(folder: Path) -> bool:
     return (folder / "model.safetensors").is_file() and (folder / "tokenizer.json").is_file()
 
 
-def _from_folder(name: str, folder: Path, *, lazily: bool = False) -> Encoder:
+def _from_folder(name: str, folder: Path) -> Encoder:
     if not _complete(folder) or not (folder / "config.json").is_file():
         seen = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
         raise SourceError(
@@ -182,9 +209,8 @@ def _from_folder(name: str, folder: Path, *, lazily: bool = False) -> Encoder:
     with _named(folder):
         config = _config(json.loads((folder / "config.json").read_text("utf-8")))
         tokenizer = (folder / "tokenizer.json").read_text("utf-8")
-        with _unfilled() if lazily else nullcontext():
-            encoder = new_encoder(config, tokenizer, name=name, lowercase=_lowercase(name, folder.name))
-        _fill(encoder, _mapped(folder / "model.safetensors"), folder, lazily=lazily)
+        encoder = new_encoder(config, tokenizer, name=name, lowercase=_lowercase(name, folder.name))
+        _fill(encoder, _mapped(folder / "model.safetensors"), folder)
     return encoder
 
 
@@ -208,21 +234,6 @@ def _mapped(path: Path) -> "dict[str, torch.Tensor]":
         return load_file(path)
     except SafetensorError as error:
         raise SourceError(f"{path}: not a file of weights ({error}); install or save the encoder anew") from error
-
-
-@contextmanager
-def _unfilled() -> Iterator[None]:
-    """What is made of weights within takes no memory and no time until they are given; other numbers are made."""
-    import torch
-    from torch.overrides import TorchFunctionMode
-
-    class Unfilled(TorchFunctionMode):
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            given = {**(kwargs or {}), "device": "meta"} if func is torch.empty else kwargs or {}
-            return func(*args, **given)
-
-    with Unfilled():
-        yield
 
 
 def _from_archive(name: str, path: Path) -> Encoder:
@@ -304,8 +315,8 @@ def _config(read: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "name_or_path": ""}
 
 
-def _fill(encoder: Encoder, state: "dict[str, torch.Tensor]", origin: Path, *, lazily: bool = False) -> None:
-    """Copies the weights into the encoder or, ``lazily``, makes them its own."""
+def _fill(encoder: Encoder, state: "dict[str, torch.Tensor]", origin: Path) -> None:
+    """Copies the weights into the encoder."""
     wanted = encoder.model.state_dict()
     prefix = f"{getattr(encoder.model, 'base_model_prefix', '')}."
     given = {key.removeprefix(prefix): value.float() for key, value in state.items() if "position_ids" not in key}
@@ -313,9 +324,7 @@ def _fill(encoder: Encoder, state: "dict[str, torch.Tensor]", origin: Path, *, l
     if missing:
         raise SourceError(f"{origin}: {len(missing)} weights of the encoder are not there, such as {missing[0]}")
     kept = {key: value for key, value in given.items() if key in wanted}
-    if lazily:  # nobody reads the pooler; what a file leaves out of it must still be a number
-        kept |= {key: value.new_zeros(value.shape, device="cpu") for key, value in wanted.items() if key not in kept}
-    encoder.model.load_state_dict(kept, strict=False, assign=lazily)
+    encoder.model.load_state_dict(kept, strict=False)
 
 
 def _from_hub(name: str) -> Encoder:

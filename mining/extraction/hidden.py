@@ -13,6 +13,8 @@ _IGNORABLE = re.compile(
     f"[{_BLANKS}\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
     "\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+REASON = "hidden characters"  # of what is set aside because its quote holds one
+
 _AS_EMOJI = "\ufe0f"  # draws the symbol before it in colours
 _TO_SPACE = str.maketrans(dict.fromkeys(_BLANKS, " "))
 
@@ -25,6 +27,11 @@ def holds_hidden(text: str) -> bool:
         _is_hidden(char) and not (char == _AS_EMOJI and unicodedata.category(before).startswith("S"))
         for before, char in zip(" " + text, text, strict=False)
     )
+
+
+def hides(quote: str) -> bool:
+    """Whether a word of ``quote`` holds what its reader would not see; tabs and line feeds between words he sees."""
+    return any(holds_hidden(word) for word in re.split(r"[ \t\r\n]+", quote))
 
 
 def as_drawn(text: str) -> str:

@@ -6,30 +6,49 @@ list and of its neighbours (``second``: stacked generalisation, Wolpert 1992) â†
 the threshold. Trained by ``mining.extraction.judge_training``.
 """
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol
-from zipfile import BadZipFile
 
 import numpy as np
 
-from mining.errors import SourceError
 from mining.evaluation import RELATIONS
 from mining.extraction.candidates import Chunk, Span, readings
 from mining.extraction.hidden import holds_hidden
+from mining.extraction.judge_arrays import Wanted, arrays_of, scaled, weights_in
 from mining.extraction.judge_features import Classes, Mark, Sight, chunk_features, hashed, reading_features
 from mining.extraction.judge_network import Floats, Network, Vectors, averaged, inputs_of
 from mining.extraction.kinds import Words
 from mining.extraction.phrases import NAMING
 
 FIRST_BITS, READING_BITS = 18, 16
-NAMES = ("first", "first_steps", "first_scale", "first_bias", "second", "second_bias", "reading", "reading_steps",
-         "reading_scale", "words", "coarse", "fine", "vectors", "vectors_scale", "hidden", "hidden_scale",
-         "hidden_bias", "out", "out_bias", "threshold")  # fmt: skip
+SAID = 39  # numbers of ``agreement``
+_RELATIONS = len(RELATIONS)
+_HELD: Wanted = {
+    "first": ("i", ("features", _RELATIONS)),
+    "first_steps": ("u", ("features",)),
+    "first_scale": ("f", (_RELATIONS,)),
+    "first_bias": ("f", (_RELATIONS,)),
+    "second": ("f", (SAID, _RELATIONS)),
+    "second_bias": ("f", (_RELATIONS,)),
+    "reading": ("i", ("cuts", 1)),
+    "reading_steps": ("u", ("cuts",)),
+    "reading_scale": ("f", (1,)),
+    "words": ("u", ("letters",)),
+    "coarse": ("u", ("words",)),
+    "fine": ("u", ("words",)),
+    "vectors": ("i", ("words", "size")),
+    "vectors_scale": ("f", ("size",)),
+    "hidden": ("i", ("inputs", "units")),
+    "hidden_scale": ("f", ("units",)),
+    "hidden_bias": ("f", ("units",)),
+    "out": ("f", ("units", _RELATIONS + 1)),
+    "out_bias": ("f", (_RELATIONS + 1,)),
+    "threshold": ("f", ()),
+}
 _SHIPPED = "judge.npz"
 # How likely the relation must be of a name that a rule reads after "works with". The threshold is for what the judge
 # finds itself; such rules are seldom wrong, even in texts unlike those that the judge has learned from.
@@ -79,30 +98,31 @@ class Judge:
     @classmethod
     def load(cls, path: Path) -> "Judge":
         """Raises SourceError where the file is no judge."""
-        try:
-            with np.load(path, allow_pickle=False) as kept:
-                judge = cls._of({name: kept[name] for name in NAMES})
-            if len(judge.network.hidden) != judge.vectors.inputs:
-                raise ValueError(f"{len(judge.network.hidden)} inputs, expected {judge.vectors.inputs}")
-        except (OSError, EOFError, BadZipFile, zlib.error, ValueError, KeyError, TypeError, IndexError) as error:
-            raise SourceError(f"{path}: not the weights of a judge ({error}); train one again") from error
-        return judge
+        with weights_in(path, "a judge") as kept:
+            return cls._of(arrays_of(kept, _HELD))
 
     @classmethod
     def _of(cls, arrays: Mapping[str, Any]) -> "Judge":
-        words = bytes(arrays["words"]).decode("utf-8").split()
-        classes = dict(zip(words, zip(arrays["coarse"].tolist(), arrays["fine"].tolist(), strict=True), strict=True))
-        hidden = arrays["hidden"] * arrays["hidden_scale"]
+        words = bytes(arrays["words"]).decode("utf-8").split("\n") if arrays["words"].size else []
+        if not len(words) == len(set(words)) == len(arrays["coarse"]):
+            raise ValueError(f"it has {len(words)} words and classes of {len(arrays['coarse'])}")
+        vectors = Vectors.of(words, scaled("vectors", arrays["vectors"], arrays["vectors_scale"]))
+        hidden = scaled("hidden", arrays["hidden"], arrays["hidden_scale"])
+        if len(hidden) != vectors.inputs:
+            raise ValueError(f"hidden has {len(hidden)} inputs, expected {vectors.inputs}")
+        threshold = float(arrays["threshold"])
+        if not 0 < threshold <= 1:
+            raise ValueError(f"threshold is {threshold}, expected one in (0, 1]")
         return cls(
-            _table(arrays["first"], arrays["first_steps"], arrays["first_scale"], FIRST_BITS),
+            _table("first", arrays, FIRST_BITS),
             arrays["first_bias"],
             arrays["second"],
             arrays["second_bias"],
-            _table(arrays["reading"], arrays["reading_steps"], arrays["reading_scale"], READING_BITS)[:, 0],
-            classes,
-            Vectors.of(words, arrays["vectors"] * arrays["vectors_scale"]),
+            _table("reading", arrays, READING_BITS)[:, 0],
+            dict(zip(words, zip(arrays["coarse"].tolist(), arrays["fine"].tolist(), strict=True), strict=True)),
+            vectors,
             Network(hidden, arrays["hidden_bias"], arrays["out"], arrays["out_bias"]),
-            float(arrays["threshold"]),
+            threshold,
         )
 
     def verdicts(self, words: Words, marks: Sequence[Mark], context: Weighing | None = None) -> list[Verdict]:
@@ -174,10 +194,13 @@ def shipped() -> Judge:
     return Judge.load(Path(str(files("mining.extraction") / _SHIPPED)))
 
 
-def _table(rows: Any, steps: Any, scale: Floats, bits: int) -> Floats:
+def _table(name: str, arrays: Mapping[str, Any], bits: int) -> Floats:
     """A table of weights from its rows that are not zero; ``steps`` lead from one of them to the next."""
+    rows, places = arrays[name], np.cumsum(arrays[f"{name}_steps"].astype(np.int64))
+    if places.size and places[-1] >= 1 << bits:
+        raise ValueError(f"{name}_steps leads to row {places[-1]} of {1 << bits}")
     table = np.zeros((1 << bits, rows.shape[1]), np.float32)
-    table[np.cumsum(steps.astype(np.int64))] = rows * scale
+    table[places] = scaled(name, rows, arrays[f"{name}_scale"])
     return table
 
 
@@ -194,7 +217,7 @@ def agreement(chunks: Sequence[Chunk], words: Words, first: Floats) -> Floats:
 
     Members of a list are neighbours, so that each list is a slice. Linear in the chunks.
     """
-    rows = np.zeros((len(chunks), 39), np.float32)
+    rows = np.zeros((len(chunks), SAID), np.float32)
     rows[:, :5] = np.log(first + 1e-3)
     some = 1 - first[:, 0]
     rows[:, 5], rows[:, 19] = some, some.mean()

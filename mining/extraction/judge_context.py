@@ -7,31 +7,38 @@ states at both ends of a reading score it. Trained by ``mining.extraction.judge_
 """
 
 import logging
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from mining.errors import ConfigurationError, SourceError
 from mining.evaluation import RELATIONS
-from mining.extraction.encoders import Encoder, installed_encoder
-from mining.extraction.judge import agreement
+from mining.extraction.encoders import Encoder, PlainEncoder, installed_encoder
+from mining.extraction.judge import SAID, agreement
+from mining.extraction.judge_arrays import Wanted, arrays_of, scaled, weights_in
 from mining.extraction.judge_features import Sight
 from mining.extraction.judge_network import Floats, Network, averaged
 from mining.extraction.judge_windows import LOOKS, PIECES, Glance, Window, edges_of, glance, windows
 
 FLOOR = 0.02  # how likely any relation must be for the judge, that a chunk is looked at
 DEEP = 2  # layers between the states that are looked at: those of the last layer, and those so far below it
-SAID = 39  # numbers that the judge says of a chunk: ``judge.agreement``
 AT_ONCE = 4  # windows that are read together
 _SHIPPED = "judge_context.npz"
 _MEMBER = ("hidden_bias", "out", "out_bias")
+_HELD: Wanted = {
+    "encoder": ("U", ()),
+    "members": ("iu", ()),
+    "cut": ("f", (2, "width")),
+    "mean": ("f", (SAID,)),
+    "spread": ("f", (SAID,)),
+    "share": ("f", ()),
+    "threshold": ("f", ()),
+}
 
 _log = logging.getLogger("shopgraph.mining.relations")
 
@@ -58,7 +65,7 @@ class ContextJudge:
     ``judge_windows.PIECES`` pieces at once.
     """
 
-    def __init__(self, encoder: Encoder, weights: Weights) -> None:
+    def __init__(self, encoder: Encoder | PlainEncoder, weights: Weights) -> None:
         if weights.cut.shape != (2, 2 * encoder.width):
             raise SourceError(
                 f"the contextual judge was trained with an encoder of {weights.cut.shape[1] // 2} features, "
@@ -95,8 +102,11 @@ class ContextJudge:
             yield from zip((its for _, its in some), states, strict=True)
 
 
-def states_of(encoder: Encoder, some: Sequence[Window]) -> list[Floats]:
+def states_of(encoder: Encoder | PlainEncoder, some: Sequence[Window]) -> list[Floats]:
     """Per window ``[pieces, 2 width]``: what the last layer says of each piece, and what the layer ``DEEP`` below."""
+    if isinstance(encoder, PlainEncoder):
+        read = (encoder.model.states(window.ids) for window in some)
+        return [np.concatenate([layers[max(-1 - DEEP, -len(layers))], layers[-1]], axis=-1) for layers in read]
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
@@ -135,40 +145,30 @@ def known(said: Floats, mean: Floats, spread: Floats) -> Floats:
 
 def load(path: Path) -> Weights:
     """Raises SourceError where the file holds no contextual judge."""
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            members = [_network(kept, f"{number}/") for number in range(int(kept["members"]))]
-            cut, mean, spread = (kept[name].astype(np.float32) for name in ("cut", "mean", "spread"))
-            encoder, share, threshold = str(kept["encoder"]), float(kept["share"]), float(kept["threshold"])
-            weights = Weights(encoder, members, cut, mean, spread, share, threshold)
-            _check(weights)
-    except (OSError, EOFError, BadZipFile, zlib.error, ValueError, KeyError, TypeError, IndexError) as error:
-        raise SourceError(f"{path}: not the weights of a contextual judge ({error}); train one again") from error
-    return weights
+    with weights_in(path, "a contextual judge") as kept:
+        held = arrays_of(kept, _HELD)
+        cut, mean, spread = (held[name].astype(np.float32) for name in ("cut", "mean", "spread"))
+        members = [_network(kept, f"{number}/", cut.shape[1]) for number in range(int(held["members"]))]
+        share, threshold = float(held["share"]), float(held["threshold"])
+        if not members:
+            raise ValueError("it has no networks")
+        if not (0 <= share <= 1 and 0 < threshold <= 1 and (spread > 0).all()):
+            raise ValueError("share, threshold or spread is out of its range")
+        return Weights(str(held["encoder"]), members, cut, mean, spread, share, threshold)
 
 
-def _check(weights: Weights) -> None:
-    """Raises ValueError where arrays do not fit one another, or hold what is no number."""
-    _expect("cut", weights.cut, (2, *weights.cut.shape[1:2]))
-    _expect("mean", weights.mean, (SAID,))
-    _expect("spread", weights.spread, (SAID,))
-    if not weights.members:
-        raise ValueError("it has no networks")
-    for member in weights.members:
-        units = member.hidden_bias.size
-        _expect("hidden", member.hidden, ((LOOKS + 1) * weights.cut.shape[1] + SAID, units))
-        _expect("hidden_bias", member.hidden_bias, (units,))
-        _expect("out", member.out, (units, len(RELATIONS) + 1))
-        _expect("out_bias", member.out_bias, (len(RELATIONS) + 1,))
-    if not (0 <= weights.share <= 1 and 0 < weights.threshold <= 1 and (weights.spread > 0).all()):
-        raise ValueError("share, threshold or spread is out of its range")
-
-
-def _expect(name: str, array: Floats, shape: tuple[int, ...]) -> None:
-    if array.shape != shape:
-        raise ValueError(f"{name} has the shape {array.shape}, expected {shape}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds what is no number")
+def _network(kept: Mapping[str, Any], prefix: str, width: int) -> Network:
+    """A member that sees states of ``width`` features."""
+    wanted: Wanted = {
+        "hidden": ("i", ((LOOKS + 1) * width + SAID, "units")),
+        "hidden_scale": ("f", ("units",)),
+        "hidden_bias": ("f", ("units",)),
+        "out": ("f", ("units", len(RELATIONS) + 1)),
+        "out_bias": ("f", (len(RELATIONS) + 1,)),
+    }
+    held = arrays_of(kept, {prefix + name: one for name, one in wanted.items()})
+    hidden = scaled(prefix + "hidden", held[prefix + "hidden"], held[prefix + "hidden_scale"])
+    return Network(hidden, *(held[prefix + name] for name in _MEMBER))
 
 
 def save(weights: Weights, path: Path) -> None:
@@ -205,8 +205,3 @@ def shipped() -> ContextJudge | None:
         _log.warning("relations are judged without an encoder, which finds fewer of them: %s", error)
         return None
     return ContextJudge(encoder, weights)
-
-
-def _network(kept: Mapping[str, Any], prefix: str) -> Network:
-    hidden = kept[prefix + "hidden"] * kept[prefix + "hidden_scale"]
-    return Network(hidden, *(kept[prefix + name] for name in _MEMBER))

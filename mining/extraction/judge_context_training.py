@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mining.extraction.encoders import Encoder
-from mining.extraction.judge import agreement
-from mining.extraction.judge_context import FLOOR, SAID, Weights, ends_of, inputs_of, known, states_of
+from mining.extraction.judge import SAID, agreement
+from mining.extraction.judge_context import FLOOR, Weights, ends_of, inputs_of, known, states_of
 from mining.extraction.judge_network import Floats
 from mining.extraction.judge_network_training import NetworkOptions, train_network
 from mining.extraction.judge_training import Example, Target, choosing

@@ -17,7 +17,7 @@ from mining.extraction.kinds import Words
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from mining.extraction.encoders import Encoder
+    from mining.extraction.encoders import Encoder, PlainEncoder
 
 PIECES = 256  # word pieces of a window at most: as many as the encoder was made for
 _TITLE = 48  # pieces of the title that are repeated before each further window
@@ -48,7 +48,7 @@ class Glance:
     spans: Sequence[tuple[int, int, int]]
 
 
-def windows(words: Words, encoder: "Encoder") -> list[Window]:
+def windows(words: Words, encoder: "Encoder | PlainEncoder") -> list[Window]:
     """The windows of a text, in order. Each word is cut by itself; time and memory are linear in the words.
 
     Raises SourceError where the tokenizer is not BERT's.

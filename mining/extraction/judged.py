@@ -4,16 +4,16 @@ The judge has read English. Where a sentence holds Chinese, what the rules say s
 """
 
 import re
-from collections.abc import Iterator
-
-from spacy.tokens import Doc, Span
+from collections.abc import Iterable, Iterator
 
 from kg.schema import SHOP, Schema
 from kg.types import Document
-from mining.extraction.judge import Judge, Weighing, once, shipped
+from mining.extraction import negation
+from mining.extraction.judge import Judge, Verdict, Weighing, once, shipped
 from mining.extraction.judge_features import Mark
 from mining.extraction.kinds import Words
-from mining.extraction.rules import ASIDE, SURENESS, RuleExtractor, words_of
+from mining.extraction.rules import ASIDE, SURENESS, RuleExtractor, text_of, words_of
+from mining.extraction.spacy_alone import Doc, Span
 
 RULE = "judge"  # the rule of what the judge found itself
 REASON = "unlikely"
@@ -32,14 +32,16 @@ class Judging:
         foreign = {words.sentence[at] for at, word in enumerate(words.text) if _CHINESE.search(word)}
         kept = [span for span in doc.spans["shop_relations"] if words.sentence[span.start] in foreign]
         seen = self._judge.verdicts(words, marks_of(doc), self._context)
-        likely = [verdict for verdict in seen if words.sentence[verdict.start] not in foreign]
+        ours = [verdict for verdict in seen if words.sentence[verdict.start] not in foreign]
+        denied = [verdict for verdict in ours if _is_denied(doc, verdict)]
+        likely = [verdict for verdict in ours if verdict not in denied]
         said, sureness = [], {}
         for verdict in once(likely, words):
             span = Span(doc, verdict.start, verdict.end, label=verdict.relation, span_id=RULE)
             said.append(span)
             sureness[span.start_char, span.end_char] = verdict.confidence
         found = {place for verdict in likely for place in range(verdict.start, verdict.end)}
-        doc.user_data[ASIDE] += list(_overruled(doc, words, foreign, found))
+        doc.user_data[ASIDE] += [*_overruled(doc, words, foreign, found), *_refused(doc, denied)]
         doc.spans["shop_relations"] = sorted([*kept, *said], key=lambda span: (span.start_char, span.end_char))
         doc.user_data[SURENESS] = sureness
         return doc
@@ -64,6 +66,21 @@ def _overruled(doc: Doc, words: Words, foreign: set[int], found: set[int]) -> It
     for span in doc.spans["shop_relations"]:
         if words.sentence[span.start] not in foreign and found.isdisjoint(range(span.start, span.end)):
             yield span.label_, span.start_char, span.end_char, REASON
+
+
+def _is_denied(doc: Doc, verdict: Verdict) -> bool:
+    """What a judge has learned is no proof against *Not for children*: whichever judge it is, the words decide."""
+    span = doc[verdict.start : verdict.end]
+    return negation.negated(text_of(doc), span.start_char, span.end_char)
+
+
+def _refused(doc: Doc, denied: Iterable[Verdict]) -> Iterator[tuple[str, int, int, str]]:
+    """What the text denies, as things set aside; what the rules set aside already is not said twice."""
+    said = {(start, end) for _, start, end, _ in doc.user_data[ASIDE]}
+    for verdict in denied:
+        span = doc[verdict.start : verdict.end]
+        if (span.start_char, span.end_char) not in said:
+            yield verdict.relation, span.start_char, span.end_char, negation.REASON
 
 
 class JudgedExtractor(RuleExtractor):

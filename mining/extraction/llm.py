@@ -22,8 +22,9 @@ from kg.schema import SHOP, Schema
 from kg.types import Document, Entity, Evidence, Fact
 from mining.catalog import ATTRIBUTE_FIELD, category_of
 from mining.errors import BudgetExhausted, ModelRefused, ModelUnavailable
+from mining.extraction.negation import negated
 from mining.extraction.orders import REASON, in_order, order_spans
-from mining.extraction.plausibility import implausible, negated, trim
+from mining.extraction.plausibility import implausible, trim
 from mining.extraction.prompts import TEXT_RELATIONS, build_prompt, key_of
 from mining.extraction.stated import attribute_fits, coordinated, settled, settled_attribute, unstated
 from mining.grounding import Grounding, How, ground, is_boundary

@@ -1,7 +1,8 @@
-"""Whether a quote can be the tail of a fact: trimmed to what it names, refused where it is prose, bait or negated."""
+"""Whether a quote can be the tail of a fact: trimmed to what it names, refused where it is prose or bait."""
 
 import re
 
+from mining.extraction.hidden import REASON as HIDDEN
 from mining.extraction.hidden import holds_hidden
 from mining.grounding import cuts_number, is_boundary
 
@@ -39,23 +40,6 @@ _EMPTY = re.compile(
 )
 _HIDDEN_ALLOWED = str.maketrans("", "", "\u200d\u00ad")  # emoji joiner, soft hyphen
 
-_NOT_EN = re.compile(
-    r"(?:\b(?:not|never|cannot)|n['’]t)\b"
-    r"(?:\s+(?:be|is|are|currently|compatible|suitable|intended|recommended|designed|made|meant|suited|fit|works?|used?"
-    r"|approved|for|with|in|on|to|as|an?|the|your|any|other))*\s+"
-    r"(?:[^.!?;\n]{0,40}?(?:,|\bor\b|\bnor\b|/)\s*(?:(?:for|with|the|an?|any|your)\s+)*)?$",
-    re.IGNORECASE,
-)
-_NOT_EN_AFTER = re.compile(
-    r"\s*(?:do|does|is|are|will|can)(?:\s*n['’]t|\s*not)\s+(?:fit|work|be|compatible|suitable|supported|recommended)\b",
-    re.IGNORECASE,
-)
-_NOT_ZH = re.compile(
-    r"(?:不|非|勿|未|无法|不能|不可|切勿|禁止|避免)(?:建议|推荐|宜|要|能|可)?"
-    r"(?:适合|适用于?|兼容|支持|用于|用在|匹配|适配|使用于)[^。！？；，,.!?;\n]{0,12}$"
-)
-_NOT_ZH_AFTER = re.compile(r"[^。！？；，,.!?;\n]{0,4}(?:除外|不可用|不适用|不兼容|不能用|不适合|勿用|慎用|禁用)")
-
 
 def trim(text: str, start: int, end: int) -> tuple[int, int]:
     """The span without prepositions, articles, edges of punctuation and empty last words; never cut inside a word."""
@@ -89,18 +73,10 @@ def implausible(quote: str) -> str | None:
     if _EMPTY.fullmatch(quote):
         return "names nothing"
     if holds_hidden(quote.translate(_HIDDEN_ALLOWED)):
-        return "hidden characters"
+        return HIDDEN
     if _MARKUP.search(quote) or _INSTRUCTION.search(quote):
         return "instruction"
     limit = MAX_TAIL_CHINESE if len(_CJK.findall(quote)) * 2 > len(quote) else MAX_TAIL
     if len(quote) > limit or len(quote.split()) > MAX_WORDS or _SENTENCE.search(quote):
         return "sentence"
     return None
-
-
-def negated(text: str, start: int, end: int) -> bool:
-    """Whether the text says of ``[start, end)`` that the product is not for it; looks no further than the clause."""
-    before, after = text[max(0, start - 120) : start], text[end : end + 60]
-    return bool(
-        _NOT_EN.search(before) or _NOT_ZH.search(before) or _NOT_EN_AFTER.match(after) or _NOT_ZH_AFTER.match(after)
-    )

@@ -11,23 +11,32 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import spacy
-from spacy.attrs import IDX, LENGTH, SENT_START
-from spacy.language import Language
-from spacy.matcher import Matcher, PhraseMatcher
-from spacy.tokenizer import Tokenizer
-from spacy.tokens import Doc, Span
-from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex, filter_spans
 
 from kg import ids
 from kg.errors import SchemaError
 from kg.schema import SHOP, Schema
 from kg.types import Document, Entity, Evidence, Fact
 from mining.catalog import category_of
-from mining.extraction import chinese, patterns, tails
+from mining.extraction import chinese, hidden, negation, patterns, tails
 from mining.extraction.attributes import Listed, Stated, stated_values
 from mining.extraction.kinds import Words
 from mining.extraction.schema_values import by_schema, schema_values
+from mining.extraction.spacy_alone import (
+    IDX,
+    LENGTH,
+    SENT_START,
+    Doc,
+    Language,
+    Matcher,
+    PhraseMatcher,
+    Span,
+    Tokenizer,
+    compile_infix_regex,
+    compile_prefix_regex,
+    compile_suffix_regex,
+    filter_spans,
+    spacy,
+)
 from mining.gazetteers import AUDIENCES, COLORS, MATERIALS
 from mining.language import chinese_share, sentences
 from mining.normal_values import value_entity
@@ -122,7 +131,7 @@ class SentenceStarts:
     """Marks sentences of English and Chinese; a line feed ends one."""
 
     def __call__(self, doc: Doc) -> Doc:
-        starts = np.fromiter((start for start, _ in sentences(_text(doc))), dtype=np.uint64)
+        starts = np.fromiter((start for start, _ in sentences(text_of(doc))), dtype=np.uint64)
         begins = np.isin(doc.to_array(IDX), starts)
         begins[:1] = True
         # One call: setting the attribute token by token looks at the whole document each time.
@@ -152,7 +161,7 @@ class Measures:
     """Finds numbers with units: ``doc.spans["shop_measures"]``, labelled by dimension."""
 
     def __call__(self, doc: Doc) -> Doc:
-        found = list(find_quantities(_text(doc)))
+        found = list(find_quantities(text_of(doc)))
         doc.user_data[_MEASURES] = found
         spans = (doc.char_span(f.start, f.end, label=f.dimension, alignment_mode="expand") for f in found)
         doc.spans["shop_measures"] = [span for span in spans if span is not None]
@@ -172,9 +181,11 @@ class Relations:
             self._chinese.add(rule, [nlp.make_doc(phrase) for phrase in phrases])
 
     def __call__(self, doc: Doc) -> Doc:
+        text = text_of(doc)
         found = list(self._read_english(doc))
-        if chinese_share(_text(doc)) > 0:
+        if chinese_share(text) > 0:
             found += self._read_chinese(doc)
+        found = [(span, reason or _refusal(text, span)) for span, reason in found]
         found.sort(key=lambda span_and_reason: (span_and_reason[0].start_char, span_and_reason[0].end_char))
         doc.spans["shop_relations"] = [span for span, reason in found if not reason]
         doc.user_data[ASIDE] = [(s.label_, s.start_char, s.end_char, reason) for s, reason in found if reason]
@@ -195,14 +206,21 @@ class Relations:
 
     def _read_chinese(self, doc: Doc) -> Iterator[tuple[Span, str]]:
         for cue in filter_spans(self._chinese(doc, as_spans=True)):
-            for p in chinese.proposals(_text(doc), cue.label_, cue.start_char, cue.end_char):
+            for p in chinese.proposals(text_of(doc), cue.label_, cue.start_char, cue.end_char):
                 span = doc.char_span(p.start, p.end, label=p.relation, span_id=p.rule, alignment_mode="expand")
                 if span is not None:
                     yield span, p.reason
-        for p in chinese.said_before(_text(doc)):
+        for p in chinese.said_before(text_of(doc)):
             span = doc.char_span(p.start, p.end, label=p.relation, span_id=p.rule, alignment_mode="expand")
             if span is not None:
                 yield span, p.reason
+
+
+def _refusal(text: str, span: Span) -> str:
+    """The reason why what a rule reads is no tail, whatever its cue; empty where it may be one."""
+    if hidden.hides(text[span.start_char : span.end_char]):
+        return hidden.REASON
+    return negation.REASON if negation.negated(text, span.start_char, span.end_char) else ""
 
 
 def _flagged(nlp: Language, flags: dict[tuple[str, ...], int], token: dict[str, Any]) -> dict[Any, Any]:
@@ -219,7 +237,7 @@ def _flagged(nlp: Language, flags: dict[tuple[str, ...], int], token: dict[str, 
     return {flags[words]: True, **{key: value for key, value in token.items() if key != "LOWER"}}
 
 
-def _text(doc: Doc) -> str:
+def text_of(doc: Doc) -> str:
     """``doc.text``, put together from its tokens once and not once a component."""
     if _TEXT not in doc.user_data:
         doc.user_data[_TEXT] = doc.text
@@ -229,7 +247,7 @@ def _text(doc: Doc) -> str:
 def words_of(doc: Doc) -> Words:
     """A document of this pipeline as words."""
     title_end = doc.user_data.get(_TITLE_END, 0)
-    text, starts, lengths = _text(doc), doc.to_array(IDX).tolist(), doc.to_array(LENGTH).tolist()
+    text, starts, lengths = text_of(doc), doc.to_array(IDX).tolist(), doc.to_array(LENGTH).tolist()
     words = tuple(text[start : start + length] for start, length in zip(starts, lengths, strict=True))
     return Words(
         text=words,
@@ -270,7 +288,7 @@ class RuleExtractor:
         if body_end > MAX_TEXT:
             writing.set_aside("*", document.text[MAX_TEXT : MAX_TEXT + 80], "text too long")
         doc = self._doc(document)
-        text, title_end = _text(doc), doc.user_data[_TITLE_END]
+        text, title_end = text_of(doc), doc.user_data[_TITLE_END]
         for relation, start, end, reason in doc.user_data[ASIDE]:
             writing.set_aside(relation, document.text[start:end], reason)
         sureness: dict[tuple[int, int], float] = doc.user_data.get(SURENESS, {})
@@ -305,7 +323,7 @@ def read(nlp: Language, document: Document) -> Doc:
 def _values(doc: Doc, title_end: int) -> Iterator[Stated]:
     listed = [Listed(s.label_, s.start_char, s.end_char) for s in doc.spans["shop_gazetteer"]]
     measures: list[Found] = doc.user_data[_MEASURES]
-    return stated_values(_text(doc), title_end, listed, measures)
+    return stated_values(text_of(doc), title_end, listed, measures)
 
 
 def _body_end(document: Document) -> int:
@@ -347,13 +365,16 @@ class _Writing:
         if not ids.normal_form(surface):
             return
         if _SURROGATE.search(surface):
-            self.set_aside(relation, _SURROGATE.sub("\ufffd", surface), "broken text")
+            self.set_aside(relation, surface, "broken text")
             return
         entity = Entity(ids.named(kind, surface), kind, _one_line(surface), lang=_lang(surface))
         self._fact(relation, entity, start, end, confidence)
 
     def value(self, stated: Stated) -> None:
         surface = self.document.text[stated.start : stated.end]
+        if hidden.hides(surface):
+            self.set_aside("HAS_ATTRIBUTE", surface, hidden.REASON)
+            return
         category = category_of(self.document)
         read = by_schema(self.schema.attributes_of(category), stated, surface)
         if isinstance(read, str):
@@ -364,7 +385,7 @@ class _Writing:
         self._fact("HAS_ATTRIBUTE", entity, stated.start, stated.end, CONFIDENCE[stated.rule])
 
     def set_aside(self, relation: str, quote: str, reason: str) -> None:
-        self.aside.append(SetAside(self.document.id, METHOD, relation, quote, reason))
+        self.aside.append(SetAside(self.document.id, METHOD, relation, _SURROGATE.sub("\ufffd", quote), reason))
 
     def _fact(self, relation: str, entity: Entity, start: int, end: int, confidence: float) -> None:
         quote = self.document.text[start:end]

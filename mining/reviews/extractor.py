@@ -70,8 +70,7 @@ class _Language:
     """One tokenizer with the lexicon's words in its PhraseMatcher. Chinese is read by characters."""
 
     def __init__(self, code: str) -> None:
-        import spacy
-        from spacy.matcher import PhraseMatcher
+        from mining.extraction.spacy_alone import PhraseMatcher, spacy
 
         self._chinese = code == "zh"
         self._nlp: Any = spacy.blank(code)

@@ -14,10 +14,11 @@ from mining.errors import ConfigurationError, SourceError
 from mining.extraction.arithmetic import Int8Linear, adapt, fastest
 from mining.extraction.attribute_model import AttributeModel, fit
 from mining.extraction.attribute_rows import Row
-from mining.extraction.bert import Bert, can_read
+from mining.extraction.bert import Bert
 from mining.extraction.compression import NETWORKS, compress
 from mining.extraction.compression_loss import compare
 from mining.extraction.int8_weights import packed, size, unpacked
+from mining.extraction.plain_bert import can_read
 from mining.extraction.reading_ahead import PART, in_parts
 from mining.extraction.tagger_training import Options
 from mining.extraction.vocabulary_pruning import prune, script_of

@@ -6,6 +6,7 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -195,6 +196,58 @@ def test_a_broken_file_of_weights_is_named(tmp_path: Path, broken: bytes | None)
     else:
         path.write_bytes(broken)
     with pytest.raises(SourceError, match=r"judge\.npz: not the weights of a judge .*; train one again"):
+        Judge.load(path)
+
+
+@pytest.mark.parametrize("content", [b"letters", b"\x93NUMPY\x01\x00\x10\x00{'descr': ((('<"])
+def test_what_is_no_array_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "judge.npz"
+    with np.load(str(files("mining.extraction") / "judge.npz")) as shipped_ones, ZipFile(path, "w") as archive:
+        for name in shipped_ones.files:
+            archive.writestr(f"{name}.npy", content)
+    with pytest.raises(SourceError, match=r"not the weights of a judge .*; train one again"):
+        Judge.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("first", np.zeros((3, 4), np.float32), "first is float32, expected whole numbers with a sign"),
+        ("first", np.zeros((9, 3), np.int8), r"first has the shape \[9, 3\], expected \[9, 4\]"),
+        ("first_steps", np.zeros(7, np.uint32), r"first_steps has the shape \[7\]"),
+        ("first_bias", np.array(["a"] * 4), "first_bias is <U1, expected fractions"),
+        ("first_scale", np.full(4, 3e38, np.float32), "first holds what is no number"),
+        ("second", np.zeros((38, 4), np.float32), r"second has the shape \[38, 4\], expected \[39, 4\]"),
+        ("second_bias", np.full(4, np.nan, np.float32), "second_bias holds what is no number"),
+        ("reading", np.zeros(5, np.int8), r"reading has the shape \[5\]"),
+        ("words", np.frombuffer(b"one\ntwo", np.uint8), "it has 2 words"),
+        ("words", np.frombuffer(b"\xff\xfe", np.uint8), "utf-8"),
+        ("hidden_scale", np.float32(1), r"hidden_scale has the shape \[\]"),
+        ("out", np.zeros((64, 4), np.float32), "out has the shape"),
+        ("out_bias", np.zeros(5, complex), "out_bias is complex128"),
+        ("threshold", np.float32(0), r"threshold is 0\.0"),
+        ("threshold", None, "it holds no threshold"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_named(taught: Judge, tmp_path: Path, name: str, value: Any, said: str) -> None:
+    path = tmp_path / "judge.npz"
+    save(taught, path)
+    with np.load(path) as kept:
+        arrays = dict(kept)
+    assert name in arrays
+    del arrays[name]
+    np.savez(path, **arrays, **({} if value is None else {name: value}))
+    with pytest.raises(SourceError, match=rf"judge\.npz: not the weights of a judge \(.*{said}.*; train one again"):
+        Judge.load(path)
+
+
+def test_steps_that_lead_beyond_their_table_are_named(taught: Judge, tmp_path: Path) -> None:
+    path = tmp_path / "judge.npz"
+    save(taught, path)
+    with np.load(path) as kept:
+        arrays = dict(kept)
+    np.savez(path, **{**arrays, "first_steps": arrays["first_steps"] + np.uint32(2**20)})
+    with pytest.raises(SourceError, match="first_steps leads to row"):
         Judge.load(path)
 
 

