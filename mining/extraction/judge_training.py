@@ -30,7 +30,7 @@ from mining.extraction.judge_network import Floats, Network, Vectors, averaged, 
 from mining.extraction.judge_network_training import train_network
 from mining.extraction.judged import marks_of
 from mining.extraction.kinds import Words
-from mining.extraction.rules import pipeline, read, words_of
+from mining.extraction.rule_pipeline import pipeline, read, words_of
 
 HELD = 0.4  # share of a label that a chunk must hold to carry it
 FOLDS = 3

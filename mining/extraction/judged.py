@@ -12,7 +12,8 @@ from mining.extraction import negation
 from mining.extraction.judge import Judge, Verdict, Weighing, once, shipped
 from mining.extraction.judge_features import Mark
 from mining.extraction.kinds import Words
-from mining.extraction.rules import ASIDE, SURENESS, RuleExtractor, text_of, words_of
+from mining.extraction.rule_pipeline import ASIDE, SURENESS, text_of, words_of
+from mining.extraction.rules import RuleExtractor
 from mining.extraction.spacy_alone import Doc, Span
 
 RULE = "judge"  # the rule of what the judge found itself

@@ -23,7 +23,8 @@ from mining.extraction.judge_training import Options, examples, save, train
 from mining.extraction.judged import REASON, JudgedExtractor, marks_of
 from mining.extraction.kinds import Words
 from mining.extraction.relation_texts import Text, read_labelled, stated
-from mining.extraction.rules import RuleExtractor, pipeline, read, words_of
+from mining.extraction.rule_pipeline import pipeline, read, words_of
+from mining.extraction.rules import RuleExtractor
 from mining.extraction.word_classes import word_classes, word_vectors
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

@@ -31,7 +31,7 @@ from mining.extraction.judge_windows import LOOKS, PIECES, glance, windows
 from mining.extraction.judged import JudgedExtractor
 from mining.extraction.kinds import Words
 from mining.extraction.relation_texts import Text, stated
-from mining.extraction.rules import pipeline, read, words_of
+from mining.extraction.rule_pipeline import pipeline, read, words_of
 from mining.extraction.word_classes import word_classes, word_vectors
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

@@ -9,7 +9,8 @@ from kg.schema import SHOP, Attribute, Schema
 from kg.types import Document, Fact, FieldSpan, Product
 from mining.catalog import document_of
 from mining.extraction import chinese, patterns
-from mining.extraction.rules import CONFIDENCE, MAX_TEXT, RuleExtractor
+from mining.extraction.rule_pipeline import MAX_TEXT
+from mining.extraction.rules import CONFIDENCE, RuleExtractor
 from mining.types import Extraction
 
 C, A, U, S = "COMPATIBLE_WITH", "ACCESSORY_OF", "USED_FOR", "SUITS"
