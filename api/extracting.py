@@ -3,13 +3,15 @@
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from api.curves import curves
 from api.errors import FrontDoorError
 from api.planning import Asking, answered
 from api.retraining import CURVE, Curve, Judgement, in_names, judge, point, read_curve, side_by_side
+from api.settings import WeightsAndBiases
 from api.workspace import write_json
 from kg.schema import Schema
 from mining import json_lines
@@ -20,7 +22,7 @@ from mining.schema.files import read_schema
 
 if TYPE_CHECKING:
     from mining.extraction.attribute_model import Answer, AttributeModel
-    from mining.extraction.tagger_training import Epoch
+    from mining.extraction.tagger_training import Epoch, Options
 
 MOSTLY_CHINESE = 0.3  # of the letters of the training texts
 SAMPLE = 200  # texts that are looked at for their language
@@ -33,7 +35,8 @@ class Extract:
 
     ``encoder``: None chooses by the language of the texts. ``model``: the folder to keep the model in, or to take it
     from where there is no ``train``. ``more``: rows that people taught, learned beside ``train``; then a model that is
-    in the folder stays there unless the new one is better. ``wanted``: ``train`` with the values as the catalogue wants
+    in the folder stays there unless the new one is better. ``tensorboard``: a folder for the curves of the training,
+    ``board``: where else they go. ``wanted``: ``train`` with the values as the catalogue wants
     them, by default the file beside it that the layout of WDC-PAVE puts there.
     """
 
@@ -51,6 +54,8 @@ class Extract:
     device: str = "cpu"
     seed: int = 0
     asking: Asking = field(default_factory=Asking)
+    tensorboard: Path | None = None
+    board: WeightsAndBiases | None = None
 
 
 def extract(asked: Extract, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -124,28 +129,37 @@ def trained(
         seed=asked.seed,
     )
     unfinished = asked.model / "unfinished" if asked.model else None
-    model = fit(
-        [*rows, *more],
-        chosen,
-        schema=allowed,
-        dev=dev,
-        wanted=read_rows(wanted, labels=True) if wanted else (),
-        checkpoint=unfinished,
-        on_epoch=_heard(tell, unfinished),
-    )
+    with curves(asked.tensorboard, asked.board, settings_of(chosen)) as drawn:
+        model = fit(
+            [*rows, *more],
+            chosen,
+            schema=allowed,
+            dev=dev,
+            wanted=read_rows(wanted, labels=True) if wanted else (),
+            checkpoint=unfinished,
+            on_epoch=_heard(tell, drawn, unfinished),
+        )
     if unfinished is None:
         return model, None
     return _kept(unfinished.parent, model, old, dev if asked.more else None, read_curve(unfinished), tell)
 
 
-def _heard(tell: Callable[[str], None], unfinished: Path | None) -> Callable[["Epoch"], None]:
-    """Tells each epoch. The curve of the first network, which the others learn like, is kept beside the unfinished
-    training, so that one killed in a further network still has it."""
+def settings_of(options: "Options") -> dict[str, Any]:
+    """How is trained, as curves say it."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()}
+
+
+def _heard(
+    tell: Callable[[str], None], drawn: Callable[["Epoch"], None], unfinished: Path | None
+) -> Callable[["Epoch"], None]:
+    """Tells and draws each epoch. The curve of the first network, which the others learn like, is kept beside the
+    unfinished training, so that one killed in a further network still has it."""
 
     def heard(epoch: "Epoch") -> None:
         if unfinished and epoch.member == 0:
             earlier = [one for one in read_curve(unfinished) if one["epoch"] < epoch.number]
             write_json(unfinished / CURVE, [*earlier, point(epoch)])
+        drawn(epoch)
         tell(epoch.told())
 
     return heard

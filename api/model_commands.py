@@ -8,7 +8,7 @@ import typer
 from api import telling
 from api.errors import FrontDoorError
 from api.flags import BudgetFlag, DeviceFlag, JsonFlag, SchemaFlag, SeedFlag, refusing, told
-from api.settings import Settings
+from api.settings import Settings, WeightsAndBiases
 
 PlanFlag = Annotated[
     bool,
@@ -25,6 +25,9 @@ AssumedFlag = Annotated[
 PriceFlag = Annotated[
     str | None,
     typer.Option("--llm-price", help="With --plan: USD a million input and output tokens; default 2.5,10 (GPT-4o)."),
+]
+TensorBoardFlag = Annotated[
+    Path | None, typer.Option("--tensorboard", help="Folder for the curves of the training, as TensorBoard reads them.")
 ]
 CoreHourFlag = Annotated[float, typer.Option("--core-hour", help="With --plan: USD an hour of one processor core.")]
 
@@ -51,6 +54,7 @@ def extract(
     encoder: Annotated[str | None, typer.Option("--encoder", help="Name, folder or archive of an encoder.")] = None,
     encoders: Annotated[Path | None, typer.Option("--encoders", help="Folder to look for named encoders in.")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many passes over train.")] = None,
+    tensorboard: TensorBoardFlag = None,
     plan: PlanFlag = False,
     plots: PlotsFlag = None,
     route_below: RouteFlag = None,
@@ -98,6 +102,8 @@ def extract(
         device=device,
         seed=seed,
         asking=asking,
+        tensorboard=tensorboard,
+        board=WeightsAndBiases(),
     )
     result = extracting.extract(asked, lambda text: typer.echo(text, err=True))
     told(result, as_json, _values_told(result))

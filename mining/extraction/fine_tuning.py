@@ -33,7 +33,8 @@ class Pace:
 
 
 class FineTuning:
-    """AdamW over a network and its encoder. ``epoch``, ``best_epoch`` and ``best_f1`` say how far it is."""
+    """AdamW over a network and its encoder. ``epoch``, ``best_epoch`` and ``best_f1`` say how far it is, ``rate`` how
+    fast the encoder learned in the last step."""
 
     def __init__(self, network: nn.Module, encoder: nn.Module, pace: Pace) -> None:
         self.pace = pace
@@ -48,6 +49,7 @@ class FineTuning:
         self.average = {name: p.detach().clone() for name, p in self.trained.items()}
         self.best: dict[str, torch.Tensor] = {}
         self.epoch, self.best_epoch, self.best_f1, self.steps = 0, 0, -1.0, 0
+        self.rate = 0.0
 
     def step(self, losses: Iterable[torch.Tensor]) -> float:
         """One update of weights and of their average, for a batch in parts, each done with before the next is made.
@@ -57,6 +59,7 @@ class FineTuning:
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
         torch.nn.utils.clip_grad_norm_(list(self.trained.values()), self.pace.clip)
+        self.rate = float(self.optimizer.param_groups[0]["lr"])
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)

@@ -75,12 +75,14 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What an epoch of a member came to: mean training loss, and the score of its averaged weights on dev."""
+    """What an epoch of a member came to: mean training loss, the score of its averaged weights on dev, and the rate of
+    the encoder in its last step."""
 
     number: int
     loss: float
     dev: Score
     member: int = 0
+    rate: float = 0.0
 
     def told(self) -> str:
         """One line for a person."""
@@ -257,7 +259,7 @@ class _Run:
         with self.tuning.averaged():
             score = score_of(self.tagger, self.dev)
         self.tuning.measured(score.f1)
-        done = Epoch(self.tuning.epoch, loss, score, self.member)
+        done = Epoch(self.tuning.epoch, loss, score, self.member, self.tuning.rate)
         _log.info(done.told())
         return done
 
