@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from api.curves import curves
 from api.errors import FrontDoorError
@@ -35,9 +35,9 @@ class Extract:
 
     ``encoder``: None chooses by the language of the texts. ``model``: the folder to keep the model in, or to take it
     from where there is no ``train``. ``more``: rows that people taught, learned beside ``train``; then a model that is
-    in the folder stays there unless the new one is better. ``tensorboard``: a folder for the curves of the training,
-    ``board``: where else they go. ``wanted``: ``train`` with the values as the catalogue wants
-    them, by default the file beside it that the layout of WDC-PAVE puts there.
+    in the folder stays there unless the new one is better. ``wanted``: ``train`` with the values as the catalogue wants
+    them, by default the file beside it that the layout of WDC-PAVE puts there. ``adapters``: what of the encoder
+    learns. ``tensorboard``: a folder for the curves of the training, ``board``: where else they go.
     """
 
     test: Path
@@ -54,6 +54,7 @@ class Extract:
     device: str = "cpu"
     seed: int = 0
     asking: Asking = field(default_factory=Asking)
+    adapters: Literal["none", "lora", "adalora"] = "none"
     tensorboard: Path | None = None
     board: WeightsAndBiases | None = None
 
@@ -125,6 +126,7 @@ def trained(
         usual,
         encoders=asked.encoders,
         epochs=asked.epochs or usual.epochs,
+        adapters=asked.adapters,
         device=asked.device,
         seed=asked.seed,
     )

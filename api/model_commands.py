@@ -26,6 +26,10 @@ PriceFlag = Annotated[
     str | None,
     typer.Option("--llm-price", help="With --plan: USD a million input and output tokens; default 2.5,10 (GPT-4o)."),
 ]
+AdaptersFlag = Annotated[
+    Literal["none", "lora", "adalora"],
+    typer.Option("--adapters", help="What of the encoder learns: all of it (none), or low-rank products beside it."),
+]
 TensorBoardFlag = Annotated[
     Path | None, typer.Option("--tensorboard", help="Folder for the curves of the training, as TensorBoard reads them.")
 ]
@@ -54,6 +58,7 @@ def extract(
     encoder: Annotated[str | None, typer.Option("--encoder", help="Name, folder or archive of an encoder.")] = None,
     encoders: Annotated[Path | None, typer.Option("--encoders", help="Folder to look for named encoders in.")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many passes over train.")] = None,
+    adapters: AdaptersFlag = "none",
     tensorboard: TensorBoardFlag = None,
     plan: PlanFlag = False,
     plots: PlotsFlag = None,
@@ -102,6 +107,7 @@ def extract(
         device=device,
         seed=seed,
         asking=asking,
+        adapters=adapters,
         tensorboard=tensorboard,
         board=WeightsAndBiases(),
     )

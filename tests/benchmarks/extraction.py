@@ -338,6 +338,9 @@ def _options(asked: argparse.Namespace, usual: "Options") -> "Options":
         encoders=asked.encoders,
         epochs=asked.epochs or usual.epochs,
         members=asked.members or usual.members,
+        adapters=asked.adapters,
+        rank=asked.rank or usual.rank,
+        rate=asked.rate or usual.rate,
         device=asked.device,
         seed=asked.seed,
     )
@@ -381,6 +384,9 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     kept = "where a model of attributes or reviews is kept; a killed training on reviews goes on there"
     parser.add_argument("--model", type=Path, help=kept)
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--adapters", choices=("none", "lora", "adalora"), default="none", help="what learns")
+    parser.add_argument("--rank", type=int, help="of the adapters")
+    parser.add_argument("--rate", type=float, help="of a whole encoder; adapters learn at a multiple of it")
     parser.add_argument("--tensorboard", type=Path, help="folder for the curves of a training")
     parser.add_argument("--members", type=int, help="networks that are averaged")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
