@@ -3,6 +3,7 @@ project. Both are told epoch by epoch, so a killed training has told what it did
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -65,8 +66,7 @@ def _files(folder: Path) -> Iterator[Hear]:
 def _run(board: WeightsAndBiases, told: Mapping[str, Any]) -> Iterator[Hear]:
     """One run, the networks side by side. Numbers and options alone: no output, no code, nothing of the machine."""
     need("wandb", "wandb")
-    import wandb
-
+    wandb: Any = import_module("wandb")
     quiet = wandb.Settings(
         console="off", disable_git=True, save_code=False, x_disable_meta=True, x_disable_stats=True,
         x_save_requirements=False,

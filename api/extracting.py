@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,8 +36,9 @@ class Extract:
     ``encoder``: None chooses by the language of the texts. ``model``: the folder to keep the model in, or to take it
     from where there is no ``train``. ``more``: rows that people taught, learned beside ``train``; then a model that is
     in the folder stays there unless the new one is better. ``wanted``: ``train`` with the values as the catalogue wants
-    them, by default the file beside it that the layout of WDC-PAVE puts there. ``adapters``: what of the encoder
-    learns. ``tensorboard``: a folder for the curves of the training, ``board``: where else they go.
+    them, by default the file beside it that the layout of WDC-PAVE puts there. ``masked``: products whose words the
+    encoder learns to guess before. ``adapters``: what of the encoder learns. ``tensorboard``: a folder for the curves
+    of the training, ``board``: where else they go.
     """
 
     test: Path
@@ -54,6 +55,7 @@ class Extract:
     device: str = "cpu"
     seed: int = 0
     asking: Asking = field(default_factory=Asking)
+    masked: Sequence[Path] = ()
     adapters: Literal["none", "lora", "adalora"] = "none"
     tensorboard: Path | None = None
     board: WeightsAndBiases | None = None
@@ -118,7 +120,11 @@ def trained(
     dev = read_rows(asked.dev, labels=True) if asked.dev else []
     allowed = schema.names(row.category for row in [*rows, *dev]) if schema else schema_of([*rows, *dev])
     more = in_names(read_rows(asked.more, labels=True), allowed) if asked.more else []
-    usual = attribute_options([*rows, *more], asked.encoder or encoder_for(rows))
+    encoder = taught(
+        asked.encoder or encoder_for(rows), asked.masked, asked.model, tell,
+        encoders=asked.encoders, device=asked.device, seed=asked.seed,
+    )  # fmt: skip
+    usual = attribute_options([*rows, *more], encoder)
     if asked.more and not dev:
         rows, dev = cut(rows, asked.seed)  # the same rows judge the old model and the new one
     old = _earlier(asked) if asked.more else None
@@ -211,6 +217,37 @@ def encoder_for(rows: list[Row]) -> str:
 
     sample = " ".join(text for row in rows[:SAMPLE] for text in row.texts.values())
     return DEFAULT["zh" if chinese_share(sample) >= MOSTLY_CHINESE else "en"]
+
+
+def taught(
+    encoder: str,
+    masked: Sequence[Path],
+    model: Path | None,
+    tell: Callable[[str], None],
+    *,
+    encoders: Path | None = None,
+    epochs: int | None = None,
+    device: str = "cpu",
+    seed: int = 0,
+) -> str:
+    """The encoder; where there are ``masked`` products, the folder beside ``model`` of one that learned their words.
+
+    Raises FrontDoorError where there is no folder to keep it in.
+    """
+    if not masked:
+        return encoder
+    if model is None:
+        raise FrontDoorError("--masked keeps the encoder that it teaches beside the model: give --model FOLDER")
+    from mining.extraction.examples import Example
+    from mining.extraction.masked_words import Masking, teach
+
+    rows = [row for path in masked for row in read_rows(path, labels=False)]
+    texts = [Example(text, row.category) for row in rows for text in row.texts.values()]
+    options = Masking(seed=seed, device=device)
+    options = replace(options, epochs=epochs or options.epochs)
+    folder = model / "encoder"
+    teach(encoder, texts, folder, options, encoders=encoders, on_epoch=lambda epoch: tell(epoch.told()))
+    return str(folder)
 
 
 def on_schema(answer: "Answer", schema: Schema, aside: Counter[str]) -> "Answer":

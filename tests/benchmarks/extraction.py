@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from api.curves import curves
-from api.extracting import beside, encoder_for, line, settings_of
+from api.extracting import beside, encoder_for, line, settings_of, taught
 from api.settings import WeightsAndBiases
 from kg.types import Document
 from mining.catalog import document_of
@@ -248,7 +248,12 @@ def _print_attributes(asked: argparse.Namespace) -> None:
     if asked.floor:
         return
     schema = read_schema(asked.schema).names() if asked.schema else None
-    options = _options(asked, attribute_options(rows, asked.encoder or encoder_for(rows)))
+    with Spent("the words of the texts"):
+        encoder = taught(
+            asked.encoder or encoder_for(rows), asked.masked, asked.model, lambda told: print(f"  {told}", flush=True),
+            encoders=asked.encoders, epochs=asked.masked_epochs, device=asked.device, seed=asked.seed,
+        )  # fmt: skip
+    options = _options(asked, attribute_options(rows, encoder))
     with Spent("training"), _hearing(asked, options) as hear:
         model = fit(
             rows,
@@ -334,7 +339,7 @@ class Spent:
 def _options(asked: argparse.Namespace, usual: "Options") -> "Options":
     return replace(
         usual,
-        encoder=asked.encoder or usual.encoder,
+        encoder=usual.encoder if asked.masked else asked.encoder or usual.encoder,
         encoders=asked.encoders,
         epochs=asked.epochs or usual.epochs,
         members=asked.members or usual.members,
@@ -384,6 +389,9 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     kept = "where a model of attributes or reviews is kept; a killed training on reviews goes on there"
     parser.add_argument("--model", type=Path, help=kept)
     parser.add_argument("--epochs", type=int)
+    words = "products whose words the encoder first learns to guess; kept beside --model (repeatable; attributes only)"
+    parser.add_argument("--masked", type=Path, action="append", default=[], help=words)
+    parser.add_argument("--masked-epochs", type=int)
     parser.add_argument("--adapters", choices=("none", "lora", "adalora"), default="none", help="what learns")
     parser.add_argument("--rank", type=int, help="of the adapters")
     parser.add_argument("--rate", type=float, help="of a whole encoder; adapters learn at a multiple of it")
