@@ -224,7 +224,10 @@ def print_set(asked: argparse.Namespace) -> bool:
         from stated_relations import print_relations
 
         return print_relations([path for path in (asked.train, asked.test) if path], asked.data, asked.out)
-    if asked.set.startswith(("en_reviews", "zh_reviews")):
+    reviews = asked.set.startswith(("en_reviews", "zh_reviews"))
+    if asked.masked and (reviews or asked.set in TAGGED):
+        raise SystemExit(f"--masked reads products, and {asked.set} has none")
+    if reviews:
         from review_triplets import print_reviews
 
         print_reviews(asked)
@@ -253,7 +256,7 @@ def _print_attributes(asked: argparse.Namespace) -> None:
             asked.encoder or encoder_for(rows), asked.masked, asked.model, lambda told: print(f"  {told}", flush=True),
             encoders=asked.encoders, epochs=asked.masked_epochs, device=asked.device, seed=asked.seed,
         )  # fmt: skip
-    options = _options(asked, attribute_options(rows, encoder))
+    options = replace(_options(asked, attribute_options(rows, encoder)), encoder=encoder)
     with Spent("training"), _hearing(asked, options) as hear:
         model = fit(
             rows,
@@ -339,7 +342,7 @@ class Spent:
 def _options(asked: argparse.Namespace, usual: "Options") -> "Options":
     return replace(
         usual,
-        encoder=usual.encoder if asked.masked else asked.encoder or usual.encoder,
+        encoder=asked.encoder or usual.encoder,
         encoders=asked.encoders,
         epochs=asked.epochs or usual.epochs,
         members=asked.members or usual.members,
