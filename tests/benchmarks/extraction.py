@@ -14,7 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -251,7 +251,7 @@ def _print_attributes(asked: argparse.Namespace) -> None:
     if asked.floor:
         return
     schema = read_schema(asked.schema).names() if asked.schema else None
-    with Spent("the words of the texts"):
+    with Spent("the words of the texts") if asked.masked else nullcontext():
         encoder = taught(
             asked.encoder or encoder_for(rows), asked.masked, asked.model, lambda told: print(f"  {told}", flush=True),
             encoders=asked.encoders, epochs=asked.masked_epochs, device=asked.device, seed=asked.seed,
