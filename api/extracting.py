@@ -2,14 +2,16 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from api.curves import curves
 from api.errors import FrontDoorError
 from api.planning import Asking, answered
 from api.retraining import CURVE, Curve, Judgement, in_names, judge, point, read_curve, side_by_side
+from api.settings import WeightsAndBiases
 from api.workspace import write_json
 from kg.schema import Schema
 from mining import json_lines
@@ -20,7 +22,7 @@ from mining.schema.files import read_schema
 
 if TYPE_CHECKING:
     from mining.extraction.attribute_model import Answer, AttributeModel
-    from mining.extraction.tagger_training import Epoch
+    from mining.extraction.tagger_training import Epoch, Options
 
 MOSTLY_CHINESE = 0.3  # of the letters of the training texts
 SAMPLE = 200  # texts that are looked at for their language
@@ -34,7 +36,9 @@ class Extract:
     ``encoder``: None chooses by the language of the texts. ``model``: the folder to keep the model in, or to take it
     from where there is no ``train``. ``more``: rows that people taught, learned beside ``train``; then a model that is
     in the folder stays there unless the new one is better. ``wanted``: ``train`` with the values as the catalogue wants
-    them, by default the file beside it that the layout of WDC-PAVE puts there.
+    them, by default the file beside it that the layout of WDC-PAVE puts there. ``masked``: products whose words the
+    encoder learns to guess before. ``adapters``: what of the encoder learns. ``tensorboard``: a folder for the curves
+    of the training, ``board``: where else they go.
     """
 
     test: Path
@@ -51,6 +55,10 @@ class Extract:
     device: str = "cpu"
     seed: int = 0
     asking: Asking = field(default_factory=Asking)
+    masked: Sequence[Path] = ()
+    adapters: Literal["none", "lora", "adalora"] = "none"
+    tensorboard: Path | None = None
+    board: WeightsAndBiases | None = None
 
 
 def extract(asked: Extract, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -112,7 +120,11 @@ def trained(
     dev = read_rows(asked.dev, labels=True) if asked.dev else []
     allowed = schema.names(row.category for row in [*rows, *dev]) if schema else schema_of([*rows, *dev])
     more = in_names(read_rows(asked.more, labels=True), allowed) if asked.more else []
-    usual = attribute_options([*rows, *more], asked.encoder or encoder_for(rows))
+    encoder = taught(
+        asked.encoder or encoder_for(rows), asked.masked, asked.model, tell,
+        encoders=asked.encoders, device=asked.device, seed=asked.seed,
+    )  # fmt: skip
+    usual = attribute_options([*rows, *more], encoder)
     if asked.more and not dev:
         rows, dev = cut(rows, asked.seed)  # the same rows judge the old model and the new one
     old = _earlier(asked) if asked.more else None
@@ -120,32 +132,42 @@ def trained(
         usual,
         encoders=asked.encoders,
         epochs=asked.epochs or usual.epochs,
+        adapters=asked.adapters,
         device=asked.device,
         seed=asked.seed,
     )
     unfinished = asked.model / "unfinished" if asked.model else None
-    model = fit(
-        [*rows, *more],
-        chosen,
-        schema=allowed,
-        dev=dev,
-        wanted=read_rows(wanted, labels=True) if wanted else (),
-        checkpoint=unfinished,
-        on_epoch=_heard(tell, unfinished),
-    )
+    with curves(asked.tensorboard, asked.board, settings_of(chosen)) as drawn:
+        model = fit(
+            [*rows, *more],
+            chosen,
+            schema=allowed,
+            dev=dev,
+            wanted=read_rows(wanted, labels=True) if wanted else (),
+            checkpoint=unfinished,
+            on_epoch=_heard(tell, drawn, unfinished),
+        )
     if unfinished is None:
         return model, None
     return _kept(unfinished.parent, model, old, dev if asked.more else None, read_curve(unfinished), tell)
 
 
-def _heard(tell: Callable[[str], None], unfinished: Path | None) -> Callable[["Epoch"], None]:
-    """Tells each epoch. The curve of the first network, which the others learn like, is kept beside the unfinished
-    training, so that one killed in a further network still has it."""
+def settings_of(options: "Options") -> dict[str, Any]:
+    """How is trained, as curves say it."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()}
+
+
+def _heard(
+    tell: Callable[[str], None], drawn: Callable[["Epoch"], None], unfinished: Path | None
+) -> Callable[["Epoch"], None]:
+    """Tells and draws each epoch. The curve of the first network, which the others learn like, is kept beside the
+    unfinished training, so that one killed in a further network still has it."""
 
     def heard(epoch: "Epoch") -> None:
         if unfinished and epoch.member == 0:
             earlier = [one for one in read_curve(unfinished) if one["epoch"] < epoch.number]
             write_json(unfinished / CURVE, [*earlier, point(epoch)])
+        drawn(epoch)
         tell(epoch.told())
 
     return heard
@@ -195,6 +217,37 @@ def encoder_for(rows: list[Row]) -> str:
 
     sample = " ".join(text for row in rows[:SAMPLE] for text in row.texts.values())
     return DEFAULT["zh" if chinese_share(sample) >= MOSTLY_CHINESE else "en"]
+
+
+def taught(
+    encoder: str,
+    masked: Sequence[Path],
+    model: Path | None,
+    tell: Callable[[str], None],
+    *,
+    encoders: Path | None = None,
+    epochs: int | None = None,
+    device: str = "cpu",
+    seed: int = 0,
+) -> str:
+    """The encoder; where there are ``masked`` products, the folder beside ``model`` of one that learned their words.
+
+    Raises FrontDoorError where there is no folder to keep it in.
+    """
+    if not masked:
+        return encoder
+    if model is None:
+        raise FrontDoorError("--masked keeps the encoder that it teaches beside the model: give --model FOLDER")
+    from mining.extraction.examples import Example
+    from mining.extraction.masked_words import Masking, teach
+
+    rows = [row for path in masked for row in read_rows(path, labels=False)]
+    texts = [Example(text, row.category) for row in rows for text in row.texts.values()]
+    options = Masking(seed=seed, device=device)
+    options = replace(options, epochs=epochs or options.epochs)
+    folder = model / "encoder"
+    teach(encoder, texts, folder, options, encoders=encoders, on_epoch=lambda epoch: tell(epoch.told()))
+    return str(folder)
 
 
 def on_schema(answer: "Answer", schema: Schema, aside: Counter[str]) -> "Answer":

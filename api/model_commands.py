@@ -8,7 +8,7 @@ import typer
 from api import telling
 from api.errors import FrontDoorError
 from api.flags import BudgetFlag, DeviceFlag, JsonFlag, SchemaFlag, SeedFlag, refusing, told
-from api.settings import Settings
+from api.settings import Settings, WeightsAndBiases
 
 PlanFlag = Annotated[
     bool,
@@ -25,6 +25,19 @@ AssumedFlag = Annotated[
 PriceFlag = Annotated[
     str | None,
     typer.Option("--llm-price", help="With --plan: USD a million input and output tokens; default 2.5,10 (GPT-4o)."),
+]
+MaskedFlag = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--masked", help="Products (JSONL) whose words the encoder learns to guess before; kept in MODEL (repeatable)."
+    ),
+]
+AdaptersFlag = Annotated[
+    Literal["none", "lora", "adalora"],
+    typer.Option("--adapters", help="What of the encoder learns: all of it (none), or low-rank products beside it."),
+]
+TensorBoardFlag = Annotated[
+    Path | None, typer.Option("--tensorboard", help="Folder for the curves of the training, as TensorBoard reads them.")
 ]
 CoreHourFlag = Annotated[float, typer.Option("--core-hour", help="With --plan: USD an hour of one processor core.")]
 
@@ -51,6 +64,9 @@ def extract(
     encoder: Annotated[str | None, typer.Option("--encoder", help="Name, folder or archive of an encoder.")] = None,
     encoders: Annotated[Path | None, typer.Option("--encoders", help="Folder to look for named encoders in.")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many passes over train.")] = None,
+    masked: MaskedFlag = None,
+    adapters: AdaptersFlag = "none",
+    tensorboard: TensorBoardFlag = None,
     plan: PlanFlag = False,
     plots: PlotsFlag = None,
     route_below: RouteFlag = None,
@@ -67,7 +83,7 @@ def extract(
     what asking a language model about the least sure products would gain and cost."""
     from api import extracting, planning
 
-    learning = bool(train or more or dev or schema or wanted)
+    learning = bool(train or more or dev or schema or wanted or masked)
     asking = planning.Asking(llm_budget, llm_f1, llm_price, core_hour, route_below, Settings())
     if plan:
         if relations or learning:
@@ -98,6 +114,10 @@ def extract(
         device=device,
         seed=seed,
         asking=asking,
+        masked=masked or (),
+        adapters=adapters,
+        tensorboard=tensorboard,
+        board=WeightsAndBiases(),
     )
     result = extracting.extract(asked, lambda text: typer.echo(text, err=True))
     told(result, as_json, _values_told(result))

@@ -20,6 +20,18 @@ class Torchrun(BaseSettings):
     attempt: int = Field(default=0, validation_alias="TORCHELASTIC_RESTART_COUNT", ge=0)
 
 
+class WeightsAndBiases(BaseSettings):
+    """Where curves of trainings go, by the names that Weights & Biases gave its variables. Only a named project sends
+    anything: a key that lies around for other work must not."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    project: str | None = Field(default=None, validation_alias="WANDB_PROJECT")
+    entity: str | None = Field(default=None, validation_alias="WANDB_ENTITY")
+    mode: str | None = Field(default=None, validation_alias="WANDB_MODE", description="offline keeps the run here")
+    folder: Path | None = Field(default=None, validation_alias="WANDB_DIR")
+
+
 class Settings(BaseSettings):
     """Read once, at the composition root. A command-line flag of the same name wins over the environment."""
 

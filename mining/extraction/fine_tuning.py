@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -32,11 +33,23 @@ class Pace:
     smooth: float = 0.99
 
 
-class FineTuning:
-    """AdamW over a network and its encoder. ``epoch``, ``best_epoch`` and ``best_f1`` say how far it is."""
+class Beside(Protocol):
+    """What changes weights beside the optimiser, and remembers things of its own that a resumed run needs."""
 
-    def __init__(self, network: nn.Module, encoder: nn.Module, pace: Pace) -> None:
-        self.pace = pace
+    def stepped(self, step: int, average: Mapping[str, torch.Tensor]) -> None:
+        """After an update, while its gradients are there; may change the averaged weights in place."""
+
+    def state(self) -> dict[str, torch.Tensor]: ...
+
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None: ...
+
+
+class FineTuning:
+    """AdamW over a network and its encoder. ``epoch``, ``best_epoch`` and ``best_f1`` say how far it is, ``rate`` how
+    fast the encoder learned in the last step."""
+
+    def __init__(self, network: nn.Module, encoder: nn.Module, pace: Pace, beside: Beside | None = None) -> None:
+        self.pace, self.beside = pace, beside
         self.trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
         inner = {id(p) for p in encoder.parameters()}
         groups = [
@@ -48,6 +61,7 @@ class FineTuning:
         self.average = {name: p.detach().clone() for name, p in self.trained.items()}
         self.best: dict[str, torch.Tensor] = {}
         self.epoch, self.best_epoch, self.best_f1, self.steps = 0, 0, -1.0, 0
+        self.rate = 0.0
 
     def step(self, losses: Iterable[torch.Tensor]) -> float:
         """One update of weights and of their average, for a batch in parts, each done with before the next is made.
@@ -57,13 +71,16 @@ class FineTuning:
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
         torch.nn.utils.clip_grad_norm_(list(self.trained.values()), self.pace.clip)
+        self.rate = float(self.optimizer.param_groups[0]["lr"])
         self.optimizer.step()
         self.schedule.step()
-        self.optimizer.zero_grad(set_to_none=True)
         self.steps += 1
         keep = min(self.pace.smooth, (1 + self.steps) / (10 + self.steps))  # young averages forget their start
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.values()), list(self.trained.values()), 1 - keep)
+        if self.beside:
+            self.beside.stepped(self.steps, self.average)
+        self.optimizer.zero_grad(set_to_none=True)
         return total
 
     @contextmanager
@@ -98,6 +115,7 @@ class FineTuning:
         state |= {f"best.{name}": value for name, value in self.best.items()}
         for number, moments in self.optimizer.state_dict()["state"].items():
             state |= {f"adam.{number}.{key}": torch.as_tensor(value) for key, value in moments.items()}
+        state |= {f"beside.{name}": value for name, value in (self.beside.state() if self.beside else {}).items()}
         name = f"epoch{self.epoch}.safetensors"
         save_file({key: value.cpu().contiguous() for key, value in state.items()}, folder / name)
         progress = {"weights": name, "run": run, "epoch": self.epoch, "steps": self.steps}
@@ -125,6 +143,8 @@ class FineTuning:
             if key.startswith("adam."):
                 _, number, name = key.split(".")
                 moments[int(number)][name] = value.cpu() if name == "step" else value
+        if self.beside:
+            self.beside.restore({k.partition(".")[2]: v for k, v in state.items() if k.startswith("beside.")})
         for held in ("epoch", "steps", "best_epoch", "best_f1"):
             setattr(self, held, progress[held])
         for _ in range(self.steps):

@@ -23,6 +23,7 @@ from mining.extraction.examples import Example, overlap_share
 from mining.extraction.fine_tuning import FineTuning, Pace
 from mining.extraction.last_values import says_last
 from mining.extraction.lexicon import Lexicon
+from mining.extraction.low_rank import FASTER, Adapters, LowRank
 from mining.extraction.tagger import Found, Tagger, device_of
 from mining.extraction.tagger_batches import Item, Reader, Vocabulary, bucketed
 from mining.extraction.tagger_network import Shape, TaggerNetwork
@@ -43,7 +44,8 @@ class Options:
     ``exclusive``: labels are rivals for a word; None where those of the training texts hardly overlap; ``last``: labels
     name the last of several values; None where those of the training texts do; ``members``: networks that learn from
     the same first weights in another order; ``soup``: their weights are averaged into one network, else their
-    probabilities, at as many times the price of reading.
+    probabilities, at as many times the price of reading; ``adapters``: what of the encoder learns (``low_rank``), at
+    ``FASTER`` times the rate; ``rank``: how wide they are.
     """
 
     encoder: str = "all-MiniLM-L6-v2"
@@ -69,18 +71,22 @@ class Options:
     members: int = 1
     soup: bool = True
     hidden: int = 0
+    adapters: Adapters = "none"
+    rank: int = 16
     seed: int = 0
     device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What an epoch of a member came to: mean training loss, and the score of its averaged weights on dev."""
+    """What an epoch of a member came to: mean training loss, the score of its averaged weights on dev, and the rate of
+    the encoder in its last step."""
 
     number: int
     loss: float
     dev: Score
     member: int = 0
+    rate: float = 0.0
 
     def told(self) -> str:
         """One line for a person."""
@@ -142,6 +148,7 @@ def train_parts(
             on_epoch(run.step())
             tuning.keep(folder, name)
         tuning.settle()
+        run.merge()
         trained.append((part, run.network, run.reader))
     held, found = _held_back(trained)
     calibration = calibrate(
@@ -222,8 +229,12 @@ class _Run:
         self.read_dev = self.tagger.read(dev)
         self.network.halved = native_bfloat16(options.device)
         steps = -(-len(examples) // (options.batch * options.accumulate)) * options.epochs
-        pace = Pace(steps, options.rate, options.head_rate, options.decay, options.warmup, options.clip, options.smooth)
-        self.tuning = FineTuning(self.network, encoder.model, pace)
+        self.low_rank = None
+        if options.adapters != "none":
+            self.low_rank = LowRank(encoder.model, options.adapters, options.rank, steps)
+        rate = options.rate * FASTER[options.adapters]
+        pace = Pace(steps, rate, options.head_rate, options.decay, options.warmup, options.clip, options.smooth)
+        self.tuning = FineTuning(self.network, encoder.model, pace, self.low_rank)
         self.values = values_of(examples)
 
     def step(self) -> Epoch:
@@ -251,13 +262,19 @@ class _Run:
     def _loss(self, items: Sequence[Item]) -> torch.Tensor:
         batch = self.reader.batch(items).to(self.tagger.device)
         target = self.reader.value_targets(items) if self.options.once else self.reader.word_targets(items)
-        return self.network.loss(self.network(batch), target.to(self.tagger.device), batch.known)
+        loss = self.network.loss(self.network(batch), target.to(self.tagger.device), batch.known)
+        return loss + self.low_rank.penalty() if self.low_rank else loss
+
+    def merge(self) -> None:
+        """Leaves an encoder as it was built, with what was learned in its matrices."""
+        if self.low_rank:
+            self.low_rank.merge()
 
     def _measure(self, loss: float) -> Epoch:
         with self.tuning.averaged():
             score = score_of(self.tagger, self.dev)
         self.tuning.measured(score.f1)
-        done = Epoch(self.tuning.epoch, loss, score, self.member)
+        done = Epoch(self.tuning.epoch, loss, score, self.member, self.tuning.rate)
         _log.info(done.told())
         return done
 

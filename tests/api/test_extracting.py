@@ -1,6 +1,7 @@
 """``shopgraph extract`` writes a line a product, in order, and never reads the labels of what it is tested on."""
 
 import json
+import runpy
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -90,6 +91,23 @@ def test_a_line_a_product_in_order(encoder: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.jsonl"
     assert run("--model", kept, "--test", stripped, "--out", again).exit_code == 0
     assert again.read_bytes() == out.read_bytes()
+
+
+def test_an_encoder_that_learned_the_words_first_is_what_is_trained(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    made = runpy.run_path(str(Path(__file__).parents[1] / "tiny_encoder.py"))["tiny_encoder_in"](tmp_path / "tiny")
+    train, model = written(tmp_path / "train.jsonl", products(30)), tmp_path / "model"
+    flags = ("--train", train, "--test", train, "--out", tmp_path / "out.jsonl", "--encoder", made, "--masked", train)
+    refused = run(*flags)
+    assert refused.exit_code == 1
+    assert "--model FOLDER" in refused.output
+    done = run(*flags, "--epochs", 1, "--model", model)
+    assert done.exit_code == 0, done.output
+    assert "words of the shop, epoch 5" in done.stderr
+    assert json.loads((model / "manifest.json").read_text("utf-8"))["encoder"] == str(model / "encoder")
+    again = run(*flags, "--epochs", 1, "--model", model)
+    assert again.exit_code == 0
+    assert "words of the shop" not in again.stderr
 
 
 def test_values_off_the_schema_are_set_aside() -> None:

@@ -13,12 +13,15 @@ import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from api.extracting import beside, encoder_for, line
+from api.curves import curves
+from api.extracting import beside, encoder_for, line, settings_of, taught
+from api.settings import WeightsAndBiases
 from kg.types import Document
 from mining.catalog import document_of
 from mining.evaluation import Gold, Prediction, Score, lenient_attributes, strict_attributes
@@ -33,7 +36,7 @@ from mining.types import Extraction, Reject
 
 if TYPE_CHECKING:
     from mining.extraction.attribute_model import Answer
-    from mining.extraction.tagger_training import Options
+    from mining.extraction.tagger_training import Epoch, Options
 
 Percent = tuple[float, float, float]
 NORMAL = "wdc_normalized"
@@ -221,7 +224,10 @@ def print_set(asked: argparse.Namespace) -> bool:
         from stated_relations import print_relations
 
         return print_relations([path for path in (asked.train, asked.test) if path], asked.data, asked.out)
-    if asked.set.startswith(("en_reviews", "zh_reviews")):
+    reviews = asked.set.startswith(("en_reviews", "zh_reviews"))
+    if asked.masked and (reviews or asked.set in TAGGED):
+        raise SystemExit(f"--masked reads products, and {asked.set} has none")
+    if reviews:
         from review_triplets import print_reviews
 
         print_reviews(asked)
@@ -245,14 +251,20 @@ def _print_attributes(asked: argparse.Namespace) -> None:
     if asked.floor:
         return
     schema = read_schema(asked.schema).names() if asked.schema else None
-    with Spent("training"):
+    with Spent("the words of the texts") if asked.masked else nullcontext():
+        encoder = taught(
+            asked.encoder or encoder_for(rows), asked.masked, asked.model, lambda told: print(f"  {told}", flush=True),
+            encoders=asked.encoders, epochs=asked.masked_epochs, device=asked.device, seed=asked.seed,
+        )  # fmt: skip
+    options = replace(_options(asked, attribute_options(rows, encoder)), encoder=encoder)
+    with Spent("training"), _hearing(asked, options) as hear:
         model = fit(
             rows,
-            _options(asked, attribute_options(rows, asked.encoder or encoder_for(rows))),
+            options,
             schema=schema,
             dev=read_rows(asked.dev, labels=True) if asked.dev else (),
             wanted=read_rows(wanted, labels=True) if wanted else (),
-            on_epoch=lambda epoch: print(f"  {epoch.told()}", flush=True),
+            on_epoch=hear,
         )
     if asked.model:
         model.save(asked.model)
@@ -273,12 +285,13 @@ def _print_entities(asked: argparse.Namespace) -> None:
 
     examples, tests = read_tagged(asked.train), read_tagged(asked.test)
     print(f"{asked.set}: {len(examples)} texts of {asked.train.name}, {len(tests)} of {asked.test.name}; no other data")
-    with Spent("training"):
+    options = _options(asked, entity_options(len(examples)))
+    with Spent("training"), _hearing(asked, options) as hear:
         model = fit_entities(
             examples,
-            _options(asked, entity_options(len(examples))),
+            options,
             dev=read_tagged(asked.dev) if asked.dev else (),
-            on_epoch=lambda epoch: print(f"  {epoch.told()}", flush=True),
+            on_epoch=hear,
         )
     with Spent("reading", len(tests)):
         found = model.extract([test.text for test in tests])
@@ -333,9 +346,24 @@ def _options(asked: argparse.Namespace, usual: "Options") -> "Options":
         encoders=asked.encoders,
         epochs=asked.epochs or usual.epochs,
         members=asked.members or usual.members,
+        adapters=asked.adapters,
+        rank=asked.rank or usual.rank,
+        rate=asked.rate or usual.rate,
         device=asked.device,
         seed=asked.seed,
     )
+
+
+@contextmanager
+def _hearing(asked: argparse.Namespace, options: "Options") -> "Iterator[Callable[[Epoch], None]]":
+    """Prints each epoch, and draws it where that is asked for."""
+    with curves(asked.tensorboard, WeightsAndBiases(), settings_of(options)) as drawn:
+
+        def hear(epoch: "Epoch") -> None:
+            print(f"  {epoch.told()}", flush=True)
+            drawn(epoch)
+
+        yield hear
 
 
 def _write(path: Path, lines: Iterable[dict[str, Any]]) -> None:
@@ -364,6 +392,13 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     kept = "where a model of attributes or reviews is kept; a killed training on reviews goes on there"
     parser.add_argument("--model", type=Path, help=kept)
     parser.add_argument("--epochs", type=int)
+    words = "products whose words the encoder first learns to guess; kept beside --model (repeatable; attributes only)"
+    parser.add_argument("--masked", type=Path, action="append", default=[], help=words)
+    parser.add_argument("--masked-epochs", type=int)
+    parser.add_argument("--adapters", choices=("none", "lora", "adalora"), default="none", help="what learns")
+    parser.add_argument("--rank", type=int, help="of the adapters")
+    parser.add_argument("--rate", type=float, help="of a whole encoder; adapters learn at a multiple of it")
+    parser.add_argument("--tensorboard", type=Path, help="folder for the curves of a training")
     parser.add_argument("--members", type=int, help="networks that are averaged")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--seed", type=int, default=0)
