@@ -114,6 +114,8 @@ def trained(
     if asked.train is None:
         if asked.model is None:
             raise FrontDoorError("nothing to extract with: give --train FILE, or --model FOLDER of a trained model")
+        if asked.masked or asked.adapters != "none" or asked.tensorboard:
+            raise FrontDoorError("--masked, --adapters and --tensorboard are about a training: give --train FILE too")
         return AttributeModel.load(asked.model, device=asked.device), None
     raw, wanted = beside(asked.train, asked.wanted)
     rows = read_rows(raw, labels=True)

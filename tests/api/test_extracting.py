@@ -156,6 +156,10 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     done = run("--train", tmp_path / "gone.jsonl", "--test", test, "--out", tmp_path / "out.jsonl")
     assert done.exit_code == 1
     assert "gone.jsonl: cannot be read" in done.output
+    for flags in (("--masked", test), ("--adapters", "lora"), ("--tensorboard", tmp_path)):
+        done = run("--model", tmp_path, "--test", test, "--out", tmp_path / "out.jsonl", *flags)
+        assert done.exit_code == 1
+        assert "are about a training: give --train FILE too" in done.output.replace("\n", " ")
     assert not (tmp_path / "out.jsonl").exists()
 
 
