@@ -1,7 +1,8 @@
 """Do relations help? Each relational model with its relations, without them, and with shuffled ones, slice by slice.
 
     python tests/benchmarks/relations_help.py --data ../shared/data/beauty --out results/relations
-        [--models term ease relational] [--sources all crawled catalogue texts own] [--seeds 5] [--minutes 14]
+        [--models term ease lae coupling relational] [--sources all crawled catalogue texts own] [--seeds 5]
+        [--minutes 14]
 
 The leave-one-out split of Beauty has next to no target that training does not know, so a cold-item cut is made of it:
 a tenth of the items, by chance, loses every event, in training and in the histories that are asked. Relations stay, as
@@ -12,7 +13,8 @@ Sources of relations: ``crawled`` are also_bought, also_viewed and bought_togeth
 events, so they may know what is asked, and no new product would have them; ``catalogue`` is brand and category;
 ``texts`` is what our rules extract from titles; ``own`` is catalogue and texts: what a new product says of itself.
 
-``term`` is the linear relation term alone, ``ease`` is EASE plus that term, ``relational`` the graph network. Shuffled
+``term`` is the linear relation term alone, ``ease`` is EASE plus that term, ``lae`` the linear auto-encoder that
+completes facts beside histories, ``coupling`` what is related to the same, ``relational`` the graph network. Shuffled
 relations keep each edge's head and weight and get another's tail; each variant chooses its own weight, so a term of
 untrue facts may get the smallest one. A seed is another initialisation of the network and another shuffling. A user's
 metric is the mean over seeds, and users are drawn anew (paired bootstrap): a user counts once, however many seeds.
@@ -36,17 +38,22 @@ from cold_cuts import SOURCES, cuts, of_source, thinned
 from recommender.arrays import Bools, Doubles, Ints
 from recommender.comparing import SHUFFLED, WITH, WITHOUT, paired_bootstrap
 from recommender.dataset import Dataset
+from recommender.errors import ModelFitError
 from recommender.evaluation import measure, rank_cases, slices
 from recommender.metrics import user_metrics
 from recommender.model import Model, Scorer
+from recommender.models.coupling import Coupling
 from recommender.models.ease import Ease
+from recommender.models.lae import Lae
 from recommender.models.relations import Relations
 from recommender.scorers import WeightedSumScorer
 from recommender.splits import Cut
 
 VARIANTS = (WITH, WITHOUT, SHUFFLED)
-MODELS = ("term", "ease", "relational")
+MODELS = ("term", "ease", "lae", "coupling", "relational")
+FACTS_ALONE = ("term", "coupling")  # they say nothing without relations
 DECAY = 0.6
+FACTS = 1.0  # of the auto-encoder: what Beauty's validation chose
 WEIGHTS = (0.1, 0.3, 1.0, 3.0)
 K = 10
 _SHOWN = ("recall", "ndcg")
@@ -100,12 +107,12 @@ def main() -> None:
 def questions(models: Sequence[str], sources: Sequence[str], seeds: int) -> Iterator[Question]:
     """Closed forms first; then seed after seed, so that what was ended early is balanced.
 
-    Only shuffling is by chance in a closed form. The term alone says nothing without relations.
+    Only shuffling is by chance in a closed form.
     """
     for model in (name for name in models if name != "relational"):
         for source in sources:
             yield Question(model, source, WITH, 0)
-            if model != "term":
+            if model not in FACTS_ALONE:
                 yield Question(model, source, WITHOUT, 0)
             yield from (Question(model, source, SHUFFLED, seed) for seed in range(seeds))
     for source in sources if "relational" in models else ():
@@ -129,7 +136,11 @@ class Bench:
 
     def answer(self, question: Question) -> None:
         begun = time.process_time()
-        scorer = self._network(question) if question.model == "relational" else self._closed(question)
+        try:
+            scorer = self._network(question) if question.model == "relational" else self._closed(question)
+        except ModelFitError as error:
+            print(f"{question.model} {question.learns}: {error}", flush=True)
+            return
         ranks = rank_cases(scorer, self.asks.cases)
         partial = self.folder / f".{question.file}"
         np.save(partial, ranks)
@@ -142,6 +153,11 @@ class Bench:
     def _closed(self, question: Question) -> Scorer:
         if question.model == "ease" and question.relations == WITHOUT:
             return self._eases()[1]
+        if question.model == "coupling":
+            return Coupling(decay=DECAY).fit(variant(self.asks.train, question))
+        if question.model == "lae":
+            facts = 0.0 if question.relations == WITHOUT else FACTS
+            return Lae(facts=facts, decay=DECAY).fit(variant(self.asks.train, question))
         term = Relations(decay=DECAY)
         asked = term.fit(variant(self.asks.train, question))
         if question.model == "term":
@@ -199,7 +215,7 @@ class Bench:
             name: self._users([Question(model, source, name, seed) for seed in range(seeds)], belongs)
             for name in VARIANTS
         }
-        if model == "term":
+        if model in FACTS_ALONE:
             users = len(np.unique(self.asks.cases.owners[belongs]))
             found[WITHOUT] = {0: {name: np.zeros(users) for name in _SHOWN}}
         row: dict[str, Any] = {"model": model, "source": source, "slice": part}
