@@ -110,7 +110,7 @@ def test_reasons_replay_and_add_up_to_the_score(own: Any) -> None:
     recommender = own.services.served().recommender
     found = recommender.explain("proved", OWNER, max_reasons=99)
     assert found.origin == "newcomer"
-    wide = recommender._now().wide
+    wide = recommender._present.now().wide
     user = UserState(OWNER, own.log.history(OWNER))
     ((_, scorer), *_) = wide.chain_for(Histories.of([user], wide.items, recommender.artifact.chain[0][1].users))
     title = sum(c.value for c in contributions(scorer, user, "proved") if c.relation == ALIKE)
