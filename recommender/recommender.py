@@ -20,7 +20,7 @@ from recommender.diversity import NO_DIVERSITY, Diversity
 from recommender.errors import LeakageError
 from recommender.explanation import Explainer
 from recommender.exploring import Draw, Lottery, lottery
-from recommender.filters import Filters, Shelf
+from recommender.filters import Filters
 from recommender.histories import Histories, Ids, UserState
 from recommender.interleaving import Interleaved
 from recommender.listing import Chain, Gate, Place, Wish, listed
@@ -249,6 +249,13 @@ class Recommender:
             return []
         shelf = self._present.now().shelf
         return [int(concerned(rule, shelf).sum()) for rule in rules]
+
+    def pinned(self, rules: Sequence[Rule]) -> list[tuple[int, str]]:
+        """(rank, product) of each product that these rules pin, by rank, whether or not it passes a filter."""
+        if not any(rule.action == "pin" for rule in rules):
+            return []
+        shelf = self._present.now().shelf
+        return [(rank, shelf.items[place]) for rank, _, place in pins(rules, shelf)]
 
     def refresh(self, change: Change | None = None) -> None:
         """Read the graph as it is now, whoever else is reading an older one: what was written before this call is known
