@@ -97,7 +97,7 @@ def _off_policy(
     bars.start("comparing: ordering anew", len(models) * len(found.impressions))
     tables = [_tables(found.impressions, model, asked, bars) for model in models]
     bars.finish()
-    deepest = min(filter(None, (off_policy.depth(*table) for table in tables)), default=asked.k)
+    deepest = min(filter(None, (_depth(*table) for table in tables)), default=asked.k)
     reports = [_report(*off_policy.upto(*table, deepest), asked.seed) for table in tables]
     sides = [_side(report, found.impressions, model) for report, model in zip(reports, models, strict=True)]
     told |= {"ranks": min(deepest, asked.k), "cut": deepest < _shown(found.impressions, asked.k)}
@@ -134,6 +134,14 @@ def _tables(impressions: Sequence[Impression], model: Recommender, asked: _Asked
         return order(impression)
 
     return replaying.tables(impressions, policy, actions=asked.actions, k=asked.k)
+
+
+def _depth(shown: Shown, target: Target) -> int:
+    """How deep the log knows an order; 0 where it does not, which ``_report`` tells the reason of."""
+    try:
+        return off_policy.depth(shown, target)
+    except OffPolicyError:
+        return 0
 
 
 def _report(shown: Shown, target: Target, seed: int) -> Report | str:
@@ -227,8 +235,8 @@ def _off_policy_told(found: Mapping[str, Any], answers: int) -> list[str]:
 
 def _verdict(found: Mapping[str, Any]) -> str:
     if found["undecided"]:
-        return f"{found['undecided']}"
-    return "by DR, " + (f"{found['better'].upper()} earns more" if found["better"] else "neither is shown to earn more")
+        return str(found["undecided"]).replace("fewer ranks", "fewer ranks (--k)")
+    return "by DR, IPS and SNIPS, " + (f"{found['better'].upper()} earns more" if found["better"] else "neither is shown to earn more")
 
 
 def _told(interval: Mapping[str, float], sign: str = "") -> str:

@@ -143,7 +143,7 @@ def evaluate(
     users, codes = np.unique(shown.users, return_inverse=True)
     sums = np.zeros((len(users), columns.shape[1]))
     np.add.at(sums, codes, columns)
-    effective = _least(_effective(mass, weights))
+    effective = _least(_effective(mass, weights), _chosen(shown))
     drawn = np.where(shown.propensities < 1 - _SLACK, 1.0, 0.0)
     by_chance, rewarded = by_rank(shown, drawn * ratios), by_rank(shown, drawn * shown.rewards)
     due = _kish(by_chance) * _kish(rewarded) / np.maximum(by_rank(shown, drawn).sum(axis=0), 1.0)
@@ -153,7 +153,7 @@ def evaluate(
 
 
 def verdict(one: Report, two: Report) -> Literal["a", "b"] | None:
-    """Which of two policies earns more, ``one`` being a: by DR, where IPS or SNIPS says so too; None where nothing is
+    """Which of two policies earns more, ``one`` being a: by DR, where IPS and SNIPS say so too; None where nothing is
     shown.
 
     Raises OffPolicyError for less than ``LEAST_TO_JUDGE`` and ``LEAST_REWARDS``: there a difference would be found
@@ -164,10 +164,12 @@ def verdict(one: Report, two: Report) -> Literal["a", "b"] | None:
         raise OffPolicyError(
             f"too few rewards to say who earns more: {effective:,.0f} effective answers, which {rewards:,.1f} rewards "
             f"were to be expected of, and {LEAST_TO_JUDGE:g} and {LEAST_REWARDS:g} are needed; log more answers"
+            + (", or judge fewer ranks" if effective < LEAST_TO_JUDGE else "")
         )
-    signs = {name: _sign(one.difference(two, name)) for name in ("dr", "ips", "snips")}
-    sign = signs["dr"] if signs["dr"] in (signs["ips"], signs["snips"]) else 0
-    return "a" if sign > 0 else "b" if sign < 0 else None
+    signs = {_sign(one.difference(two, name)) for name in ("dr", "ips", "snips")}
+    if len(signs) > 1 or 0 in signs:
+        return None
+    return "a" if 1 in signs else "b"
 
 
 def _sign(difference: Estimate) -> int:
@@ -182,7 +184,7 @@ def depth(shown: Shown, target: Target) -> int:
     mass = _by_rank(target, target.probabilities, m, deepest)
     enough = _effective(mass, _by_rank(shown, _ratios(shown, target), m, deepest)) >= LEAST
     found = deepest if enough.all() else int(enough.argmin())
-    return found if (shown.propensities[shown.ranks <= found] < 1 - _SLACK).any() else 0
+    return found if found >= _chosen(shown) else 0
 
 
 def upto(shown: Shown, target: Target, k: int) -> tuple[Shown, Target]:
@@ -272,14 +274,20 @@ def _effective(mass: Doubles, weights: Doubles) -> Doubles:
     return found
 
 
-def _least(effective: Doubles) -> float:
-    """The smallest one. Raises SupportError, which names the first rank that has too few."""
+def _chosen(shown: Shown) -> float:
+    """The first rank that chance filled, infinite where it filled none."""
+    return float(min(shown.ranks[shown.propensities < 1 - _SLACK], default=np.inf))
+
+
+def _least(effective: Doubles, first: float) -> float:
+    """The smallest one. Raises SupportError, which names the first rank that has too few; ``first`` is the first that
+    chance filled, and those before it tell no policies apart."""
     if effective.min() < LEAST:
         rank = int((effective < LEAST).argmax())
         raise SupportError(
             f"at rank {rank + 1} only {effective[rank]:.1f} effective answers show what the policy asked about would "
             f"show, and {LEAST:g} are needed: log more answers, explore with a lower sharpness"
-            + (f", or judge the first ranks alone, {rank} at most" if rank else "")
+            + (f", or judge the first ranks alone, {rank} at most" if rank >= first else "")
         )
     return float(effective.min())
 

@@ -288,7 +288,7 @@ def test_a_product_that_goes_right_after_it_came_is_still_answered(own: Any, mon
 
 def test_who_put_it_sees_it_even_while_another_request_reads(own: Any) -> None:
     put(own, "seen", **TRIPOD)
-    with own.services.served().recommender._lock:
+    with own.services.served().recommender._present._lock:
         assert "seen" in shown(own, k=100)
 
 

@@ -216,13 +216,13 @@ def run(folder: Path, *args: str) -> Result:
     return CliRunner().invoke(app, ["compare", *args, "--workspace", str(folder)])
 
 
-def log_uniform(folder: Path, answers: int = USERS, at: int = LEARNED + 1) -> None:
+def log_uniform(folder: Path, answers: int = USERS, at: int = LEARNED + 1, people: int = 50) -> None:
     """Three candidates in any order at the ranks 1 to 3; p2 is clicked wherever it stands first."""
     kept, lottery = ImpressionLog(folder / "impressions.db"), Lottery(NAMES[:3], (1, 2, 3), 0.0)
     for n in range(answers):
         order = [NAMES[(n + place) % 3] for place in range(3)]
         shown = tuple(Shown(name, rank, 1 / 3) for rank, name in enumerate(order, 1))
-        kept.record(Impression(f"u{at}/{n}", at, made(folder, "down"), shown, f"user {n % 50}", None, lottery))
+        kept.record(Impression(f"u{at}/{n}", at, made(folder, "down"), shown, f"user {n % people}", None, lottery))
         if order[0] == "p2":
             kept.join([Outcome(f"c{at}/{n}", f"u{at}/{n}", "p2", "click")])
 
@@ -255,7 +255,7 @@ def test_what_the_order_of_either_model_earns(workspace: Path) -> None:
     assert found["a"]["effective"] == pytest.approx(USERS / 3)
     assert report["interleaving"] is None
     text = run(workspace, made(workspace, "up"), str(workspace / "models" / made(workspace, "down"))).stdout
-    assert "by DR, A earns more" in text
+    assert "by DR, IPS and SNIPS, A earns more" in text
     assert "interleaved: no list that these two share" in text
     bought = json.loads(run(workspace, "current", made(workspace, "up"), "--action", "purchase", "--json").stdout)
     assert (bought["actions"], bought["off_policy"]["b"]["ips"]["value"]) == (["purchase"], 0.0)
@@ -307,7 +307,7 @@ def test_ranks_that_too_few_answers_show_are_left_out(workspace: Path) -> None:
         kept.record(Impression(f"long{n}", LEARNED + 1, "down", shown, f"user {n}", None, lottery))
     text = run(workspace, "current", made(workspace, "up")).stdout
     assert "as with --k 3: too few effective answers speak for the ranks after 3" in text
-    assert "by DR, B earns more" in text
+    assert "by DR, IPS and SNIPS, B earns more" in text
     found = json.loads(run(workspace, "current", made(workspace, "up"), "--json").stdout)["off_policy"]
     assert (before["cut"], found["cut"], found["ranks"], found["usable"]) == (False, True, 3, USERS + 5)
     assert found["b"]["ips"]["value"] == pytest.approx(before["b"]["ips"]["value"], rel=0.05)
@@ -317,6 +317,7 @@ def test_few_rewards_are_estimated_and_no_verdict(workspace: Path) -> None:
     log_uniform(workspace, 90)
     done = run(workspace, made(workspace, "up"), "current")
     assert "too few rewards to say who earns more: 30 effective answers" in done.stdout
+    assert "or judge fewer ranks (--k)" in done.stdout
     assert "by DR" not in done.stdout
     found = json.loads(run(workspace, made(workspace, "up"), "current", "--json").stdout)["off_policy"]
     assert found["difference"]["dr"]["low"] > 0  # which alone would have said so
@@ -367,6 +368,13 @@ def test_what_is_no_workspace_is_refused_and_left_as_it_is(tmp_path: Path, folde
     assert done.exit_code == 1
     assert "is no workspace" in done.stderr
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["notes.txt", "other"]
+
+
+def test_a_log_of_one_person_is_told_with_the_reason(workspace: Path) -> None:
+    log_uniform(workspace, people=1)
+    done = run(workspace, "current", made(workspace, "up"))
+    assert done.exit_code == 0, done.output
+    assert "A cannot be estimated: the log is of one user" in done.stdout
 
 
 def test_shared_lists_say_who_is_preferred(workspace: Path) -> None:

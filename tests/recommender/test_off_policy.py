@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from recommender.errors import OffPolicyError, PropensityError, SupportError
-from recommender.exploring import Exploration, propensities, weights
+from recommender.exploring import Exploration
 from recommender.off_policy import Shown, Target, depth, evaluate, lift_model, upto, verdict
 
-Window = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "clicks.py"))["Window"]
+CLICKS = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "clicks.py"))
+Window, asked = CLICKS["Window"], CLICKS["asked"]
 EXPLORATION = Exploration(first=1, pool=8, sharpness=1.0)
 WINDOW = Window.of(1)
 BETTER, SERVED = WINDOW.ranker(2, 0.15), WINDOW.ranker(3, 0.5)
@@ -111,21 +112,9 @@ def test_the_lift_model_shrinks_what_it_hardly_knows():
     assert 0.4 < hardly < unknown == 0.5
 
 
-def draws(answers, appeal, ranks, sharpness, seed):
-    """A log of 12 products with these chances of a reward at any rank, asked about a random order and the served one:
-    two reports."""
-    random, pool = np.random.default_rng(seed), len(appeal)
-    places = (random.exponential(size=(answers, pool)) / weights(pool, sharpness)).argsort(axis=1)[:, :ranks]
-    table, rows = propensities(pool, sharpness), np.repeat(np.arange(answers), ranks)
-    at = np.tile(np.arange(1, ranks + 1), answers)
-    rewards = (random.random(len(rows)) < np.array(appeal)[places.ravel()]).astype(float)
-    shown = Shown(rows, at, places.ravel(), rewards, table[places.ravel(), at - 1], np.arange(answers))
-    found = []
-    for order in (random.permutation(pool), np.arange(pool)):
-        items = np.tile(order[:ranks], answers)
-        target = Target(rows, at, items, np.ones(len(rows)), table[items, at - 1])
-        found.append(evaluate(shown, target, resamples=300, seed=seed))
-    return found
+def reports_of(answers, appeal, ranks, sharpness, seed):
+    shown, *targets = asked(np.array(appeal), answers, ranks, sharpness, seed)
+    return [evaluate(shown, target, resamples=300, seed=seed) for target in targets]
 
 
 def judged(logs):
@@ -143,23 +132,23 @@ def judged(logs):
 
 def test_rare_rewards_of_equal_orders_are_no_verdict():
     """Of 2 % rewards, 500 answers have too few: DR alone finds a difference that is none in many of them."""
-    alone, small, verdicts = judged([draws(500, [0.02] * 12, 3, 0.5, seed) for seed in range(60)])
+    alone, small, verdicts = judged([reports_of(500, [0.02] * 12, 3, 0.5, seed) for seed in range(60)])
     assert alone > 6
     assert (small, verdicts) == (60, [])
 
 
 def test_enough_rewards_of_equal_orders_are_seldom_a_verdict_and_of_unequal_ones_are():
-    _, small, equal = judged([draws(1500, [0.15] * 12, 3, 0.5, seed) for seed in range(60)])
+    _, small, equal = judged([reports_of(1500, [0.15] * 12, 3, 0.5, seed) for seed in range(60)])
     assert small < 6
     assert sum(found is not None for found in equal) <= 5
-    _, _, unequal = judged([draws(1000, [0.02] * 6 + [0.3] * 6, 3, 0.5, seed) for seed in range(12)])
+    _, _, unequal = judged([reports_of(1000, [0.02] * 6 + [0.3] * 6, 3, 0.5, seed) for seed in range(12)])
     assert unequal.count("a") >= 6  # b shows the six that hardly anybody wants first, and a sometimes does too
     assert "b" not in unequal
 
 
 def test_a_policy_that_earns_nothing_is_judged_where_rewards_were_to_be_expected():
     wanted = [0.0, 0.0, 0.0, *[0.4] * 9]
-    one, two = draws(1000, wanted, 3, 0.5, 1)
+    one, two = reports_of(1000, wanted, 3, 0.5, 1)
     assert two.ips.value == 0
     assert two.rewards > 20
     assert verdict(one, two) == "a"
@@ -219,7 +208,7 @@ def test_what_the_log_could_never_show_is_refused(log):
 
 def test_too_little_overlap_is_refused(log):
     shown, kinds = WINDOW.log(SERVED, EXPLORATION, 12, 0)
-    with pytest.raises(SupportError, match="effective answers"):
+    with pytest.raises(SupportError, match=r"effective answers .* with a lower sharpness$"):
         evaluate(shown, WINDOW.target(BETTER, SERVED, EXPLORATION, kinds))
 
 
