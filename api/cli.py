@@ -346,7 +346,10 @@ def serve(
         ),
     ] = None,
     interleave: Annotated[
-        str | None, typer.Option("--interleave", help="A model that shares lists with the one in service.")
+        str | None,
+        typer.Option(
+            "--interleave", help="A model that shares lists with the one in service, but those with a threshold."
+        ),
     ] = None,
 ) -> None:
     """Serve the API and the page."""

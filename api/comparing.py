@@ -236,7 +236,8 @@ def _off_policy_told(found: Mapping[str, Any], answers: int) -> list[str]:
 def _verdict(found: Mapping[str, Any]) -> str:
     if found["undecided"]:
         return str(found["undecided"]).replace("fewer ranks", "fewer ranks (--k)")
-    return "by DR, IPS and SNIPS, " + (f"{found['better'].upper()} earns more" if found["better"] else "neither is shown to earn more")
+    more = f"{found['better'].upper()} earns more" if found["better"] else "neither is shown to earn more"
+    return f"by DR, IPS and SNIPS, {more}"
 
 
 def _told(interval: Mapping[str, float], sign: str = "") -> str:

@@ -42,7 +42,9 @@ class Settings(BaseSettings):
         description="how closely chance keeps to the order: 0 not at all, the most nearly",
     )
     interleave: str | None = Field(
-        default=None, description="a model that drafts lists together with the one in service; none by default"
+        default=None,
+        description="a model that drafts lists together with the one in service, which speaks alone where a threshold "
+        "or diversity by rule is asked for; none by default",
     )
     mining_schema: Path | None = Field(
         default=None, description="the --schema that this workspace is mined with, for products that the service takes"
