@@ -35,13 +35,16 @@ class Shop:
 
 
 @contextmanager
-def shop(settings: Settings, *, write: bool = False) -> Iterator[Shop]:
+def shop(settings: Settings, *, write: bool = False, existing: bool = False) -> Iterator[Shop]:
     """Open the workspace's stores, with the writer's lock where asked; close them at the end.
 
-    Raises WorkspaceLocked where another process has held the lock for ``workspace.PATIENCE`` seconds.
+    Where it must be ``existing``, none is made. Raises WorkspaceError; WorkspaceLocked where another process has held
+    the lock for ``workspace.PATIENCE`` seconds.
     """
     workspace = Workspace(settings.workspace)
     with ExitStack() as stack:
+        if existing:
+            workspace.existing()
         if write:
             stack.enter_context(workspace.writing(patience=PATIENCE))
         else:
@@ -70,18 +73,29 @@ def services(opened: Shop) -> Services:
 
 
 def serving(opened: Shop) -> Services:
-    """The same, with the rival that shares the lists where the settings name one.
+    """The same, with the rival that shares lists where the settings name one.
 
     Raises FrontDoorError or ArtifactError for one that there cannot be.
     """
-    model = opened.settings.interleave
-    return services(opened) if model is None else replace(services(opened), rival=_rival(opened, model))
+    said = opened.settings
+    if "explore_sharpness" in said.model_fields_set and said.explore_from is None:
+        raise FrontDoorError("--explore-sharpness says how chance draws: give --explore-from too, or neither")
+    found = services(opened)
+    return found if said.interleave is None else replace(found, rival=_rival(opened, said.interleave, found.served()))
 
 
-def _rival(opened: Shop, model: str) -> Served:
+def _rival(opened: Shop, model: str, served: Served) -> Served:
     if not opened.settings.log_answers:
         raise FrontDoorError("--interleave without --log-answers would compare two models and keep nothing of it")
     if opened.settings.explore_from is not None:
         raise FrontDoorError("--interleave and --explore-from answer two questions: ask one after the other")
     folder = folder_of(opened.workspace.models, model)
-    return Served(folder.name, Recommender.load(folder, opened.store, opened.log))
+    if folder.name == served.name:
+        raise FrontDoorError(f"--interleave {model}: {served.name} is in service, and no rival of itself; name another")
+    rival = Served(folder.name, Recommender.load(folder, opened.store, opened.log))
+    if not served.drafts_with(rival):
+        raise FrontDoorError(
+            f"--interleave {model}: it takes other events for having had a product than {served.name}, which is in "
+            "service, so that they cannot share a list; name another"
+        )
+    return rival

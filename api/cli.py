@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from api import answering, comparing, model_commands, schema_commands, telling
+from api import answering, feedback_commands, model_commands, schema_commands, telling
 from api.bootstrap import shop
 from api.flags import (
     AskFlag,
@@ -46,6 +46,7 @@ from api.progress import Bars
 from api.reading import Reading
 from api.settings import Torchrun
 from api.workspace import Workspace
+from recommender.exploring import MOST_SHARPNESS
 from recommender.thresholds import Thresholds
 
 app = typer.Typer(
@@ -56,14 +57,6 @@ app = typer.Typer(
 )
 
 app.add_typer(schema_commands.schemas, name="schema")
-
-
-class CountedAction(StrEnum):
-    view = "view"
-    click = "click"
-    cart = "cart"
-    purchase = "purchase"
-    rating = "rating"
 
 
 class ExportFormat(StrEnum):
@@ -243,29 +236,7 @@ def evaluate(
     told(report, as_json, telling.summary("evaluate", report))
 
 
-@app.command()
-@refusing
-def compare(
-    a: Annotated[str, typer.Argument(help="A model: its id in models/, current, or a folder.")],
-    b: Annotated[str, typer.Argument(help="The other one.")],
-    action: Annotated[
-        list[CountedAction] | None,
-        typer.Option("--action", help="What counts as a reward (repeatable); by default everything that is joined."),
-    ] = None,
-    k: Annotated[int, typer.Option("--k", min=1, help="Judge the first ranks only, so many.")] = 10,
-    workspace: WorkspaceFlag = None,
-    store: StoreFlag = None,
-    seed: SeedFlag = 0,
-    as_json: JsonFlag = False,
-) -> None:
-    """Say which of two models earns more, from the answers that serve --log-answers kept. Reads, and writes nothing.
-
-    Answers in which chance filled ranks (--explore-from) say what each model's order would have earned; answers that
-    both drafted (--interleave) say whose products were preferred.
-    """
-    with shop(settings(workspace, store)) as opened, Bars() as bars:
-        report = comparing.compare(opened, a, b, bars, actions=action, k=k, seed=seed)
-    told(report, as_json, comparing.told(report))
+app.command()(feedback_commands.compare)
 
 
 @app.command()
@@ -291,22 +262,7 @@ def label(
     told(result, as_json, text + (f", {result['gone']} are gone" if result["gone"] else ""))
 
 
-@app.command()
-@refusing
-def forget(
-    user: Annotated[str, typer.Argument(help="The user's id in the log.")],
-    workspace: WorkspaceFlag = None,
-    store: StoreFlag = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Erase a person: their events and the answers they were shown; says which models still know them."""
-    from api import forgetting
-
-    with shop(settings(workspace, store), write=True) as opened:
-        report = forgetting.forget(opened, user)
-    told(report, as_json, forgetting.told(report))
-
-
+app.command()(feedback_commands.forget)
 app.command()(model_commands.extract)
 app.command()(model_commands.compress)
 
@@ -383,11 +339,17 @@ def serve(
     explore_sharpness: Annotated[
         float | None,
         typer.Option(
-            "--explore-sharpness", min=0, max=3, help="How closely chance keeps to the order; 1.5, 0 not at all."
+            "--explore-sharpness",
+            min=0,
+            max=MOST_SHARPNESS,
+            help="How closely chance keeps to the order; 0 not at all.",
         ),
     ] = None,
     interleave: Annotated[
-        str | None, typer.Option("--interleave", help="A model that shares every list with the one in service.")
+        str | None,
+        typer.Option(
+            "--interleave", help="A model that shares lists with the one in service, but those with a threshold."
+        ),
     ] = None,
 ) -> None:
     """Serve the API and the page."""

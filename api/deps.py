@@ -1,7 +1,8 @@
 """What the routes are given: the open graph, the log and the model that is served now."""
 
 import json
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -21,15 +22,21 @@ from kg.events import EventLog
 from kg.store import GraphReader
 from kg.types import Entity, Fact
 from recommender.diversity import Diversity
+from recommender.rules import Rule
+from recommender.thresholds import NO_THRESHOLDS, Thresholds
 
 if TYPE_CHECKING:
     from api.labelling import Queue
 
 
+logger = logging.getLogger("shopgraph.api.deps")
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything a request may use. Built once, by ``api.bootstrap``. ``queue``: where people label, if they may.
-    ``rival``: the model that shares every list with the one in service, where the shop compares two."""
+    ``rival``: the model that shares lists with the one in service, where the shop compares two; ``failed``: the rivals
+    that failed, by name."""
 
     reader: GraphReader
     log: EventLog
@@ -41,6 +48,7 @@ class Services:
     intake: Intake | None = None
     queue: "Queue | None" = None
     rival: Served | None = None
+    failed: set[str] = field(default_factory=set)
 
     def taking(self) -> Intake:
         """What takes products in. Raises ReadOnly."""
@@ -55,16 +63,28 @@ class Services:
             raise NotTrained(f"{self.workspace.root} holds no model yet: run `shopgraph train` first")
         return served
 
-    def beside(self, served: Served, diversity: Diversity) -> Served | None:
+    def beside(
+        self, served: Served, diversity: Diversity, thresholds: Thresholds, rules: Sequence[Rule]
+    ) -> Served | None:
         """The rival that drafts this answer together with ``served``; None where it speaks alone.
 
-        A model is no rival of itself, nor of one that takes other events for having had a product. At most so many of a
-        category is a promise about the whole list, which two halves would not keep.
+        At most so many of a category is a promise about the whole list, which two halves would not keep. Scores of two
+        models are of different scales, and facts speak in the one and not in the other: the same least score or
+        confidence would cut one list short, and what is not shown wins nothing.
         """
         rival = self.rival
-        if rival is None or rival.name == served.name or (diversity and diversity.kind == "rule-based-diversity"):
+        if rival is None or not served.drafts_with(rival):
             return None
-        return rival if rival.recommender.artifact.taking == served.recommender.artifact.taking else None
+        if (diversity and diversity.kind == "rule-based-diversity") or thresholds != NO_THRESHOLDS:
+            return None
+        return None if any(rule.below is not None for rule in rules) else rival
+
+    def rival_failed(self, rival: Served) -> None:
+        """Count the error that is being handled, and log it: the first of this rival, not each request's."""
+        self.metrics.feedback("rival failed")
+        if rival.name not in self.failed:
+            self.failed.add(rival.name)
+            logger.exception("the rival %s fails; the model in service answers alone", rival.name)
 
     def stamp(self, served: Served | None = None) -> dict[str, Any]:
         """The three things that every answer names.

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 class Metrics:
     """Requests by route and status, how long they took, events by verdict, recommendations by who spoke,
     products taken in by what became of them, and of feedback: answers logged or lost, events joined with an answer or
-    not, rivals that could not draft.
+    not, rivals that failed, and answers that the model in service gave alone though there was a rival.
 
     One registry an app, so that tests do not share counts.
     """

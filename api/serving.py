@@ -24,6 +24,10 @@ class Served:
     name: str
     recommender: Recommender
 
+    def drafts_with(self, other: "Served") -> bool:
+        """A model is no rival of itself, nor of one that takes other events for having had a product."""
+        return self.name != other.name and self.recommender.artifact.taking == other.recommender.artifact.taking
+
 
 class ModelHolder:
     """Holds the current model; loads a newer one in the request that first sees it, never half-way.

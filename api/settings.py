@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from recommender.exploring import MOST_SHARPNESS, Exploration
+
 
 class Torchrun(BaseSettings):
     """What torchrun tells each process that it starts: one process alone where it started none."""
@@ -46,10 +48,15 @@ class Settings(BaseSettings):
     log_answers: bool = Field(default=False, description="keep what was shown, with propensities, in impressions.db")
     explore_from: int | None = Field(default=None, description="the first rank that chance may fill; none by default")
     explore_sharpness: float = Field(
-        default=1.5, ge=0, le=3, description="how closely chance keeps to the order: 0 not at all, 3 nearly"
+        default=Exploration().sharpness,
+        ge=0,
+        le=MOST_SHARPNESS,
+        description="how closely chance keeps to the order: 0 not at all, the most nearly",
     )
     interleave: str | None = Field(
-        default=None, description="a model that drafts every list together with the one in service; none by default"
+        default=None,
+        description="a model that drafts lists together with the one in service, which speaks alone where a threshold "
+        "or diversity by rule is asked for; none by default",
     )
     mining_schema: Path | None = Field(
         default=None, description="the --schema that this workspace is mined with, for products that the service takes"

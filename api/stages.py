@@ -68,8 +68,8 @@ def _columns(flags: list[str]) -> dict[str, dict[str, str]]:
     return read
 
 
-def moment(text: str | None) -> int | None:
-    """ISO 8601 or Unix seconds as Unix seconds; a time without a zone is UTC."""
+def moment(text: str | None, flag: str = "--until") -> int | None:
+    """What a flag says: ISO 8601 or Unix seconds as Unix seconds; a time without a zone is UTC."""
     if text is None:
         return None
     try:
@@ -79,7 +79,7 @@ def moment(text: str | None) -> int | None:
     try:
         when = datetime.fromisoformat(text)
     except ValueError as error:
-        raise FrontDoorError(f"--until {text}: expected ISO 8601 (2026-06-01) or Unix seconds") from error
+        raise FrontDoorError(f"{flag} {text}: expected ISO 8601 (2026-06-01) or Unix seconds") from error
     return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
 
 

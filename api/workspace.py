@@ -85,6 +85,12 @@ class Workspace:
     def evaluation(self) -> Path:
         return self.root / "evaluation"
 
+    def existing(self) -> None:
+        """Check that there is one, and create nothing. Raises WorkspaceError."""
+        if not (self.root / "workspace.json").exists():
+            raise WorkspaceError(f"{self.root} is no workspace; give the --workspace of `shopgraph serve`")
+        self.open()
+
     def open(self) -> None:
         """Create the folder, or check that it is one of ours. Raises WorkspaceError."""
         marker = self.root / "workspace.json"

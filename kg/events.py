@@ -164,9 +164,15 @@ class EventLog:
         return path
 
     def history(
-        self, user_id: str | None, *, session_id: str | None = None, limit: int | None = None
+        self,
+        user_id: str | None,
+        *,
+        session_id: str | None = None,
+        limit: int | None = None,
+        until: Timestamp | None = None,
     ) -> tuple[Interaction, ...]:
-        """The last ``limit`` events of a user, of a session, or of a user and of a session not yet known to be theirs.
+        """The last ``limit`` events before ``until`` of a user, of a session, or of a user and of a session not yet
+        known to be theirs.
 
         Oldest first. The session of another user is never told.
         """
@@ -174,6 +180,8 @@ class EventLog:
         if whose is None:
             return ()
         newest = select(*_ROW_AND_VALUE).where(whose)
+        if until is not None:
+            newest = newest.where(events.c.at < until)
         newest = newest.order_by(events.c.at.desc(), events.c.sequence.desc()).limit(limit)
         with self._reading() as connection:
             rows = connection.execute(newest).all()

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from kg.types import ACTIONS, Action
+from kg.types import ACTIONS, Action, Timestamp
 from recommender.attention import Blocks, SequenceScorer
 from recommender.coupled import CoupledScorer
 from recommender.errors import ArtifactError
@@ -66,6 +66,12 @@ class Artifact:
     @property
     def items(self) -> Ids:
         return self.chain[0][1].items
+
+    @property
+    def newest_event(self) -> Timestamp | None:
+        """The last moment that the model has learned from, where it says."""
+        newest: Timestamp | None = self.about.get("data", {}).get("newest_event")
+        return newest
 
 
 def save(artifact: Artifact, models: Path) -> Path:

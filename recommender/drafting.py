@@ -9,35 +9,38 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kg.types import Recommendation
-from recommender.interleaving import Interleaved, placements, team_draft
+from recommender.interleaving import Draft, Interleaved, placements, team_draft
 from recommender.recommender import Answer
-from recommender.rules import Rule, merged
+from recommender.rules import merged
 
 MOVED = "interleaving"
 """What ``Recommendation.moved_by`` calls it."""
 
 
-def drafted(one: Answer, two: Answer, k: int, seed: str, *, rival: str, rules: Sequence[Rule] = ()) -> Answer:
+def drafted(one: Answer, two: Answer, k: int, seed: str, *, rival: str, pins: Sequence[tuple[int, str]] = ()) -> Answer:
     """At most k products of two answers to one request, each asked for k; ``two`` is the rival's.
 
-    The same seed drafts the same list, and the list for k heads the list for k + 1. Where the answers hold nothing but
-    pins there is nothing to draft: ``one`` is shown as it is.
+    ``pins`` are the ranks and products that rules ask for, by rank (``Recommender.pinned``): the answers may be too
+    short to show them there. The same seed drafts the same list, and the list for k heads the list for k + 1. Where the
+    answers hold nothing but pins there is nothing to draft: ``one`` is shown as it is.
     """
-    pinning = {rule.label for rule in rules if rule.action == "pin"}
-    pinned = [(r.rank, r) for r in one.shown if pinning.intersection(r.moved_by)]
-    apart = {r.product_id for _, r in pinned}
+    apart = {name for _, name in pins}
     own, other = ({r.product_id: r for r in answer.shown if r.product_id not in apart} for answer in (one, two))
-    other = {name: r for name, r in other.items() if not pinning.intersection(r.moved_by)}
-    room = k - len(pinned)
-    draft = team_draft(list(own), list(other), room, seed)
+    held = {r.product_id: r for r in one.shown if r.product_id in apart}
+    draft = team_draft(list(own), list(other), k, seed)
     if not draft.products:
         return one
     theirs = {name for name, team in zip(draft.products, draft.teams, strict=True) if team == "b"}
     natural = [(other if name in theirs else own)[name] for name in draft.products]
-    shown = [_told(r, rank, r.product_id in theirs) for rank, r in enumerate(merged(natural, pinned, k), start=1)]
+    listed = merged(natural, [(rank, held[name]) for rank, name in pins if name in held], k)
+    room = sum(r.product_id not in apart for r in listed)
+    shown = [
+        replace(r, rank=rank) if r.product_id in apart else _told(r, rank, r.product_id in theirs)
+        for rank, r in enumerate(listed, start=1)
+    ]
     table = iter(placements(list(own), list(other), room))
     chances = tuple(1.0 if r.product_id in apart else next(table)[r.product_id] for r in shown)
-    return Answer(shown, None, Interleaved(rival, draft), chances)
+    return Answer(shown, None, Interleaved(rival, Draft(draft.products[:room], draft.teams[:room])), chances)
 
 
 def _told(r: Recommendation, rank: int, rivals: bool) -> Recommendation:

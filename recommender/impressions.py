@@ -18,7 +18,8 @@ from recommender.interleaving import Draft, Interleaved
 
 FORMAT = 2
 _BEFORE_DRAFTS = 1
-"""The format of logs that know of no interleaved answers: read as it is, made ``FORMAT`` by the first that writes."""
+"""The format of logs that know of no interleaved answers: read, and erased from, as it is; made ``FORMAT`` by the first
+that adds to it."""
 _OURS = 0x73676C6F  # SQLite's application_id of this log
 _BUSY_SECONDS = 30
 _TABLES = """
@@ -171,7 +172,7 @@ class ImpressionLog:
         """
         if not self._path.exists():
             return 0
-        with self._opened(write=True) as connection:
+        with self._opened(write=True, upgrade=False) as connection:  # an older service may be writing: its records stay
             theirs = connection.execute(_OF_PERSON, {"user": user_id}).fetchall()
             for table in ("shown", "outcomes", "answers"):
                 connection.executemany(f"DELETE FROM {table} WHERE request_id = ?", theirs)  # noqa: S608
@@ -180,10 +181,10 @@ class ImpressionLog:
         return len(theirs)
 
     @contextmanager
-    def _opened(self, *, write: bool) -> Iterator[sqlite3.Connection]:
+    def _opened(self, *, write: bool, upgrade: bool = True) -> Iterator[sqlite3.Connection]:
         try:
             with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
-                _prepare(connection, self._path, write=write)
+                _prepare(connection, self._path, upgrade=write and upgrade)
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 yield connection
                 connection.commit()
@@ -191,8 +192,8 @@ class ImpressionLog:
             raise ImpressionError(f"{self._path}, the log of impressions, cannot be used: {error}") from error
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, *, write: bool) -> None:
-    """Make the tables of a new file, once, and bring those of an older format up to ours before writing.
+def _prepare(connection: sqlite3.Connection, path: Path, *, upgrade: bool) -> None:
+    """Make the tables of a new file, once, and bring those of an older format up to ours where that is asked for.
 
     Raises ImpressionError for a file of another owner or format.
     """
@@ -212,7 +213,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, write: bool) -> None
         connection.commit()
         ours, version = _marks(connection)
     if (ours, version) == (_OURS, _BEFORE_DRAFTS):
-        if not write:
+        if not upgrade:
             return
         version = _upgraded(connection)
     if ours != _OURS or version != FORMAT:

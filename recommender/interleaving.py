@@ -106,7 +106,7 @@ def verdict(credits: Iterable[int]) -> Verdict:
 
     counted = Counter((credit > 0) - (credit < 0) for credit in credits)
     if not counted[1] + counted[-1]:
-        raise RecommenderError(f"none of {counted[0]} answers was won by anybody; show more")
+        raise RecommenderError(f"none of {counted[0]:,} was won by anybody; show more")
     test = binomtest(counted[1], counted[1] + counted[-1])
     interval = test.proportion_ci()
     return Verdict(

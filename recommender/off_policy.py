@@ -15,10 +15,14 @@ What breaks this is refused, never clipped. q is given, or learned on the users 
 Chernozhukov et al., The Econometrics Journal 2018). Intervals are the middle 95 % of bootstrap draws of the users, for
 their answers depend on each other (Efron & Tibshirani 1993). The effective sample size at a rank is (Σ w)² / Σ w²
 (Kish 1965).
+
+Where rewards are rare, the bootstrap knows too little of the rewards that it has not seen, and its intervals are too
+short: ``verdict`` wants enough of them first.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,6 +33,10 @@ RESAMPLES = 1000
 FOLDS = 5
 LEAST = 10.0
 """Fewer effective answers at a rank are no estimate."""
+LEAST_TO_JUDGE = 50.0
+"""Fewer effective answers at a rank are no verdict."""
+LEAST_REWARDS = 20.0
+"""Nor is one where fewer rewards were to be expected of the effective answers."""
 _SLACK = 1e-9  # of sums of probabilities
 _PRIOR = 5.0  # rewards that a product's lift is shrunk by towards 1
 
@@ -76,11 +84,13 @@ class Estimate:
 @dataclass(frozen=True, slots=True)
 class Report:
     """``logged`` is the mean reward of the answers as they were given; ``effective`` the effective number of answers
-    at the rank that has the fewest."""
+    at the rank that has the fewest; ``rewards`` how many of the log's rewards so many answers would have brought, at
+    the ranks that chance filled. It does not depend on what the policy earned."""
 
     answers: int
     users: int
     effective: float
+    rewards: float
     logged: Estimate
     ips: Estimate
     snips: Estimate
@@ -119,8 +129,7 @@ def evaluate(
         return np.bincount(table.answers, values, minlength=m).astype(np.float64)
 
     def by_rank(table: Shown | Target, values: Doubles) -> Doubles:
-        cells = table.answers * depth + table.ranks - 1
-        return np.bincount(cells, values, minlength=m * depth).astype(np.float64).reshape(m, depth)
+        return _by_rank(table, values, m, depth)
 
     mass, weights = by_rank(target, target.probabilities), by_rank(shown, ratios)
     direct = by_answer(target, target.probabilities * expected)
@@ -134,10 +143,58 @@ def evaluate(
     users, codes = np.unique(shown.users, return_inverse=True)
     sums = np.zeros((len(users), columns.shape[1]))
     np.add.at(sums, codes, columns)
-    effective = _effective(mass, weights)
+    effective = _least(_effective(mass, weights), _chosen(shown))
+    drawn = np.where(shown.propensities < 1 - _SLACK, 1.0, 0.0)
+    by_chance, rewarded = by_rank(shown, drawn * ratios), by_rank(shown, drawn * shown.rewards)
+    due = _kish(by_chance) * _kish(rewarded) / np.maximum(by_rank(shown, drawn).sum(axis=0), 1.0)
     values, draws = _values(sums.sum(axis=0)[None]), _values(_drawn(sums, resamples, seed))
     estimates = {name: _estimate(float(values[name][0]), draws[name]) for name in values}
-    return Report(m, len(users), effective, **estimates)
+    return Report(m, len(users), effective, float(due.sum()), **estimates)
+
+
+def verdict(one: Report, two: Report) -> Literal["a", "b"] | None:
+    """Which of two policies earns more, ``one`` being a: by DR, where IPS and SNIPS say so too; None where nothing is
+    shown.
+
+    Raises OffPolicyError for less than ``LEAST_TO_JUDGE`` and ``LEAST_REWARDS``: there a difference would be found
+    where there is none.
+    """
+    effective, rewards = min(one.effective, two.effective), min(one.rewards, two.rewards)
+    if effective < LEAST_TO_JUDGE or rewards < LEAST_REWARDS:
+        raise OffPolicyError(
+            f"too few rewards to say who earns more: {effective:,.0f} effective answers, which {rewards:,.1f} rewards "
+            f"were to be expected of, and {LEAST_TO_JUDGE:g} and {LEAST_REWARDS:g} are needed; log more answers"
+            + (", or judge fewer ranks" if effective < LEAST_TO_JUDGE else "")
+        )
+    signs = {_sign(one.difference(two, name)) for name in ("dr", "ips", "snips")}
+    if len(signs) > 1 or 0 in signs:
+        return None
+    return "a" if 1 in signs else "b"
+
+
+def _sign(difference: Estimate) -> int:
+    return int(difference.low > 0) - int(difference.high < 0)
+
+
+def depth(shown: Shown, target: Target) -> int:
+    """The deepest rank up to which each rank has ``LEAST`` effective answers, among them one that chance filled; 0
+    where there is none."""
+    check(shown, target)
+    m, deepest = len(shown.users), int(max(shown.ranks.max(), target.ranks.max()))
+    mass = _by_rank(target, target.probabilities, m, deepest)
+    enough = _effective(mass, _by_rank(shown, _ratios(shown, target), m, deepest)) >= LEAST
+    found = deepest if enough.all() else int(enough.argmin())
+    return found if found >= _chosen(shown) else 0
+
+
+def upto(shown: Shown, target: Target, k: int) -> tuple[Shown, Target]:
+    """The first k ranks alone, of the same answers."""
+
+    def cut(table: Shown | Target) -> dict[str, Any]:
+        kept: Bools = table.ranks <= k
+        return {name: getattr(table, name)[kept] for name in table.__dataclass_fields__ if name != "users"}
+
+    return replace(shown, **cut(shown)), replace(target, **cut(target))
 
 
 def lift_model(items: Ints, ranks: Ints, rewards: Doubles) -> Callable[[Ints, Ints], Doubles]:
@@ -198,18 +255,41 @@ def _keys(shown: Shown, target: Target) -> tuple[Ints, Ints]:
     return one, two
 
 
-def _effective(mass: Doubles, weights: Doubles) -> float:
-    """Of (m, depth) the smallest effective number of answers at a rank that the target fills. Raises SupportError."""
-    filled = mass.sum(axis=0) > 0
+def _by_rank(table: Shown | Target, values: Doubles, m: int, depth: int) -> Doubles:
+    """The values of rows added up by answer and rank, (m, depth)."""
+    cells = table.answers * depth + table.ranks - 1
+    return np.bincount(cells, values, minlength=m * depth).astype(np.float64).reshape(m, depth)
+
+
+def _kish(weights: Doubles) -> Doubles:
+    """(Σ w)² / Σ w² of each column, 0 where there is nothing, (columns,)."""
     squares = (weights**2).sum(axis=0)
-    found = np.where(squares > 0, weights.sum(axis=0) ** 2 / np.where(squares > 0, squares, 1.0), 0.0)
-    rank = int(np.where(filled, found, np.inf).argmin())
-    if found[rank] < LEAST:
+    found: Doubles = np.where(squares > 0, weights.sum(axis=0) ** 2 / np.where(squares > 0, squares, 1.0), 0.0)
+    return found
+
+
+def _effective(mass: Doubles, weights: Doubles) -> Doubles:
+    """Of (m, depth) the effective number of answers at each rank, (depth,); infinite where the target fills none."""
+    found: Doubles = np.where(mass.sum(axis=0) > 0, _kish(weights), np.inf)
+    return found
+
+
+def _chosen(shown: Shown) -> float:
+    """The first rank that chance filled, infinite where it filled none."""
+    return float(min(shown.ranks[shown.propensities < 1 - _SLACK], default=np.inf))
+
+
+def _least(effective: Doubles, first: float) -> float:
+    """The smallest one. Raises SupportError, which names the first rank that has too few; ``first`` is the first that
+    chance filled, and those before it tell no policies apart."""
+    if effective.min() < LEAST:
+        rank = int((effective < LEAST).argmax())
         raise SupportError(
-            f"at rank {rank + 1} only {found[rank]:.1f} effective answers show what the policy asked about would "
-            f"show, and {LEAST:g} are needed: log more answers, or explore with a lower sharpness"
+            f"at rank {rank + 1} only {effective[rank]:.1f} effective answers show what the policy asked about would "
+            f"show, and {LEAST:g} are needed: log more answers, explore with a lower sharpness"
+            + (f", or judge the first ranks alone, {rank} at most" if rank >= first else "")
         )
-    return float(found[rank])
+    return float(effective.min())
 
 
 def _drawn(sums: Doubles, resamples: int, seed: int) -> Doubles:

@@ -5,14 +5,12 @@ from the next scorer, and in the end from the catalogue → ranker, diversity, c
 recommendation names in ``origin`` who spoke; scores fall within one origin among those that nothing moved.
 """
 
-import threading
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from kg import ids
-from kg.errors import UnknownEntity
 from kg.store import GraphReader
 from kg.types import ACTIONS, Action, Fact, GraphPath, Interaction, Reason, Recommendation, Timestamp
 from recommender.arrays import Bools
@@ -22,15 +20,15 @@ from recommender.diversity import NO_DIVERSITY, Diversity
 from recommender.errors import LeakageError
 from recommender.explanation import Explainer
 from recommender.exploring import Draw, Lottery, lottery
-from recommender.filters import Filters, Shelf
+from recommender.filters import Filters
 from recommender.histories import Histories, Ids, UserState
 from recommender.interleaving import Interleaved
 from recommender.listing import Chain, Gate, Place, Wish, listed
-from recommender.newcomers import Arrived, Change, Newcomers
+from recommender.newcomers import Change
+from recommender.present import Now, Present
 from recommender.refusing import Standing, standing
 from recommender.rules import Rule, concerned, pins
 from recommender.thresholds import MIN_CONFIDENCE, NO_THRESHOLDS, Thresholds, bars, led_to
-from recommender.widening import Widened, spoken_for, widen
 
 RECENT = 500
 """Events of the log that speak for someone, the newest ones. What was taken is known without this horizon."""
@@ -41,9 +39,14 @@ class HistorySource(Protocol):
     """An event log, as far as serving needs one."""
 
     def history(
-        self, user_id: str | None, *, session_id: str | None = None, limit: int | None = None
+        self,
+        user_id: str | None,
+        *,
+        session_id: str | None = None,
+        limit: int | None = None,
+        until: Timestamp | None = None,
     ) -> tuple[Interaction, ...]:
-        """The newest ``limit`` events, oldest first."""
+        """The newest ``limit`` events before ``until``, oldest first."""
         ...
 
     def products(
@@ -94,21 +97,12 @@ class Answer(NamedTuple):
         return self.lottery.propensity(shown.product_id, shown.rank)
 
 
-class _Now(NamedTuple):
-    """What holds for one version of the graph: its products, and the model over all of them."""
-
-    shelf: Shelf
-    arrived: Arrived
-    wide: Widened
-
-
 class Recommender:
     """Answers from one artifact. Safe to use from several threads.
 
-    Products that the graph has and the model does not are newcomers, read from the graph whenever it has changed: by
-    the request that first sees the change. Those that come while it reads answer from what was known before; the first
-    reading of all is waited for. Whoever writes calls ``refresh`` and so makes sure that what it wrote is seen by
-    every request from then on; if it says what it wrote, that alone is read. A request holds on to what it began with.
+    Products that the graph has and the model does not are newcomers (``present``). Whoever writes calls ``refresh`` and
+    so makes sure that what it wrote is seen by every request from then on; if it says what it wrote, that alone is
+    read. A request holds on to what it began with.
     """
 
     def __init__(self, artifact: Artifact, reader: GraphReader, events: HistorySource) -> None:
@@ -116,11 +110,7 @@ class Recommender:
         self._reader = reader
         self._events = events
         self._explainer = Explainer(reader)
-        self._now_known: _Now | None = None
-        self._alone: _Now | None = None
-        self._newcomers = Newcomers(reader, artifact.items, spoken_for(artifact.chain))
-        self._changes: dict[int, Change] = {}  # by the version that they began with
-        self._lock = threading.Lock()
+        self._present = Present(artifact, reader)
 
     @classmethod
     def load(cls, folder: Path, reader: GraphReader, events: HistorySource) -> "Recommender":
@@ -181,7 +171,7 @@ class Recommender:
         Filters, rules and pins hold as ever, and no score changes; whom chance moved says so. The lottery names all
         candidates, shown or not.
         """
-        now, who = self._at(as_of), _Who(user_id, session_id, history, as_of)
+        now, who = self._present.at(as_of), _Who(user_id, session_id, history, as_of)
         user = self._state(who)
         had = self._taken(now, user, who) if exclude_seen else None
         wish, chain = self._wish(now, user, had, filters, rules, diversity, thresholds)
@@ -197,7 +187,7 @@ class Recommender:
         return Answer(shown, lottery(drawn, draw.exploration.sharpness) if draw is not None and drawn else None)
 
     def _told(
-        self, now: _Now, user: UserState, place: Place, rank: int, max_reasons: int, as_of: Timestamp | None
+        self, now: Now, user: UserState, place: Place, rank: int, max_reasons: int, as_of: Timestamp | None
     ) -> Recommendation:
         name, reasons = now.wide.items[place.item], tuple[Reason, ...]()
         if place.scorer is not None and max_reasons:
@@ -223,7 +213,7 @@ class Recommender:
 
         Raises UnknownProduct, FilterError.
         """
-        now, who = self._at(as_of), _Who(user_id, session_id, history, as_of)
+        now, who = self._present.at(as_of), _Who(user_id, session_id, history, as_of)
         item = now.wide.place(product_id)
         user = self._state(who)
         had = self._taken(now, user, who) if exclude_seen else None
@@ -244,7 +234,7 @@ class Recommender:
 
         Rank 0 says that it would not be shown at all. Raises UnknownProduct.
         """
-        now, who = self._at(as_of), _Who(user_id, session_id, history, as_of)
+        now, who = self._present.at(as_of), _Who(user_id, session_id, history, as_of)
         item = now.wide.place(product_id)
         user = self._state(who)
         wish, chain = self._wish(now, user, self._taken(now, user, who), EVERYTHING, (), NO_DIVERSITY)
@@ -257,20 +247,25 @@ class Recommender:
         """How many products each rule is about, all counted in one state of the graph."""
         if not rules:
             return []
-        shelf = self._now().shelf
+        shelf = self._present.now().shelf
         return [int(concerned(rule, shelf).sum()) for rule in rules]
+
+    def pinned(self, rules: Sequence[Rule]) -> list[tuple[int, str]]:
+        """(rank, product) of each product that these rules pin, by rank, whether or not it passes a filter."""
+        if not any(rule.action == "pin" for rule in rules):
+            return []
+        shelf = self._present.now().shelf
+        return [(rank, shelf.items[place]) for rank, _, place in pins(rules, shelf)]
 
     def refresh(self, change: Change | None = None) -> None:
         """Read the graph as it is now, whoever else is reading an older one: what was written before this call is known
         to every request that begins after it. What only ``change`` has written is not read whole."""
-        if change is not None and change.since < change.until:
-            self._changes[change.since] = change
-        self._now(wait=True)
+        self._present.refresh(change)
 
     @property
     def items(self) -> Ids:
         """The products that can be recommended: the model's, then the newcomers."""
-        return self._now().wide.items
+        return self._present.now().wide.items
 
     def related(self, product_id: str, relation: str, *, k: int = 10) -> list[Recommendation]:
         """Products that a fact of this relation joins to the product, most confident first; the fact is the reason.
@@ -278,7 +273,7 @@ class Recommender:
         A complement that does not fit by what either product states is none. Raises UnknownProduct.
         """
         here = ids.product(product_id)
-        self._now().wide.place(product_id)
+        self._present.now().wide.place(product_id)
         best: dict[str, Fact] = {}
         outward = self._reader.facts(head=here, relation=relation)
         inward = self._reader.facts(relation=relation, tail=here)
@@ -297,7 +292,7 @@ class Recommender:
 
     def _wish(
         self,
-        now: _Now,
+        now: Now,
         user: UserState,
         had: Bools | None,
         filters: Filters,
@@ -321,64 +316,7 @@ class Recommender:
         wish = Wish(histories, shelf, tuple(gates), limits, tuple(rules), diversity, known=wide.known, ranker=ranker)
         return wish, chain
 
-    def _now(self, *, wait: bool = False) -> _Now:
-        """What holds for the graph as it is now; while someone else reads it and we need not ``wait``, what held
-        before."""
-        now = self._now_known
-        if now is not None and now.shelf.version == self._reader.version:
-            return now
-        if now is None or wait:
-            self._lock.acquire()
-        elif not self._lock.acquire(blocking=False):
-            return now
-        try:
-            return self._read()
-        finally:
-            self._lock.release()
-
-    def _read(self) -> _Now:
-        """Under the lock."""
-        now = self._now_known
-        version = self._reader.version  # before the reading: what is read is at least as new
-        while now is not None and now.shelf.version != version and now.shelf.version in self._changes:
-            now = self._followed(now, self._changes.pop(now.shelf.version))
-        if now is None or now.shelf.version != version:
-            products = list(self._reader.entities(type="Product"))
-            arrived = self._newcomers.read(products)
-            wide = self._widened(self._now_known, arrived)
-            now = _Now(Shelf(self._reader, wide.items, version, products), arrived, wide)
-        for since in list(self._changes):
-            if since < now.shelf.version:
-                del self._changes[since]
-        self._now_known = now
-        return now
-
-    def _followed(self, now: _Now, change: Change) -> _Now | None:
-        """What holds after one product changed; None where it is gone again."""
-        try:
-            product = self._reader.entity(change.product)
-        except UnknownEntity:
-            return None
-        arrived = self._newcomers.again(product)
-        wide = self._widened(now, arrived)
-        return _Now(now.shelf.after(product, wide.items, change.until), arrived, wide)
-
-    def _widened(self, now: _Now | None, arrived: Arrived) -> Widened:
-        return now.wide if now is not None and now.arrived == arrived else widen(self.artifact.chain, arrived)
-
-    def _at(self, as_of: Timestamp | None) -> _Now:
-        """What holds now; without newcomers for an earlier moment: their facts would tell it of what came later."""
-        now = self._now()
-        if as_of is None or len(now.wide.items) == len(self.artifact.items):
-            return now
-        alone = self._alone
-        if alone is None or alone.shelf.version != now.shelf.version:
-            arrived = Arrived(self.artifact.items)
-            shelf = Shelf(self._reader, arrived.items, now.shelf.version)
-            alone = self._alone = _Now(shelf, arrived, widen(self.artifact.chain, arrived))
-        return alone
-
-    def _taken(self, now: _Now, user: UserState, who: "_Who") -> Bools:
+    def _taken(self, now: Now, user: UserState, who: "_Who") -> Bools:
         """What they ever took, (n_items,): of a log by asking it, since a history has a horizon."""
         shelf, actions = now.shelf, self.artifact.taking
         marked = shelf.marked({event.product_id for event in user.history if event.action in actions})
@@ -388,7 +326,7 @@ class Recommender:
         return marked
 
     def _state(self, who: "_Who") -> UserState:
-        trained = self.artifact.about.get("data", {}).get("newest_event")
+        trained = self.artifact.newest_event
         if who.as_of is not None and trained is not None and who.as_of <= trained:
             raise LeakageError(
                 f"the model has learned from events up to {trained}, so it cannot answer as of {who.as_of}; "
@@ -398,7 +336,8 @@ class Recommender:
         if history is None:
             history = ()
             if who.named:
-                history = self._events.history(who.user_id, session_id=who.session_id, limit=RECENT)
+                asked = self._events.history
+                history = asked(who.user_id, session_id=who.session_id, limit=RECENT, until=who.as_of)
         known = (event for event in history if who.as_of is None or event.at < who.as_of)
         session = None if who.session_id is None else f"session:{who.session_id}"
         return UserState(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kg.types import ACTIONS, Action
-from recommender.errors import LeakageError, OffPolicyError
+from recommender.errors import OffPolicyError
 from recommender.filters import Filters
 from recommender.impressions import Impression
 from recommender.off_policy import Shown, Target
@@ -62,12 +62,8 @@ def _against(impression: Impression, models: Collection[Recommender]) -> str | N
         return NOBODY
     if not all(0 < s.propensity <= 1 + _SLACK for s in impression.shown):
         return NO_PROBABILITY
-    try:
-        for model in models:
-            model.recommend(k=0, as_of=impression.at)
-    except LeakageError:
-        return LEARNED
-    return None
+    learned = (model.artifact.newest_event for model in models)
+    return LEARNED if any(newest is not None and impression.at <= newest for newest in learned) else None
 
 
 def unfamiliar(impressions: Sequence[Impression], model: Recommender) -> int:

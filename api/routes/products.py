@@ -121,8 +121,14 @@ def put_product(services: ServicesDep, product_id: TakenKey, body: ProductIn) ->
     arrival = services.taking().take({**body.model_dump(exclude_none=True), "id": product_id})
     services.metrics.taken(arrival.status)
     stamp = services.stamp()
-    for speaks in filter(None, (services.models.current, services.rival)):
-        speaks.recommender.refresh(Change(arrival.product.id, arrival.since, arrival.until))
+    change, current = Change(arrival.product.id, arrival.since, arrival.until), services.models.current
+    if current is not None:
+        current.recommender.refresh(change)
+    if services.rival is not None:
+        try:
+            services.rival.recommender.refresh(change)
+        except Exception:  # the product is in: whatever is wrong with the rival, that is no failure of it
+            services.rival_failed(services.rival)
     names = services.names(arrival.facts)
     facts: dict[str, list[FactOut]] = {}
     for fact in arrival.facts:

@@ -1,6 +1,5 @@
 """Recommendations with their reasons, and what a user's history says about them."""
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 from uuid import uuid4
@@ -16,12 +15,10 @@ from api.serving import Served
 from kg import ids
 from kg.types import Recommendation
 from recommender.drafting import drafted
-from recommender.errors import RecommenderError
 from recommender.exploring import Draw
 from recommender.recommender import Answer
 from recommender.rules import Rule
 
-logger = logging.getLogger("shopgraph.api.recommendations")
 router = APIRouter(prefix="/v1", tags=["recommendations"])
 
 
@@ -89,14 +86,16 @@ def answered(
             thresholds=asked.thresholds, max_reasons=asked.reasons, draw=draw,
         )  # fmt: skip
 
-    rival = services.beside(served, asked.diversity)
+    rival = services.beside(served, asked.diversity, asked.thresholds, rules)
     found = answer(served, services.feedback.draw(seed) if rival is None else None)
     if rival is not None:
         try:
-            found = drafted(found, answer(rival), asked.k, seed, rival=rival.name, rules=rules)
-        except RecommenderError:  # a comparison never costs a visitor an answer
-            logger.exception("the rival %s cannot answer", rival.name)
-            services.metrics.feedback("rival failed")
+            pins = served.recommender.pinned(rules)
+            found = drafted(found, answer(rival), asked.k, seed, rival=rival.name, pins=pins)
+        except Exception:  # whatever is wrong with the rival, a comparison never costs a visitor an answer
+            services.rival_failed(rival)
+    elif services.rival is not None and asked.replay is None:
+        services.metrics.feedback("not drafted")
     services.metrics.shown(r.origin for r in found.shown)
     if asked.replay is None:
         services.feedback.log(

@@ -110,7 +110,7 @@ def test_reasons_replay_and_add_up_to_the_score(own: Any) -> None:
     recommender = own.services.served().recommender
     found = recommender.explain("proved", OWNER, max_reasons=99)
     assert found.origin == "newcomer"
-    wide = recommender._now().wide
+    wide = recommender._present.now().wide
     user = UserState(OWNER, own.log.history(OWNER))
     ((_, scorer), *_) = wide.chain_for(Histories.of([user], wide.items, recommender.artifact.chain[0][1].users))
     title = sum(c.value for c in contributions(scorer, user, "proved") if c.relation == ALIKE)
@@ -288,7 +288,7 @@ def test_a_product_that_goes_right_after_it_came_is_still_answered(own: Any, mon
 
 def test_who_put_it_sees_it_even_while_another_request_reads(own: Any) -> None:
     put(own, "seen", **TRIPOD)
-    with own.services.served().recommender._lock:
+    with own.services.served().recommender._present._lock:
         assert "seen" in shown(own, k=100)
 
 

@@ -134,18 +134,56 @@ def test_who_speaks_alone(trained: Any, rival: Served, kept: ImpressionLog) -> N
     assert all(impression.interleaved is None for impression in kept.scan())
 
 
-def test_a_rival_that_fails_costs_nobody_an_answer(trained: Any, rival: Served, kept: ImpressionLog) -> None:
+def test_a_least_score_is_no_measure_for_two_models(
+    trained: Any, rival: Served, kept: ImpressionLog, tmp_path: Path
+) -> None:
+    """The scales differ: whose list is cut shorter would lose every contest."""
+    rules = {"rules": [{"name": "sure", "action": "hide", "products": ["vb"], "below": 0.1}]}
+    (tmp_path / "rules.json").write_text(json.dumps(rules), encoding="utf-8")
+    hiding = Rulebook(tmp_path / "rules.json")
+    with serving(trained, rival=rival, feedback=Feedback(kept), metrics=Metrics()) as client:
+        assert ask(client)["interleaved_with"] == rival.name
+        for threshold in ({"min_score": 0.0}, {"min_confidence": 0.1}):
+            assert ask(client, **threshold)["interleaved_with"] is None
+        assert ask(client, min_score=0.0, replay="x")["interleaved_with"] is None
+        assert 'shopgraph_feedback_total{verdict="not drafted"} 2.0' in client.get("/metrics").text
+    with serving(trained, rival=rival, feedback=Feedback(kept), rules=hiding) as client:
+        assert ask(client)["interleaved_with"] is None
+
+
+@pytest.mark.parametrize("error", [ScoreError("no number"), ValueError("nobody thought of this")])
+def test_a_rival_that_fails_costs_nobody_an_answer_and_is_told_of_once(
+    trained: Any, rival: Served, kept: ImpressionLog, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
     class Broken(Recommender):
         def answer(self, *args: Any, **asked: Any) -> Any:
-            raise ScoreError("no number")
+            raise error
 
     broken = Served("broken", Broken(rival.recommender.artifact, trained.store, trained.log))
-    with serving(trained, rival=broken, feedback=Feedback(kept), metrics=Metrics()) as client:
-        answer = ask(client)
-        assert answer["items"]
-        assert answer["interleaved_with"] is None
+    failing = {"rival": broken, "feedback": Feedback(kept), "metrics": Metrics(), "failed": set()}
+    with serving(trained, **failing) as client:
+        for _ in range(3):
+            answer = ask(client)
+            assert answer["items"]
+            assert answer["interleaved_with"] is None
+        assert 'shopgraph_feedback_total{verdict="rival failed"} 3.0' in client.get("/metrics").text
+    assert [impression.interleaved for impression in kept.scan()] == [None] * 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "the rival broken fails; the model in service answers alone"
+    ]
+
+
+def test_a_rival_that_cannot_read_a_new_product_does_not_fail_its_arrival(own: Any) -> None:
+    class Broken(Recommender):
+        def refresh(self, *args: Any) -> None:
+            raise ValueError("nobody thought of this")
+
+    current = own.services.models.current.recommender
+    broken = Served("broken", Broken(current.artifact, own.store, own.log))
+    with serving(own, rival=broken, metrics=Metrics()) as client:
+        assert client.put("/v1/products/new", json={"title": "Travel tripod"}).json()["status"] == "created"
         assert 'shopgraph_feedback_total{verdict="rival failed"} 1.0' in client.get("/metrics").text
-    assert [impression.interleaved for impression in kept.scan()] == [None]
+        assert client.get("/v1/products/new").status_code == 200
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------
@@ -178,13 +216,13 @@ def run(folder: Path, *args: str) -> Result:
     return CliRunner().invoke(app, ["compare", *args, "--workspace", str(folder)])
 
 
-def log_uniform(folder: Path, answers: int = USERS, at: int = LEARNED + 1) -> None:
+def log_uniform(folder: Path, answers: int = USERS, at: int = LEARNED + 1, people: int = 50) -> None:
     """Three candidates in any order at the ranks 1 to 3; p2 is clicked wherever it stands first."""
     kept, lottery = ImpressionLog(folder / "impressions.db"), Lottery(NAMES[:3], (1, 2, 3), 0.0)
     for n in range(answers):
         order = [NAMES[(n + place) % 3] for place in range(3)]
         shown = tuple(Shown(name, rank, 1 / 3) for rank, name in enumerate(order, 1))
-        kept.record(Impression(f"u{at}/{n}", at, made(folder, "down"), shown, f"user {n % 50}", None, lottery))
+        kept.record(Impression(f"u{at}/{n}", at, made(folder, "down"), shown, f"user {n % people}", None, lottery))
         if order[0] == "p2":
             kept.join([Outcome(f"c{at}/{n}", f"u{at}/{n}", "p2", "click")])
 
@@ -217,7 +255,7 @@ def test_what_the_order_of_either_model_earns(workspace: Path) -> None:
     assert found["a"]["effective"] == pytest.approx(USERS / 3)
     assert report["interleaving"] is None
     text = run(workspace, made(workspace, "up"), str(workspace / "models" / made(workspace, "down"))).stdout
-    assert "by DR, A earns more" in text
+    assert "by DR, IPS and SNIPS, A earns more" in text
     assert "interleaved: no list that these two share" in text
     bought = json.loads(run(workspace, "current", made(workspace, "up"), "--action", "purchase", "--json").stdout)
     assert (bought["actions"], bought["off_policy"]["b"]["ips"]["value"]) == (["purchase"], 0.0)
@@ -259,6 +297,86 @@ def test_too_few_answers_and_ranks_without_chance_are_refused_in_words(workspace
     assert "chance filled no rank up to 10" in run(workspace, "current", made(workspace, "up")).stdout
 
 
+def test_ranks_that_too_few_answers_show_are_left_out(workspace: Path) -> None:
+    """Five answers of six ranks beside 300 of three cost these nothing."""
+    log_uniform(workspace)
+    before = json.loads(run(workspace, "current", made(workspace, "up"), "--json").stdout)["off_policy"]
+    kept, lottery = ImpressionLog(workspace / "impressions.db"), Lottery(NAMES[:5], (1, 2, 3, 4, 5), 0.0)
+    for n in range(5):
+        shown = tuple(Shown(name, rank, 1 / 5) for rank, name in enumerate(NAMES, 1))
+        kept.record(Impression(f"long{n}", LEARNED + 1, "down", shown, f"user {n}", None, lottery))
+    text = run(workspace, "current", made(workspace, "up")).stdout
+    assert "as with --k 3: too few effective answers speak for the ranks after 3" in text
+    assert "by DR, IPS and SNIPS, B earns more" in text
+    found = json.loads(run(workspace, "current", made(workspace, "up"), "--json").stdout)["off_policy"]
+    assert (before["cut"], found["cut"], found["ranks"], found["usable"]) == (False, True, 3, USERS + 5)
+    assert found["b"]["ips"]["value"] == pytest.approx(before["b"]["ips"]["value"], rel=0.05)
+
+
+def test_few_rewards_are_estimated_and_no_verdict(workspace: Path) -> None:
+    log_uniform(workspace, 90)
+    done = run(workspace, made(workspace, "up"), "current")
+    assert "too few rewards to say who earns more: 30 effective answers" in done.stdout
+    assert "or judge fewer ranks (--k)" in done.stdout
+    assert "by DR" not in done.stdout
+    found = json.loads(run(workspace, made(workspace, "up"), "current", "--json").stdout)["off_policy"]
+    assert found["difference"]["dr"]["low"] > 0  # which alone would have said so
+    assert (found["better"], found["undecided"][:15]) == (None, "too few rewards")
+
+
+def test_a_rating_is_no_reward_unless_told(workspace: Path) -> None:
+    log_uniform(workspace)
+    ImpressionLog(workspace / "impressions.db").join(
+        [Outcome(f"r{n}", f"u{LEARNED + 1}/{n}", "p0", "rating", 1.0) for n in range(0, USERS, 3)]
+    )
+    told = [
+        json.loads(run(workspace, "current", made(workspace, "up"), *more, "--json").stdout)
+        for more in ((), ("--action", "rating"), ("--action", "rating", "--action", "click"))
+    ]
+    assert told[0]["actions"] == ["view", "click", "cart", "purchase"]
+    assert [report["off_policy"]["logged"]["value"] for report in told] == pytest.approx([1 / 3, 1 / 3, 2 / 3])
+    assert told[1]["off_policy"]["b"]["ips"] != told[0]["off_policy"]["b"]["ips"]
+    assert run(workspace, "current", "x", "--action", "dance").exit_code == 2
+
+
+def test_answers_of_a_time_alone(workspace: Path) -> None:
+    log_uniform(workspace)
+    log_uniform(workspace, 30, at=LEARNED + 100)
+    up = made(workspace, "up")
+    for flags, answers in (((), 330), (("--since", "1050"), 30), (("--until", "1970-01-01T00:18:20"), 300)):
+        assert json.loads(run(workspace, "current", up, *flags, "--json").stdout)["answers"] == answers
+    assert "holds no answer of that time" in run(workspace, "current", up, "--since", "2000").stderr
+    assert "--since soon: expected ISO 8601" in run(workspace, "current", up, "--since", "soon").stderr
+
+
+def test_lists_that_other_models_share_are_counted(workspace: Path) -> None:
+    log_shared(workspace, 3, 1, 0)
+    kept, shared = ImpressionLog(workspace / "impressions.db"), Interleaved("third", Draft(("p0",), ("a",)))
+    kept.record(Impression("t", LEARNED + 1, made(workspace, "down"), (Shown("p0", 1, 0.5),), interleaved=shared))
+    assert "interleaved: left out 1 of other pairs of models" in run(workspace, "current", made(workspace, "up")).stdout
+    (workspace / "impressions.db").unlink()
+    kept.record(Impression("t", LEARNED + 1, made(workspace, "down"), (Shown("p0", 1, 0.5),), interleaved=shared))
+    text = run(workspace, "current", made(workspace, "up")).stdout
+    assert "interleaved: no list that these two share; 1 of other pairs of models" in text
+
+
+@pytest.mark.parametrize("folder", ["absent", "other"])
+def test_what_is_no_workspace_is_refused_and_left_as_it_is(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine", encoding="utf-8")
+    done = run(tmp_path / folder, "current", "up")
+    assert done.exit_code == 1
+    assert "is no workspace" in done.stderr
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["notes.txt", "other"]
+
+
+def test_a_log_of_one_person_is_told_with_the_reason(workspace: Path) -> None:
+    log_uniform(workspace, people=1)
+    done = run(workspace, "current", made(workspace, "up"))
+    assert done.exit_code == 0, done.output
+    assert "A cannot be estimated: the log is of one user" in done.stdout
+
+
 def test_shared_lists_say_who_is_preferred(workspace: Path) -> None:
     log_shared(workspace, 30, 8, 12)
     done = run(workspace, "current", made(workspace, "up"), "--json")
@@ -270,7 +388,7 @@ def test_shared_lists_say_who_is_preferred(workspace: Path) -> None:
     assert "interleaved: answers: 50; won by A 8, by B 30, ties 12" in turned
     assert "B is better" in turned
     clicks = run(workspace, made(workspace, "up"), "current", "--action", "click").stdout
-    assert "nothing can be said: none of 50" in clicks
+    assert "nothing can be said: none of 50 was won" in clicks
 
 
 @pytest.mark.parametrize(
@@ -288,6 +406,7 @@ def test_what_cannot_be_compared_is_refused_with_a_sentence(workspace: Path, arg
 
 
 def test_settings_name_the_rival(workspace: Path) -> None:
+    save(replace(model("viewed", [1, 2, 3, 4, 5]), taking=("view",)), workspace / "models")
     named = Settings(workspace=workspace, interleave=made(workspace, "up"), log_answers=True)
     with shop(named) as opened:
         found = serving_of(opened).rival
@@ -298,6 +417,10 @@ def test_settings_name_the_rival(workspace: Path) -> None:
         lambda: named.model_copy(update={"log_answers": False}),
         lambda: named.model_copy(update={"explore_from": 2}),
         lambda: named.model_copy(update={"interleave": "no-such"}),
+        lambda: named.model_copy(update={"interleave": "current"}),
+        lambda: named.model_copy(update={"interleave": made(workspace, "down")}),
+        lambda: named.model_copy(update={"interleave": made(workspace, "viewed")}),
+        lambda: named.model_copy(update={"explore_sharpness": 0.5}),
     ]
     for make in wrong:
         with shop(make()) as opened, pytest.raises(FrontDoorError):
@@ -307,3 +430,7 @@ def test_settings_name_the_rival(workspace: Path) -> None:
 def test_how_sharply_chance_draws_is_a_setting(workspace: Path) -> None:
     with shop(Settings(workspace=workspace, explore_from=2, explore_sharpness=0.5)) as opened:
         assert services(opened).feedback.exploration == Exploration(first=2, sharpness=0.5)
+        assert serving_of(opened).feedback.exploration == Exploration(first=2, sharpness=0.5)
+    drawn_by_nobody = Settings(workspace=workspace, explore_sharpness=0.5)
+    with shop(drawn_by_nobody) as opened, pytest.raises(FrontDoorError, match="give --explore-from too"):
+        serving_of(opened)

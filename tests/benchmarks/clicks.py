@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import ttest_ind
 
-from recommender.exploring import Draw, Exploration, propensities
+from recommender.exploring import Draw, Exploration, propensities, weights
 from recommender.interleaving import team_draft, verdict
 from recommender.off_policy import Shown, Target
 
@@ -81,6 +81,24 @@ class Window:
         rows, ranks = np.indices(items.shape)
         chances = table[places, ranks]
         return Target(rows.ravel(), ranks.ravel() + 1, items.ravel(), np.ones(items.size), chances.ravel())
+
+
+def asked(appeal: Doubles, answers: int, ranks: int, sharpness: float, seed: int) -> tuple[Shown, Target, Target]:
+    """A log of products (p,) that are clicked with these chances at any rank, each answer to another visitor, which is
+    asked about a random order of them and about the served one, 0 to p − 1."""
+    random, pool = np.random.default_rng(seed), len(appeal)
+    clocks = random.exponential(size=(answers, pool)) / weights(pool, sharpness)
+    items = clocks.argsort(axis=1)[:, :ranks].ravel()
+    table, rows = propensities(pool, sharpness), np.repeat(np.arange(answers), ranks)
+    at = np.tile(np.arange(1, ranks + 1), answers)
+    clicks = (random.random(len(rows)) < appeal[items]).astype(np.float64)
+
+    def target(order: Ints) -> Target:
+        wanted = np.tile(order[:ranks], answers)
+        return Target(rows, at, wanted, np.ones(len(rows)), table[wanted, at - 1])
+
+    shown = Shown(rows, at, items, clicks, table[items, at - 1], np.arange(answers))
+    return shown, target(random.permutation(pool)), target(np.arange(pool))
 
 
 def interleaved(window: Window, a: Ints, b: Ints, answers: int, seed: int) -> float:

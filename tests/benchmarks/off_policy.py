@@ -1,17 +1,18 @@
 """Off-policy estimates and interleaving where the truth is known: a window of simulated visitors.
 
-Run as: python tests/benchmarks/off_policy.py     (about a minute on one core)
+Run as: python tests/benchmarks/off_policy.py     (some minutes on one core)
 """
 
 import argparse
 from collections.abc import Callable
 
 import numpy as np
-from clicks import Ints, Window, halved, interleaved
+from clicks import Ints, Window, asked, halved, interleaved
 from scipy.stats import binomtest
 
+from recommender.errors import OffPolicyError
 from recommender.exploring import Exploration
-from recommender.off_policy import Report, evaluate
+from recommender.off_policy import LEAST_REWARDS, LEAST_TO_JUDGE, Report, evaluate, verdict
 
 ESTIMATORS = ("logged", "matched", "ips", "snips", "dr", "dr, given")
 EXPLORATION = Exploration(first=1, pool=8, sharpness=1.0)
@@ -74,6 +75,39 @@ def sensitivity(window: Window, a: Ints, b: Ints, runs: int) -> None:
     print(f"A against itself, 200 answers: found different in {same / runs:.1%} ({level.low:.1%} to {level.high:.1%})")
 
 
+NULLS = (
+    # answers, sharpness, chance of a click, ranks
+    (500, 1.0, 0.02, 3), (1000, 1.0, 0.05, 3), (2000, 0.5, 0.002, 5), (2000, 0.5, 0.01, 5), (4000, 1.0, 0.05, 3),
+    (2000, 0.5, 0.05, 5), (1000, 0.5, 0.1, 3), (3000, 0.0, 0.05, 3), (2000, 0.5, 0.2, 3),
+)  # fmt: skip
+
+
+def level(runs: int) -> None:
+    """How often two orders of twelve products that are liked alike are told apart."""
+    print(f"\nequal orders, {runs} logs each; a verdict wants {LEAST_TO_JUDGE:g} answers, {LEAST_REWARDS:g} rewards")
+    print(f"{'answers':>8s} {'sharpness':>9s} {'click':>6s} {'ranks':>5s} {'by DR':>6s} {'judged':>7s} {'apart':>6s}")
+    judged = apart = 0
+    for answers, sharpness, click, ranks in NULLS:
+        alone, verdicts, estimated = 0, list[str | None](), 0
+        for seed in range(runs):
+            shown, *targets = asked(np.full(12, click), answers, ranks, sharpness, seed)
+            try:
+                one, two = (evaluate(shown, target, resamples=500, seed=seed) for target in targets)
+                estimated += 1
+                difference = one.difference(two, "dr")
+                alone += not difference.low <= 0 <= difference.high
+                verdicts.append(verdict(one, two))
+            except OffPolicyError:
+                continue
+        judged, wrong = judged + len(verdicts), sum(found is not None for found in verdicts)
+        apart += wrong
+        told = f"{wrong / len(verdicts):6.1%}" if verdicts else ""
+        share = f"{alone / max(estimated, 1):6.1%} {len(verdicts) / runs:7.0%}"
+        print(f"{answers:8d} {sharpness:9g} {click:6.1%} {ranks:5d} {share} {told}", flush=True)
+    bounds = binomtest(apart, judged).proportion_ci()
+    print(f"all verdicts: {judged}, apart {apart / judged:.1%} ({bounds.low:.1%} to {bounds.high:.1%})")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--logs", type=int, default=200, help="simulated logs")
@@ -84,6 +118,7 @@ def main() -> None:
     better, served = window.ranker(2, 0.15), window.ranker(3, 0.5)
     simulate(window, better, served, logs=options.logs, answers=options.answers)
     sensitivity(window, better, served, options.runs)
+    level(options.logs)
 
 
 if __name__ == "__main__":

@@ -206,6 +206,7 @@ def test_history_is_the_latest_events_oldest_first(log: EventLog) -> None:
     assert ids(log.history("ann", limit=2)) == ["e4", "e1"]
     assert ids(log.history(None, session_id="s1")) == ["e2", "e4", "e7"]
     assert ids(log.history("ann", session_id="s1")) == ["e6", "e2", "e4", "e1"]  # never what bob did in it
+    assert ids(log.history("ann", until=log.history("ann")[-1].at)) == ["e6", "e4"]
     assert log.history("nobody") == log.history(None) == log.history("nobody", session_id="none") == ()
 
 
@@ -299,3 +300,14 @@ def test_products_are_told_without_a_horizon(log: EventLog) -> None:
         bought = {e.product_id for e in history if e.action == "purchase"}
         assert log.products(user, session_id=session, actions=["purchase"]) == bought
         assert log.products(user, session_id=session, until=150) == {e.product_id for e in history if e.at < 150}
+
+
+def test_a_history_of_the_past_is_its_newest_part_however_much_came_later(log: EventLog) -> None:
+    log.append([*EVENTS, *(event(n, 1000 + n) for n in range(10, 40))])
+    for user, session in (("ann", None), (None, "s1"), ("ann", "s1"), ("nobody", None), (None, None)):
+        whole = log.history(user, session_id=session)
+        for until in (None, 0, 100, 101, 150, 2000):
+            before = tuple(e for e in whole if until is None or e.at < until)
+            assert log.history(user, session_id=session, until=until) == before
+            for limit in (1, 2):
+                assert log.history(user, session_id=session, limit=limit, until=until) == before[-limit:]

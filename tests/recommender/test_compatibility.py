@@ -79,7 +79,7 @@ def test_a_complement_must_fit(store):
     items = Ids.sorted(PRODUCTS)
 
     class Log:
-        def history(self, user_id, *, session_id=None, limit=None) -> tuple[Interaction, ...]:
+        def history(self, user_id, *, session_id=None, limit=None, until=None) -> tuple[Interaction, ...]:
             return ()
 
     scorer = PopularityScorer(items, np.ones(len(items), np.float32))

@@ -42,7 +42,7 @@ FACTS = [
 class Log:
     """Histories by user, without a horizon."""
 
-    def history(self, user_id=None, *, session_id=None, limit=None):
+    def history(self, user_id=None, *, session_id=None, limit=None, until=None):
         return USER.history if user_id == "u" else ()
 
     def products(self, user_id=None, *, session_id=None, actions=(), until=None):

@@ -178,7 +178,10 @@ def test_more_level_more_kinds(recommender):
     def kinds(level):
         found = recommender.recommend("ann", k=8, diversity=Diversity(level))
         return len(
-            {recommender._now().shelf.tail("IN_CATEGORY", recommender.artifact.items.get(r.product_id)) for r in found}
+            {
+                recommender._present.now().shelf.tail("IN_CATEGORY", recommender.artifact.items.get(r.product_id))
+                for r in found
+            }
         )
 
     shown = [kinds(level) for level in ("no-diversity", *LEVELS)]

@@ -81,7 +81,7 @@ def test_credit_and_verdict():
     assert won.low < 0.9 < won.high
     assert verdict([-1] * 9 + [1]).better == "b"
     assert verdict([1, -1]).better is None
-    with pytest.raises(RecommenderError, match="none of 3 answers"):
+    with pytest.raises(RecommenderError, match="none of 3 was won"):
         verdict([0, 0, 0])
 
 

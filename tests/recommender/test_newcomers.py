@@ -45,7 +45,7 @@ def fact(head, relation, tail, confidence=0.5):
 class Nothing:
     """A log of nobody."""
 
-    def history(self, user_id, *, session_id=None, limit=None):
+    def history(self, user_id, *, session_id=None, limit=None, until=None):
         return ()
 
     def products(self, user_id, *, session_id=None, actions=ACTIONS, until=None):

@@ -9,9 +9,10 @@ import pytest
 
 from recommender.errors import OffPolicyError, PropensityError, SupportError
 from recommender.exploring import Exploration
-from recommender.off_policy import Shown, Target, evaluate, lift_model
+from recommender.off_policy import Shown, Target, depth, evaluate, lift_model, upto, verdict
 
-Window = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "clicks.py"))["Window"]
+CLICKS = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "clicks.py"))
+Window, asked = CLICKS["Window"], CLICKS["asked"]
 EXPLORATION = Exploration(first=1, pool=8, sharpness=1.0)
 WINDOW = Window.of(1)
 BETTER, SERVED = WINDOW.ranker(2, 0.15), WINDOW.ranker(3, 0.5)
@@ -111,6 +112,73 @@ def test_the_lift_model_shrinks_what_it_hardly_knows():
     assert 0.4 < hardly < unknown == 0.5
 
 
+def reports_of(answers, appeal, ranks, sharpness, seed):
+    shown, *targets = asked(np.array(appeal), answers, ranks, sharpness, seed)
+    return [evaluate(shown, target, resamples=300, seed=seed) for target in targets]
+
+
+def judged(logs):
+    """How many logs find a difference by DR alone, how many are too small for a verdict, and the verdicts of the
+    others."""
+    alone = [one.difference(two, "dr") for one, two in logs]
+    verdicts = []
+    for one, two in logs:
+        try:
+            verdicts.append(verdict(one, two))
+        except OffPolicyError as error:
+            assert "too few rewards" in str(error)  # noqa: PT017
+    return sum(not d.low <= 0 <= d.high for d in alone), len(logs) - len(verdicts), verdicts
+
+
+def test_rare_rewards_of_equal_orders_are_no_verdict():
+    """Of 2 % rewards, 500 answers have too few: DR alone finds a difference that is none in many of them."""
+    alone, small, verdicts = judged([reports_of(500, [0.02] * 12, 3, 0.5, seed) for seed in range(60)])
+    assert alone > 6
+    assert (small, verdicts) == (60, [])
+
+
+def test_enough_rewards_of_equal_orders_are_seldom_a_verdict_and_of_unequal_ones_are():
+    _, small, equal = judged([reports_of(1500, [0.15] * 12, 3, 0.5, seed) for seed in range(60)])
+    assert small < 6
+    assert sum(found is not None for found in equal) <= 5
+    _, _, unequal = judged([reports_of(1000, [0.02] * 6 + [0.3] * 6, 3, 0.5, seed) for seed in range(12)])
+    assert unequal.count("a") >= 6  # b shows the six that hardly anybody wants first, and a sometimes does too
+    assert "b" not in unequal
+
+
+def test_a_policy_that_earns_nothing_is_judged_where_rewards_were_to_be_expected():
+    wanted = [0.0, 0.0, 0.0, *[0.4] * 9]
+    one, two = reports_of(1000, wanted, 3, 0.5, 1)
+    assert two.ips.value == 0
+    assert two.rewards > 20
+    assert verdict(one, two) == "a"
+
+
+def test_a_rank_that_few_answers_show_costs_no_other_rank_its_estimate():
+    shown, kinds = WINDOW.log(SERVED, EXPLORATION, 400, 0)
+    target = WINDOW.target(BETTER, SERVED, EXPLORATION, kinds)
+    seldom = [table.ranks <= np.where(table.answers < 5, 5, 3) for table in (shown, target)]
+    shown, target = (
+        replace(table, **{n: getattr(table, n)[kept] for n in table.__dataclass_fields__ if n != "users"})
+        for table, kept in zip((shown, target), seldom, strict=True)
+    )
+    with pytest.raises(
+        SupportError, match=r"at rank 4 only \d\.\d effective answers .* the first ranks alone, 3 at most"
+    ):
+        evaluate(shown, target)
+    assert depth(shown, target) == 3
+    assert evaluate(*upto(shown, target, 3), resamples=9).answers == 400
+    assert depth(*upto(shown, target, 3)) == 3
+
+
+def test_no_rank_has_depth_where_chance_filled_none_or_the_first_has_too_few():
+    shown, kinds = WINDOW.log(SERVED, EXPLORATION, 12, 0)
+    assert depth(shown, WINDOW.target(BETTER, SERVED, EXPLORATION, kinds)) == 0
+    ones = np.ones(len(shown.items))
+    certain = replace(shown, propensities=ones)
+    assert depth(certain, Target(shown.answers, shown.ranks, shown.items, ones, ones)) == 0
+
+
 @pytest.fixture
 def log():
     shown, kinds = WINDOW.log(SERVED, EXPLORATION, 300, 0)
@@ -140,7 +208,7 @@ def test_what_the_log_could_never_show_is_refused(log):
 
 def test_too_little_overlap_is_refused(log):
     shown, kinds = WINDOW.log(SERVED, EXPLORATION, 12, 0)
-    with pytest.raises(SupportError, match="effective answers"):
+    with pytest.raises(SupportError, match=r"effective answers .* with a lower sharpness$"):
         evaluate(shown, WINDOW.target(BETTER, SERVED, EXPLORATION, kinds))
 
 

@@ -77,8 +77,9 @@ class Log:
     def __init__(self, **histories):
         self.histories = histories
 
-    def history(self, user_id, *, session_id=None, limit=None):
-        return tuple(self.histories.get(user_id or session_id, ()))[-(limit or 0) :]
+    def history(self, user_id, *, session_id=None, limit=None, until=None):
+        mine = self.histories.get(user_id or session_id, ())
+        return tuple(e for e in mine if until is None or e.at < until)[-(limit or 0) :]
 
     def products(self, user_id, *, session_id=None, actions=ACTIONS, until=None):
         mine = self.histories.get(user_id or session_id, ())

@@ -15,7 +15,7 @@ from recommender.histories import Ids
 from recommender.impressions import Impression, ImpressionLog, Outcome, Shown
 from recommender.interleaving import Draft, Interleaved
 from recommender.off_policy import evaluate
-from recommender.recommender import Recommender
+from recommender.recommender import RECENT, Recommender
 from recommender.replaying import credited, ordered_by, tables, unfamiliar, usable
 from recommender.scorers import ItemItemScorer
 
@@ -39,6 +39,8 @@ def shop(tmp_path_factory):
     with MemoryStore() as store, EventLog(folder / "events.db") as log:
         store.put([Entity(f"product:{n}", "Product", n) for n in NAMES])
         log.append(Interaction(f"e{u}", "p0", "view", LEARNED + 1, f"u{u}") for u in range(USERS))
+        log.append([Interaction("busy", "p0", "view", LEARNED + 1, "busy")])
+        log.append(Interaction(f"busy{n}", "p1", "view", LEARNED + 2 + n, "busy") for n in range(RECENT + 100))
         served, other = (Recommender(artifact(*s), store, log) for s in ((9, 8, 7, 6, 5), (9, 5, 6, 7, 8)))
         for u in range(USERS):
             name = f"r{u}"
@@ -84,6 +86,11 @@ def test_ranks_without_chance_stay_and_unknown_candidates_come_last(shop):
     assert target.items[0] == shown.items[0]
     assert target.propensities[0] == 1
     assert list(ordered_by(other)(first)) == ["p5", "p4", "p3", "p2"]
+
+
+def test_a_history_as_of_an_answer_is_whole_however_much_came_later(shop):
+    _, other, (first, *_) = shop
+    assert list(ordered_by(other)(replace(first, user_id="busy"))) == ["p5", "p4", "p3", "p2"]
 
 
 def test_only_the_first_ranks_are_looked_at_where_so_many_are_named(shop):

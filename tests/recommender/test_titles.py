@@ -63,7 +63,7 @@ NEW = {"dup": "Red Wool Scarf (2nd edition)", "far": "Umbrella"}
 class Nobody:
     """A log of nobody."""
 
-    def history(self, user_id, *, session_id=None, limit=None):
+    def history(self, user_id, *, session_id=None, limit=None, until=None):
         return ()
 
     def products(self, user_id, *, session_id=None, actions=ACTIONS, until=None):
@@ -117,7 +117,7 @@ def test_a_title_is_no_fact_of_any_confidence(shop):
 @pytest.mark.parametrize(("touched", "explained"), [(("dup",), {}), (("dup", "c"), {"a": "USED_FOR", "b": "USED_FOR"})])
 def test_a_title_is_no_way_that_facts_lead(shop, touched, explained):
     """Neither for the ranker, which lifts what facts lead to, nor for diversity, which tells such ways apart."""
-    wide = shop._now().wide
+    wide = shop._present.now().wide
     scorer = dict(wide.chain)["relations"]
     asked = Histories.of([UserState(None, tuple(e for p in touched for e in on(p)))], wide.items, scorer.users)
     known = list(range(len(SHOP)))
