@@ -17,12 +17,21 @@ if TYPE_CHECKING:
 Hear: TypeAlias = "Callable[[Epoch], None]"
 
 
+def can_draw(tensorboard: Path | None, board: WeightsAndBiases | None) -> None:
+    """Raises MissingExtra where what would hear of the epochs is not installed."""
+    if tensorboard is not None:
+        need("tensorboardX", "plots")
+    if board is not None and board.project:
+        need("wandb", "wandb")
+
+
 @contextmanager
 def curves(tensorboard: Path | None, board: WeightsAndBiases | None, told: Mapping[str, Any]) -> Iterator[Hear]:
     """Hears epochs and writes them where it was asked for, if anywhere. ``told``: how is trained, for the board.
 
-    Raises MissingExtra before anything is trained, FrontDoorError where Weights & Biases refuses.
+    Raises MissingExtra, FrontDoorError where Weights & Biases refuses.
     """
+    can_draw(tensorboard, board)
     with ExitStack() as opened:
         heard: list[Hear] = []
         if tensorboard is not None:
@@ -46,7 +55,6 @@ def _scalars(epoch: "Epoch") -> dict[str, float]:
 @contextmanager
 def _files(folder: Path) -> Iterator[Hear]:
     """``<folder>/network-1/`` and so on, a step an epoch."""
-    need("tensorboardX", "plots")
     from tensorboardX import SummaryWriter
 
     with ExitStack() as opened:
@@ -65,7 +73,6 @@ def _files(folder: Path) -> Iterator[Hear]:
 @contextmanager
 def _run(board: WeightsAndBiases, told: Mapping[str, Any]) -> Iterator[Hear]:
     """One run, the networks side by side. Numbers and options alone: no output, no code, nothing of the machine."""
-    need("wandb", "wandb")
     wandb: Any = import_module("wandb")
     quiet = wandb.Settings(
         console="off", disable_git=True, save_code=False, x_disable_meta=True, x_disable_stats=True,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from api.curves import curves
+from api.curves import can_draw, curves
 from api.errors import FrontDoorError
 from api.planning import Asking, answered
 from api.retraining import CURVE, Curve, Judgement, in_names, judge, point, read_curve, side_by_side
@@ -122,6 +122,8 @@ def trained(
     dev = read_rows(asked.dev, labels=True) if asked.dev else []
     allowed = schema.names(row.category for row in [*rows, *dev]) if schema else schema_of([*rows, *dev])
     more = in_names(read_rows(asked.more, labels=True), allowed) if asked.more else []
+    _ready(asked)
+    old = _earlier(asked) if asked.more else None
     encoder = taught(
         asked.encoder or encoder_for(rows), asked.masked, asked.model, tell,
         encoders=asked.encoders, device=asked.device, seed=asked.seed,
@@ -129,7 +131,6 @@ def trained(
     usual = attribute_options([*rows, *more], encoder)
     if asked.more and not dev:
         rows, dev = cut(rows, asked.seed)  # the same rows judge the old model and the new one
-    old = _earlier(asked) if asked.more else None
     chosen = replace(
         usual,
         encoders=asked.encoders,
@@ -154,9 +155,19 @@ def trained(
     return _kept(unfinished.parent, model, old, dev if asked.more else None, read_curve(unfinished), tell)
 
 
+def _ready(asked: Extract) -> None:
+    """What is missing is told before anything learns. Raises MissingExtra, ConfigurationError."""
+    from mining.extraction.low_rank import need_peft
+
+    can_draw(asked.tensorboard, asked.board)
+    if asked.adapters != "none":
+        need_peft()
+
+
 def settings_of(options: "Options") -> dict[str, Any]:
-    """How is trained, as curves say it."""
-    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()}
+    """How is trained, as curves say it: no path of this machine."""
+    told = {name: value for name, value in asdict(options).items() if name != "encoders"}
+    return told | {"encoder": Path(str(told["encoder"])).name}
 
 
 def _heard(

@@ -83,7 +83,7 @@ def extract(
     what asking a language model about the least sure products would gain and cost."""
     from api import extracting, planning
 
-    learning = bool(train or more or dev or schema or wanted or masked)
+    learning = bool(train or more or dev or schema or wanted or masked or tensorboard or adapters != "none")
     asking = planning.Asking(llm_budget, llm_f1, llm_price, core_hour, route_below, Settings())
     if plan:
         if relations or learning:

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,17 @@ class Encoder:
     def width(self) -> int:
         """Features of a token."""
         return int(self.config.hidden_size)
+
+    def weights(self) -> list[tuple[str, "torch.Tensor"]]:
+        """By name. Without the pooler: nobody here reads it, and where no file had one it was made by chance."""
+        return [(name, value) for name, value in sorted(self.model.state_dict().items()) if "pooler." not in name]
+
+    def digest(self) -> str:
+        """Of the weights as they are now: an encoder of the same name may have learned since."""
+        made = blake2b(digest_size=16)
+        for name, value in self.weights():
+            made.update(name.encode() + value.cpu().numpy().tobytes())
+        return made.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

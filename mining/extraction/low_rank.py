@@ -29,7 +29,7 @@ class LowRank:
     """
 
     def __init__(self, encoder: nn.Module, kind: Literal["lora", "adalora"], rank: int, steps: int) -> None:
-        _need_peft()
+        need_peft()
         import peft
 
         names = [name for name, layer in encoder.named_modules() if isinstance(layer, nn.Linear)]
@@ -96,7 +96,8 @@ class LowRank:
         return [(name, p) for name, p in named if any(f".{kind}." in name for kind in kinds)]
 
 
-def _need_peft() -> None:
+def need_peft() -> None:
+    """Raises ConfigurationError."""
     if importlib.util.find_spec("peft") is None:
         raise ConfigurationError(
             "low-rank adapters need peft: install the extra with pip install 'shopgraph[adapters]'"

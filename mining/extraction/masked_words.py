@@ -30,7 +30,7 @@ from mining.extraction.tagger_network import Batch
 
 _log = logging.getLogger("shopgraph.mining.encoders")
 HELD = 0.05  # share of the texts that only measure
-MANIFEST, UNFINISHED = "masked.json", "unfinished"
+MANIFEST, WEIGHTS, UNFINISHED = "masked.json", "model.safetensors", "unfinished"
 HIDDEN, OTHER = 0.8, 0.1  # of the tokens to guess: hidden, exchanged for any other; the rest stands there as it is
 
 
@@ -79,6 +79,7 @@ def teach(
     name, unfinished = run.fingerprint(), folder / UNFINISHED
     if _finished(folder, name):
         _log.info("the encoder in %s has learned these texts", folder)
+        shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed when all but this was done
         return folder
     tuning = run.tuning
     tuning.resume(unfinished, name)
@@ -124,7 +125,7 @@ class _Run:
         self.mask = next((n for m in MASKS if (n := encoder.tokenizer.token_to_id(m)) is not None), None)
         if self.mask is None:
             raise ConfigurationError(f"the encoder {encoder.name!r} has no token for hidden words; take another one")
-        self.origin = _digest(encoder)
+        self.origin = encoder.digest()
         self.reader = Reader(encoder, Vocabulary.of({}), Lexicon.of([]), options.max_tokens)
         different = {(one.context, one.text): Example(one.text, one.context) for one in texts}
         read = [self.reader.item(one, own=False) for _, one in sorted(different.items())]
@@ -198,20 +199,9 @@ class _Run:
         return blake2b(json.dumps([self.origin, told, texts]).encode(), digest_size=16).hexdigest()
 
 
-def _digest(encoder: Encoder) -> str:
-    """Of the weights as they came."""
-    made = blake2b(digest_size=16)
-    for name, value in _weights(encoder):
-        made.update(name.encode() + value.cpu().numpy().tobytes())
-    return made.hexdigest()
-
-
-def _weights(encoder: Encoder) -> list[tuple[str, torch.Tensor]]:
-    """Without the pooler: nobody here reads it, and where no file had one it was made by chance."""
-    return [(name, value) for name, value in sorted(encoder.model.state_dict().items()) if "pooler." not in name]
-
-
 def _finished(folder: Path, name: str) -> bool:
+    if not (folder / WEIGHTS).exists():
+        return False
     try:
         return bool(json.loads((folder / MANIFEST).read_text("utf-8"))["run"] == name)
     except (OSError, ValueError, KeyError, TypeError):
@@ -222,8 +212,8 @@ def _save(encoder: Encoder, folder: Path, manifest: dict[str, object]) -> None:
     """The manifest goes first and comes last: a folder without one is unfinished."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
-    state = {name: value.detach().cpu().contiguous() for name, value in _weights(encoder)}
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    state = {name: value.detach().cpu().contiguous() for name, value in encoder.weights()}
+    save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
     encoder.config.save_pretrained(folder)
     (folder / "tokenizer.json").write_text(_tokenizer(encoder), "utf-8")
     (folder / MANIFEST).write_text(json.dumps(manifest), "utf-8")

@@ -49,7 +49,8 @@ def _view(content: Any, name: str, told: Mapping[str, Any]) -> Any:
 
 
 class PlainBert:
-    """Word pieces in, the states of each layer out, as transformers' ``BertModel``; of one text at a time.
+    """Word pieces in, the states of each layer out, as transformers' ``BertModel``; of one text at a time, and of no
+    more pieces than ``config.max_position_embeddings``.
 
     Raises ValueError where weights are missing or do not fit the configuration.
     """
@@ -57,6 +58,9 @@ class PlainBert:
     def __init__(self, config: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
         self.config = SimpleNamespace(**{"type_vocab_size": 2, "layer_norm_eps": 1e-12, **config})
         given = {name.removeprefix(f"{MODEL_TYPE}."): array for name, array in weights.items()}
+        heads, width = self.config.num_attention_heads, self.config.hidden_size
+        if width % heads:
+            raise ValueError(f"{heads} heads do not divide {width} features")
         self._weights: dict[str, Floats] = {}
         for name, shape in _shapes(self.config).items():
             if name not in given or given[name].shape != shape:

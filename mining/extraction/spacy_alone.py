@@ -1,7 +1,8 @@
 """spaCy, loaded without torch: our pipelines have no trained part.
 
 thinc, beneath spaCy, loads torch wherever it is installed, to be ready for models of it: some 640 MB where torch was
-built with CUDA, and seconds. While thinc is loaded here, torch is not to be had; whoever asks for it afterwards has it.
+built with CUDA, and seconds. While thinc is loaded here, half a second, torch is not to be had, by no other thread
+either; whoever asks for it afterwards has it.
 """
 # ruff: noqa: E402  # what follows must come after thinc
 

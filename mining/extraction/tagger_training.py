@@ -218,6 +218,7 @@ class _Run:
         self.examples, self.dev, self.options, self.member = examples, dev, options, member
         vocabulary = Vocabulary.of(contexts)
         encoder = load_encoder(options.encoder, folder=options.encoders)
+        self.origin = encoder.digest()  # before anything is put into it
         sizes = len(vocabulary.labels), len(vocabulary.contextual)
         habits = {"exclusive": bool(options.exclusive), "once": options.once, "last": bool(options.last)}
         shape = Shape(*sizes, **habits, hidden=options.hidden)
@@ -279,10 +280,10 @@ class _Run:
         return done
 
     def fingerprint(self) -> str:
-        """The same for the same options and the same texts."""
+        """The same for the same options, texts and weights of the encoder."""
         told = {key: str(value) for key, value in asdict(self.options).items() if key not in ("encoders", "device")}
         texts = [asdict(example) for example in (*self.examples, *self.dev)]
-        return blake2b(json.dumps([told, self.member, texts]).encode(), digest_size=16).hexdigest()
+        return blake2b(json.dumps([told, self.member, texts, self.origin]).encode(), digest_size=16).hexdigest()
 
 
 def score_of(tagger: Tagger, examples: Sequence[Example]) -> Score:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -193,3 +194,20 @@ def test_extract_draws_what_it_learned(board: Board, monkeypatch: pytest.MonkeyP
     losses = [line["network 1 training/loss"] for line in board.lines if "network 1 training/loss" in line]
     assert losses == [point["loss"] for point in curve]
     assert board.asked["config"]["epochs"] == 2
+    assert board.asked["config"]["encoder"] == "tiny"
+    assert not [value for value in board.asked["config"].values() if "/" in str(value)], "no path of the machine"
+
+
+def test_a_missing_extra_is_told_before_anything_learns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if find_spec("wandb"):
+        pytest.skip("the extra wandb is installed")
+    tiny = runpy.run_path(str(Path(__file__).parents[1] / "tiny_encoder.py"))["tiny_encoder_in"](tmp_path / "tiny")
+    row = {"input": "acme red mug", "category": "Mugs", "target_scores": {"Color": {"red": 1}}}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
+    monkeypatch.setenv("WANDB_PROJECT", "shop")
+    flags = {"train": "rows.jsonl", "test": "rows.jsonl", "masked": "rows.jsonl", "out": "out.jsonl", "model": "model"}
+    named = [part for flag, name in flags.items() for part in (f"--{flag}", str(tmp_path / name))]
+    done = CliRunner().invoke(app, ["extract", *named, "--encoder", str(tiny)])
+    assert done.exit_code == 1
+    assert "wandb" in done.output
+    assert not (tmp_path / "model").exists()

@@ -81,6 +81,11 @@ def test_what_is_finished_is_taken_and_anything_else_is_learned(tiny_encoder: Pa
     assert learn(texts()[1:], replace(SHORT, seed=1)) == 3
     (tmp_path / "masked.json").write_text("{}", "utf-8")
     assert learn(texts()[1:], replace(SHORT, seed=1)) == 3
+    (tmp_path / "unfinished").mkdir()  # what a run leaves that is killed when all is done but this
+    assert learn(texts()[1:], replace(SHORT, seed=1)) == 0
+    assert not (tmp_path / "unfinished").exists()
+    (tmp_path / "model.safetensors").unlink()
+    assert learn(texts()[1:], replace(SHORT, seed=1)) == 3
 
 
 def test_capitals_that_were_folded_by_name_are_folded_by_the_folder(tiny_encoder: Path, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """The small model learns values by category, says how sure it is, survives a kill, and comes back from its folder."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from mining.errors import ConfigurationError, SourceError
 from mining.extraction.augmentation import swap_values
@@ -150,6 +152,21 @@ def test_a_checkpoint_of_another_run_is_not_used(options: Options, tmp_path: Pat
         catalogue()[1:], catalogue()[:4], CONTEXTS, short, checkpoint=tmp_path, on_epoch=lambda e: done.append(e.number)
     )
     assert done == [1]
+
+
+def test_a_checkpoint_over_an_encoder_that_has_learned_since_is_not_used(options: Options, tmp_path: Path) -> None:
+    """The folder keeps its name, as with ``extract --masked``."""
+    folder, kept = tmp_path / "encoder", tmp_path / "kept"
+    shutil.copytree(options.encoder, folder)
+    short, done = replace(options, encoder=str(folder), epochs=1), list[int]()
+    for _ in range(2):
+        train(catalogue(), catalogue()[:4], CONTEXTS, short, checkpoint=kept, on_epoch=lambda e: done.append(e.number))
+    assert done == [1], "the second goes on from the first, which was done"
+    weights = load_file(folder / "model.safetensors")
+    name = next(name for name in weights if "word_embeddings" in name)
+    save_file({**weights, name: weights[name] * 1.01}, folder / "model.safetensors", metadata={"format": "pt"})
+    train(catalogue(), catalogue()[:4], CONTEXTS, short, checkpoint=kept, on_epoch=lambda e: done.append(e.number))
+    assert done == [1, 1]
 
 
 def test_values_are_swapped_with_their_labels() -> None:
