@@ -228,16 +228,20 @@ def batch_size(rows: int, least: int, most_steps: int | None) -> int:
     return least if most_steps is None else max(least, -(-rows // most_steps))
 
 
-def tiled(loss: Callable[[slice], Tensor], rows: slice) -> Tensor:
-    """The sum of a loss over stretches of at most ``TILE`` rows.
+def tiled(loss: Callable[..., Tensor], rows: slice, *of_rows: Tensor) -> Tensor:
+    """The sum of a loss over stretches of at most ``TILE`` rows: of ``loss(stretch, …)`` with the part of each of
+    ``of_rows`` (n_rows, …) that belongs to it.
 
-    Of several stretches none is kept for the way back: there it is computed once more, so that memory does not grow
-    with the batch (Chen et al.: "Training deep nets with sublinear memory cost", 2016, arXiv 1604.06174).
+    What a stretch picks out of a larger tensor by itself costs the whole tensor on the way back, for each stretch: so
+    rows are picked before, and handed in. Of several stretches none is kept for the way back: there it is computed once
+    more, so that memory does not grow with the batch (Chen et al.: "Training deep nets with sublinear memory cost",
+    2016, arXiv 1604.06174).
     """
     if rows.stop - rows.start <= TILE:
-        return loss(rows)
+        return loss(rows, *of_rows)
     tiles = [slice(start, min(start + TILE, rows.stop)) for start in range(rows.start, rows.stop, TILE)]
-    shares = [computed_again(loss, tile, use_reentrant=False, preserve_rng_state=False) for tile in tiles]
+    parts = zip(tiles, *(torch.split(whole, TILE) for whole in of_rows), strict=True)
+    shares = [computed_again(loss, *part, use_reentrant=False, preserve_rng_state=False) for part in parts]
     return torch.stack(shares).sum()
 
 
@@ -256,10 +260,24 @@ def sampled_softmax(
     ``more`` is added to the scores of the targets (b,) and of the negatives (b, m). ``weights`` (b,) weigh the sum.
     Scores are float32 whatever they are multiplied in. Holds b·m numbers: see ``tiled``.
     """
-    right = (query * items[target]).sum(1).float() + bias[target]
-    wrong = (query @ items[negatives].T).float() + bias[negatives]
+    chosen, rivals = (items[target], bias[target]), (items[negatives], bias[negatives])
+    return softmax_among(query, chosen, rivals, negatives[None, :] == target[:, None], more, weights)
+
+
+def softmax_among(
+    query: Tensor,
+    chosen: tuple[Tensor, Tensor],
+    rivals: tuple[Tensor, Tensor],
+    void: Tensor,
+    more: tuple[Tensor, Tensor] | None = None,
+    weights: Tensor | None = None,
+) -> Tensor:
+    """``sampled_softmax`` of items that were picked before: ``chosen``, vectors (b, d) and biases (b,) of the targets,
+    ``rivals`` (m, d) and (m,). ``void`` (b, m): which rival is the target itself."""
+    right = (query * chosen[0]).sum(1).float() + chosen[1]
+    wrong = (query @ rivals[0].T).float() + rivals[1]
     if more is not None:
         right, wrong = right + more[0], wrong + more[1]
-    wrong = wrong.masked_fill(negatives[None, :] == target[:, None], -torch.inf)
+    wrong = wrong.masked_fill(void, -torch.inf)
     losses = torch.logsumexp(torch.cat([right[:, None], wrong], dim=1), dim=1) - right
     return losses.sum() if weights is None else (losses * weights).sum()

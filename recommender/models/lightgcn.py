@@ -32,7 +32,7 @@ from recommender.training import (
     batch_size,
     checked,
     generator,
-    sampled_softmax,
+    softmax_among,
     tiled,
     train,
 )
@@ -188,15 +188,19 @@ class LightGCNLearner:
         people, things = vectors[: self._n_users], vectors[self._n_users :]
         if self._model.loss == "bpr":
             return self._bpr(people, things, batch, rows)
-        things = F.normalize(things, dim=1)
-        return tiled(lambda tile: self._softmax(people, things, batch, tile), rows)
+        return self._softmax(people, F.normalize(things, dim=1), batch, rows)
 
     def _softmax(self, people: Tensor, things: Tensor, batch: _Batch, rows: slice) -> Tensor:
-        users, items = batch.users[rows], batch.items[rows]
-        query = F.normalize(people[self._tensor(users)], dim=1) / self._model.temperature
-        loss = sampled_softmax(query, things, self.module.bias, self._tensor(items), self._tensor(batch.negatives))
-        weight = self.module.network.embedding.weight
-        drawn = self._tensor(np.concatenate((users, items + self._n_users)))
+        users, items, negatives = map(self._tensor, (batch.users[rows], batch.items[rows], batch.negatives))
+        query = F.normalize(people[users], dim=1) / self._model.temperature
+        bias, weight = self.module.bias, self.module.network.embedding.weight
+        rivals = things[negatives], bias[negatives]
+
+        def of_tile(_: slice, query: Tensor, vectors: Tensor, biases: Tensor, target: Tensor) -> Tensor:
+            return softmax_among(query, (vectors, biases), rivals, negatives[None, :] == target[:, None])
+
+        loss = tiled(of_tile, rows, query, things[items], bias[items], items)
+        drawn = torch.cat((users, items + self._n_users))
         return (loss + self._model.weight_decay * torch.sum(weight[drawn] ** 2)) / len(batch)
 
     def _bpr(self, people: Tensor, things: Tensor, batch: _Batch, rows: slice) -> Tensor:

@@ -33,7 +33,7 @@ from recommender.training import (
     batch_size,
     checked,
     generator,
-    sampled_softmax,
+    softmax_among,
     tiled,
     train,
 )
@@ -244,22 +244,20 @@ class _Learner:
 
     def loss(self, batch: _Batch, rows: slice) -> Tensor:
         users, items = self.module(batch.graph, torch.from_numpy(batch.shown).to(self._device))
-        items = F.normalize(items, dim=1)
-        return tiled(lambda tile: self._softmax(users, items, batch, tile), rows)
+        return self._softmax(users, F.normalize(items, dim=1), batch, rows) / len(batch)
 
     def _softmax(self, users: Tensor, items: Tensor, batch: _Batch, rows: slice) -> Tensor:
         cases, places = batch.cases, batch.rows[rows]
-        targets = cases.targets[places]
+        targets, negatives = self._tensor(cases.targets[places]), self._tensor(batch.negatives)
         query = F.normalize(users[self._tensor(cases.histories.users[places])], dim=1) / self._model.temperature
-        loss = sampled_softmax(
-            query,
-            items,
-            self.module.bias,
-            self._tensor(targets),
-            self._tensor(batch.negatives),
-            self._said(cases.histories.take(places), targets, batch.negatives),
-        )
-        return loss / len(batch)
+        rivals = items[negatives], self.module.bias[negatives]
+
+        def of_tile(tile: slice, query: Tensor, vectors: Tensor, biases: Tensor, target: Tensor) -> Tensor:
+            places = batch.rows[tile]
+            said = self._said(cases.histories.take(places), cases.targets[places], batch.negatives)
+            return softmax_among(query, (vectors, biases), rivals, negatives[None, :] == target[:, None], said)
+
+        return tiled(of_tile, rows, query, items[targets], self.module.bias[targets], targets)
 
     def _said(self, histories: Histories, targets: Ints, negatives: Ints) -> tuple[Tensor, Tensor] | None:
         """Σ_r λ_r x · R_r of each target (b,) and of the negatives (b, m)."""
