@@ -12,7 +12,7 @@ from mining.extraction.hidden import as_drawn
 
 REASON = "negated"
 VERSION = "3"  # rises when other words deny: what an extractor found before is not remembered
-BEFORE, AFTER = 400, 60  # code points that are looked at on either side, where the clause is longer
+BEFORE, AFTER = 400, 60  # code points, as drawn, that are looked at on either side, where the clause is longer
 
 _NOT = (
     r"(?<!why )(?<!or )"
@@ -107,10 +107,25 @@ def negated(text: str, start: int, end: int) -> bool:
 
     Words are read as they are drawn.
     """
-    before, after = _drawn(text[max(0, start - BEFORE) : start]), _drawn(text[end : end + AFTER])
+    before, after = _before(text, start), _after(text, end)
     if _WITHIN.search(_drawn(text[start:end])) or _DIRECT.search(before) or _BEHIND.match(after):
         return True
     return _is_listed(before) or _is_denied_in_chinese(before, after)
+
+
+def _before(text: str, start: int) -> str:
+    """What a reader sees before ``start``: what he does not see, however long, moves no denial out of reach."""
+    reach = BEFORE
+    while len(seen := _drawn(text[max(0, start - reach) : start])) < BEFORE // 2 and reach < start:
+        reach *= 4
+    return seen[-BEFORE:]
+
+
+def _after(text: str, end: int) -> str:
+    reach = AFTER
+    while len(seen := _drawn(text[end : end + reach])) < AFTER // 2 and end + reach < len(text):
+        reach *= 4
+    return seen[:AFTER]
 
 
 def _is_listed(before: str) -> bool:
