@@ -16,11 +16,11 @@ from kg import ids
 from kg.schema import SHOP, Attribute, Schema
 from kg.types import Document, Entity, Evidence, Fact
 from mining.catalog import ANY_CATEGORY, category_of
+from mining.extraction import negation
 from mining.extraction.attribute_model import Answer, AttributeModel, Value
 from mining.extraction.attribute_routing import route_of, sureness
 from mining.extraction.attribute_rows import Row
 from mining.extraction.cascade import UNSURE
-from mining.extraction.negation import VERSION, negated
 from mining.normal_values import in_form, refusal, value_entity
 from mining.types import Extraction, SetAside
 
@@ -154,8 +154,8 @@ def _reason(attribute: Attribute | None, document: Document, start: int, end: in
         return "off schema"
     if quote != value.value or not ids.normal_form(quote):
         return "not quoted from the document"
-    if negated(document.text, start, end):
-        return "negated"
+    if negation.negated(document.text, start, end):
+        return negation.REASON
     return refusal(attribute, quote)
 
 
@@ -176,7 +176,7 @@ def _row(document: Document) -> Row:
 
 def _fingerprint(folder: Path, schema: Schema) -> str:
     """SHA-256 of the model's files, of what may be written and of what is taken for denied."""
-    content = hashlib.sha256(f"negation {VERSION}".encode())
+    content = hashlib.sha256(f"negation {negation.VERSION}".encode())
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
         content.update(path.name.encode())
         with path.open("rb") as file:

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mining.extraction import negation
+
 CUES: dict[str, tuple[str, ...]] = {
     "zh-compatible": ("兼容", "适配", "支持", "可搭配", "可使用", "可配"),
     "zh-applies": ("适用于", "适用", "专用于"),
@@ -83,7 +85,7 @@ def proposals(text: str, rule: str, start: int, end: int) -> Iterator[ChinesePro
         if not reason and _PART.search(text, last, whole_last):
             relation = "ACCESSORY_OF"
         if negated:
-            reason = "negated"
+            reason = negation.REASON
         elif last - first > MAX_CHARACTERS and not text[first:last].isascii():
             reason = "too long"
         yield ChineseProposal(relation, first, last, rule, reason)

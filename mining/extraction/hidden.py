@@ -16,17 +16,25 @@ _IGNORABLE = re.compile(
 REASON = "hidden characters"  # of what is set aside because its quote holds one
 
 _AS_EMOJI = "\ufe0f"  # draws the symbol before it in colours
+_KEYCAP = "\u20e3"
+_KEYS = frozenset("0123456789#*")  # emoji with a keycap behind the selector, as in 1️⃣
+_EMOJI = frozenset("‼⁉ℹ〰〽")  # what Unicode draws in colours beside the symbols (category S) and the keys
 _TO_SPACE = str.maketrans(dict.fromkeys(_BLANKS, " "))
 
 
 def holds_hidden(text: str) -> bool:
-    """Whether a reader of ``text`` would not see all of it. The selector of an emoji, right after a symbol, is seen."""
+    """Whether a reader of ``text`` would not see all of it. The selector of an emoji, right after its base, is seen."""
     if text.isascii() and text.isprintable():
         return False
     return any(
-        _is_hidden(char) and not (char == _AS_EMOJI and unicodedata.category(before).startswith("S"))
-        for before, char in zip(" " + text, text, strict=False)
+        _is_hidden(char) and not (char == _AS_EMOJI and _is_emoji(before, after))
+        for before, char, after in zip(" " + text, text, text[1:] + " ", strict=False)
     )
+
+
+def _is_emoji(base: str, after: str) -> bool:
+    """Whether ``base`` is drawn in colours by the selector that stands between it and ``after``."""
+    return base in _EMOJI or unicodedata.category(base).startswith("S") or (base in _KEYS and after == _KEYCAP)
 
 
 def hides(quote: str) -> bool:

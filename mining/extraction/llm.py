@@ -22,7 +22,7 @@ from kg.schema import SHOP, Schema
 from kg.types import Document, Entity, Evidence, Fact
 from mining.catalog import ATTRIBUTE_FIELD, category_of
 from mining.errors import BudgetExhausted, ModelRefused, ModelUnavailable
-from mining.extraction.negation import negated
+from mining.extraction import negation
 from mining.extraction.orders import REASON, in_order, order_spans
 from mining.extraction.plausibility import implausible, trim
 from mining.extraction.prompts import TEXT_RELATIONS, build_prompt, key_of
@@ -301,8 +301,8 @@ class _Reader:
         reason = implausible(text[start:end])
         if reason is not None:
             return reason
-        if negated(text, start, end):
-            return "negated"
+        if negation.negated(text, start, end):
+            return negation.REASON
         if attribute is not None:
             return None if attribute_fits(self._attributes[attribute], text[start:end]) else "no such value"
         return (

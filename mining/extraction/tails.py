@@ -7,6 +7,7 @@ judged by the kind of thing it names. Nothing is guessed: what no rule knows is 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from mining.extraction import negation
 from mining.extraction import patterns as p
 from mining.extraction.kinds import Words, all_capitals, is_gerund, judge, names_act
 from mining.extraction.phrases import NAMING, is_number, phrases, trimmed
@@ -43,7 +44,7 @@ def proposals(words: Words, rule: str, start: int, end: int) -> Iterator[Proposa
         rule = "made-for"
     found = _agreeing(words, list(_judged(words, rule, words.lower[end - 1], listed)))
     if _negated(words, start):
-        found = [replace(one, reason="negated") for one in found]
+        found = [replace(one, reason=negation.REASON) for one in found]
     yield from found
     if found and rule not in NAMING and not found[-1].reason:
         at = listed[-1][1]

@@ -27,6 +27,9 @@ def test_what_is_not_seen_is_found(char: str) -> None:
         "½ ″ ™",
         "🖊\ufe0f",
         "❤\ufe0f for ©\ufe0f",
+        "kids ℹ\ufe0f",
+        "‼\ufe0f ⁉\ufe0f",
+        "1\ufe0f\u20e3 #\ufe0f\u20e3",
         "cafe\u0301",
         "\U0001fae8 \U00031350",
     ],
@@ -39,6 +42,8 @@ def test_what_is_seen_is_left_be_it_newer_than_this_python(text: str) -> None:
 def test_the_selector_of_an_emoji_hides_where_no_symbol_is_before_it() -> None:
     assert holds_hidden("🖊\ufe0f\ufe0f")
     assert holds_hidden("a\ufe0f")
+    assert holds_hidden("1\ufe0f")
+    assert holds_hidden("1\ufe0f2")
     assert holds_hidden("\ufe0f🖊")
 
 
