@@ -38,6 +38,10 @@ CREATE TABLE outcomes (
 );
 CREATE INDEX outcomes_of_answer ON outcomes (request_id);
 """
+_ANSWERS = """SELECT request_id, at, user_id, session_id, model, lottery, interleaved FROM answers
+WHERE ? <= at AND at < ? ORDER BY at, request_id"""
+_ANSWERS_BEFORE_DRAFTS = """SELECT request_id, at, user_id, session_id, model, lottery, NULL FROM answers
+WHERE ? <= at AND at < ? ORDER BY at, request_id"""
 _OF_PERSON = """
 SELECT request_id FROM answers WHERE user_id = :user OR (user_id IS NULL AND session_id IN (
     SELECT session_id FROM answers WHERE user_id = :user
@@ -145,12 +149,8 @@ class ImpressionLog:
             return
         bounds = (-(2**63) if since is None else since, 2**63 - 1 if until is None else until)
         with self._opened(write=False) as connection:
-            interleaved = "interleaved" if _marks(connection)[1] != _BEFORE_DRAFTS else "NULL"
-            rows = connection.execute(
-                f"SELECT request_id, at, user_id, session_id, model, lottery, {interleaved} FROM answers "  # noqa: S608
-                "WHERE ? <= at AND at < ? ORDER BY at, request_id",
-                bounds,
-            )
+            drafts = _marks(connection)[1] != _BEFORE_DRAFTS
+            rows = connection.execute(_ANSWERS if drafts else _ANSWERS_BEFORE_DRAFTS, bounds)
             for request_id, at, user_id, session_id, model, chance, shared in rows:
                 shown = connection.execute(
                     "SELECT product_id, rank, propensity FROM shown WHERE request_id = ? ORDER BY rank", (request_id,)
