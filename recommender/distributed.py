@@ -61,6 +61,7 @@ def joined(member: Member, device: Literal["cpu", "cuda"] = "cpu") -> Iterator[N
         raise ConfigurationError(f"{found}: {error}") from error
     try:
         yield
+        dist.barrier()  # who takes its end of a connection away while another still works may abort that one
     finally:
         dist.destroy_process_group()
 
