@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from api import examples
-from api.incoming import MAX_EVENTS, ActorId, NeededId
+from api.incoming import MAX_EVENTS, ActorId, Moment, NeededId
 from api.nouns import REFERENCE, described
 from kg import ids
 from kg.errors import UnknownEntity
@@ -139,11 +139,22 @@ class Replayable(BaseModel):
     )
 
 
-class RecommendationsAsked(Replayable, Asked, Who):
+class Past(BaseModel):
+    """The same question at an earlier moment."""
+
+    as_of: Moment = Field(
+        default=None,
+        examples=["2026-06-29T21:00:00Z"],
+        description="ISO 8601 or Unix seconds: answer as if no event at or after this moment were known; it lies after "
+        "what the model has learned from. Nothing is logged then",
+    )
+
+
+class RecommendationsAsked(Past, Replayable, Asked, Who):
     """What ``GET /v1/recommendations`` is asked, by query; who it is for comes first."""
 
 
-class WhyNotAsked(Asked, Who):
+class WhyNotAsked(Past, Asked, Who):
     """The same request, left to no chance, and the product that is not in its answer."""
 
     product_id: NeededId = Field(examples=["cof-03"], description="the product that is missed")

@@ -20,7 +20,7 @@ from kg import ids
 from kg.errors import UnknownEntity
 from kg.events import EventLog
 from kg.store import GraphReader
-from kg.types import Entity, Fact
+from kg.types import Entity, Fact, Timestamp
 from recommender.diversity import Diversity
 from recommender.rules import Rule
 from recommender.thresholds import NO_THRESHOLDS, Thresholds
@@ -86,18 +86,19 @@ class Services:
             self.failed.add(rival.name)
             logger.exception("the rival %s fails; the model in service answers alone", rival.name)
 
-    def stamp(self, served: Served | None = None) -> dict[str, Any]:
+    def stamp(self, served: Served | None = None, as_of: Timestamp | None = None) -> dict[str, Any]:
         """The three things that every answer names.
 
         Taken before anything is read, so that an answer knows at least what its stamp says, but for newcomers that
         ``Recommender`` reads meanwhile. ``served`` is the model
-        that speaks, which may be replaced while it does; the current one where none is given.
+        that speaks, which may be replaced while it does; the current one where none is given. What is answered
+        ``as_of`` an earlier moment knows events from before it alone.
         """
         speaks = served or self.models.current
         return {
             "model": speaks.name if speaks else None,
             "graph_version": self.reader.version,
-            "as_of": iso(self.log.last_at),
+            "as_of": iso(self.log.last_at if as_of is None else self.log.last_before(as_of)),
         }
 
     def resolve(self, product_or_entity: str) -> Entity:

@@ -23,7 +23,7 @@ from kg.errors import (
     UnknownDocument,
     UnknownEntity,
 )
-from recommender.errors import FilterError, RecommenderError, RuleError, UnknownProduct
+from recommender.errors import FilterError, LeakageError, RecommenderError, RuleError, UnknownProduct
 
 
 class FrontDoorError(Exception):
@@ -56,6 +56,7 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (UnknownDocument, 404, "unknown_document", "There is no such document"),
     (UnknownProduct, 404, "unknown_product", "The model knows no such product"),
     (FilterError, 422, "invalid_filter", "The filter cannot be met"),
+    (LeakageError, 422, "as_of", "The model knows more than the moment allows"),
     (EventError, 422, "invalid_event", "The event cannot be taken"),
     (SchemaError, 422, "schema", "The schema does not allow this"),
     (EvidenceError, 422, "evidence", "The evidence does not hold"),

@@ -104,6 +104,12 @@ class EventLog:
             last = connection.scalar(select(func.max(events.c.at)))
         return None if last is None else int(last)
 
+    def last_before(self, moment: Timestamp) -> Timestamp | None:
+        """The time of the last event before a moment, or None where there is none."""
+        with self._reading() as connection:
+            last = connection.scalar(select(func.max(events.c.at)).where(events.c.at < moment))
+        return None if last is None else int(last)
+
     def append(self, interactions: Iterable[Interaction]) -> AppendReport:
         """Add events in one transaction; one whose id is known changes nothing. EventError, and nothing is added."""
         rest, seen = iter(interactions), 0

@@ -34,10 +34,13 @@ def recommendations(
     and confidence asked for. `origin` names who spoke for each: the model, a fallback, or `catalogue` for products
     about which none of them says anything."""
     served = services.served()
-    stamp = services.stamp(served)
+    stamp = services.stamp(served, asked.as_of)
     rules = services.rules.holding()
     name = uuid4().hex
-    found = answered(services, served, asked, rules, name, user_id=asked.user_id, session_id=asked.session_id)
+    found = answered(
+        services, served, asked, rules, name,
+        user_id=asked.user_id, session_id=asked.session_id, as_of=asked.as_of,
+    )  # fmt: skip
     return schemas.RecommendationsAnswer(
         **stamp, recommendation_id=name, user_id=asked.user_id, session_id=asked.session_id,
         items=told(services, found.shown, found.propensity), rules=told_rules(served, rules),
@@ -54,12 +57,12 @@ def why_not(services: ServicesDep, asked: Annotated[WhyNotAsked, Query()]) -> sc
     """Every filter and rule that it does not pass, or else what stands between its rank and the list; and whether any
     fact leads to it from the history. Ask as `/v1/recommendations` was asked."""
     served = services.served()
-    stamp = services.stamp(served)
+    stamp = services.stamp(served, asked.as_of)
     rules = services.rules.holding()
     found = served.recommender.why_not(
         asked.product_id, asked.user_id, session_id=asked.session_id, k=asked.k, exclude_seen=asked.exclude_seen,
         filters=asked.filters(services.reader), diversity=asked.diversity, rules=rules,
-        thresholds=asked.thresholds,
+        thresholds=asked.thresholds, as_of=asked.as_of,
     )  # fmt: skip
     name = ids.product(asked.product_id)
     return schemas.WhyNotAnswer(
@@ -86,18 +89,20 @@ def answered(
             thresholds=asked.thresholds, max_reasons=asked.reasons, draw=draw,
         )  # fmt: skip
 
-    rival = services.beside(served, asked.diversity, asked.thresholds, rules)
-    found = answer(served, services.feedback.draw(seed) if rival is None else None)
+    live = asked.replay is None and whom.get("as_of") is None
+    by_chance = live or asked.replay is not None
+    rival = services.beside(served, asked.diversity, asked.thresholds, rules) if by_chance else None
+    found = answer(served, services.feedback.draw(seed) if by_chance and rival is None else None)
     if rival is not None:
         try:
             pins = served.recommender.pinned(rules)
             found = drafted(found, answer(rival), asked.k, seed, rival=rival.name, pins=pins)
         except Exception:  # whatever is wrong with the rival, a comparison never costs a visitor an answer
             services.rival_failed(rival)
-    elif services.rival is not None and asked.replay is None:
+    elif services.rival is not None and live:
         services.metrics.feedback("not drafted")
     services.metrics.shown(r.origin for r in found.shown)
-    if asked.replay is None:
+    if live:
         services.feedback.log(
             name, served.name, found, services.metrics,
             user_id=whom.get("user_id"), session_id=whom.get("session_id"),

@@ -32,6 +32,26 @@ def test_an_event_is_taken_once_and_moves_as_of_and_the_next_answer(shop: Any) -
     assert "k5" not in {i["id"] for i in after["items"]}
 
 
+def test_an_earlier_moment_is_answered_without_what_came_since(shop: Any) -> None:
+    asked = {"user_id": "new", "as_of": "2026-03-01T00:00:00Z"}
+    before = shop.client.get("/v1/recommendations", params={"user_id": "new"}).json()
+    send(shop, GOOD)  # at that very moment
+    then = shop.client.get("/v1/recommendations", params=asked).json()
+    assert (then["items"], then["as_of"]) == (before["items"], before["as_of"])
+    later = shop.client.get("/v1/recommendations", params=asked | {"as_of": "2026-03-01T00:00:01Z"}).json()
+    assert {"vb", "bag"} <= {i["id"] for i in later["items"] if i["explained"]}
+    missed = {"product_id": "k5", "user_id": "new"}
+    for moment, had in ((asked["as_of"], False), ("2026-03-01T00:00:01Z", True)):
+        told = shop.client.get("/v1/recommendations:why-not", params=missed | {"as_of": moment}).json()
+        assert ("exclude_seen" in {a["name"] for a in told["against"]}) is had, told
+
+
+def test_a_moment_that_the_model_has_learned_from_is_refused(shop: Any) -> None:
+    told = shop.client.get("/v1/recommendations", params={"user_id": "new", "as_of": "2020-01-01"})
+    assert (told.status_code, told.json()["code"]) == (422, "as_of"), told.text
+    assert "train one with until" in told.json()["detail"]
+
+
 def test_a_batch_keeps_each_verdict_and_every_good_event(shop: Any) -> None:
     known = shop.log.count
     again = {**GOOD, "event_id": "e1"}

@@ -154,8 +154,13 @@ class _World:
         return cls(data, known, (kind(train["user"], test["user"]), kind(*columns[:2])))
 
     def asked(self, test: pa.Table, *, apart: bool = False) -> tuple[Cut, tuple[str, ...]]:
-        """Cases of the test rows, and whose; users without a history are asked too. ``apart``: one case a test row."""
-        whose, items = names(test["user"]), names(test["item"])
+        """Cases of the test rows, and whose; users without a history are asked too. ``apart``: one case a test row;
+        else a pair that stands there twice is one target."""
+        pairs = list(zip(names(test["user"]), names(test["item"]), strict=True))
+        if not apart and len(distinct := list(dict.fromkeys(pairs))) < len(pairs):
+            print(f"{len(pairs) - len(distinct):,} test rows that repeat a user and an item are left out", flush=True)
+            pairs = distinct
+        whose, items = [user for user, _ in pairs], [item for _, item in pairs]
         users = whose if apart else sorted(set(whose))
         rows = np.array([self.data.users.get(name) for name in users], np.int64)
         place = {name: row for row, name in enumerate(users)}

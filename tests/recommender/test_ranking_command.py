@@ -66,6 +66,17 @@ def targets(folder, test, split=None):
     return {(row["user"], row["item"]) for row in found if split is None or row[split] == "test"}
 
 
+def test_a_test_row_that_stands_there_twice_is_one_target(folder, ask):
+    last = pq.read_table(folder / "last.parquet")
+    pq.write_table(pa.concat_tables([last, last.slice(0, 5)]), folder / "twice.parquet")
+    printed, lists = ask("lightgcn", "pairs.parquet", "twice.parquet", "--only-served")
+    assert "5 test rows that repeat a user and an item are left out" in printed
+    once, same = ask("lightgcn", "pairs.parquet", "last.parquet", "--only-served")
+    assert lists.equals(same)
+    scores = [[line.split()[:3] for line in told.splitlines() if line.startswith("served")] for told in (printed, once)]
+    assert scores[0] == scores[1] != []
+
+
 @pytest.mark.parametrize(
     ("protocol", "train", "test", "split", "metric", "k"),
     [
