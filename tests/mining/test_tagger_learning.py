@@ -123,9 +123,9 @@ def test_passes_that_agree_cost_what_one_costs(options: Options, shape: str) -> 
     assert slopes(double, [items])[0] == pytest.approx(slopes(run, [items])[0], rel=1e-6)
     batch = run.reader.batch(items)
     scores = run.network(batch)
-    assert float(run.network.disagreement(scores, scores, batch)) == 0.0
+    assert run.network.disagreement(scores, scores, batch).item() == 0.0
     run.network.train()
-    assert float(run.network.disagreement(scores, run.network(batch), batch)) > 0.0
+    assert run.network.disagreement(scores, run.network(batch), batch).item() > 0.0
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -135,8 +135,8 @@ def test_disagreement_is_the_mean_of_both_divergences(options: Options, shape: s
     batch = run.reader.batch([item])
     one = run.network(batch)
     other = one + torch.randn(one.shape, generator=torch.Generator().manual_seed(0))
-    told = float(run.network.disagreement(one, other, batch))
-    assert told == pytest.approx(float(run.network.disagreement(other, one, batch)), rel=1e-5)
+    told = run.network.disagreement(one, other, batch).item()
+    assert told == pytest.approx(run.network.disagreement(other, one, batch).item(), rel=1e-5)
     expected = sum(divergence(*pair) + divergence(*reversed(pair)) for pair in distributions(run, one, other)) / 2
     assert told == pytest.approx(expected / count, rel=1e-3)
 
@@ -158,7 +158,7 @@ def distributions(run: _Run, *scores: torch.Tensor) -> list[tuple[torch.Tensor, 
 
 
 def divergence(one: torch.Tensor, other: torch.Tensor) -> float:
-    return float(nn.functional.kl_div(other, one, log_target=True, reduction="sum"))
+    return nn.functional.kl_div(other, one, log_target=True, reduction="sum").item()
 
 
 def test_the_adversary_shifts_words_so_far_and_against_the_loss() -> None:
