@@ -16,6 +16,7 @@ from api.workspace import write_json
 from kg.schema import Schema
 from mining import json_lines
 from mining.extraction.attribute_rows import Row, read_rows, schema_of
+from mining.extraction.weighing import Weighing
 from mining.language import chinese_share
 from mining.normal_values import in_form, refusal
 from mining.schema.files import read_schema
@@ -30,6 +31,21 @@ WDC = ("wdc_with_all_attributes", "wdc_normalized")
 
 
 @dataclass(frozen=True, slots=True)
+class Learning:
+    """How the training differs from the usual one, by the names of its ``Options``; None: as usual."""
+
+    batch: int | None = None
+    accumulate: int | None = None
+    swap: float | None = None
+    weigh: Weighing | None = None
+    agree: float | None = None
+    adversarial: float | None = None
+
+    def given(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class Extract:
     """What to extract and how.
 
@@ -37,8 +53,8 @@ class Extract:
     from where there is no ``train``. ``more``: rows that people taught, learned beside ``train``; then a model that is
     in the folder stays there unless the new one is better. ``wanted``: ``train`` with the values as the catalogue wants
     them, by default the file beside it that the layout of WDC-PAVE puts there. ``masked``: products whose words the
-    encoder learns to guess before. ``adapters``: what of the encoder learns. ``tensorboard``: a folder for the curves
-    of the training, ``board``: where else they go.
+    encoder learns to guess before. ``adapters``: what of the encoder learns. ``learning``: what else differs from the
+    usual training. ``tensorboard``: a folder for the curves of the training, ``board``: where else they go.
     """
 
     test: Path
@@ -57,6 +73,7 @@ class Extract:
     asking: Asking = field(default_factory=Asking)
     masked: Sequence[Path] = ()
     adapters: Literal["none", "lora", "adalora"] = "none"
+    learning: Learning = field(default_factory=Learning)
     tensorboard: Path | None = None
     board: WeightsAndBiases | None = None
 
@@ -114,8 +131,9 @@ def trained(
     if asked.train is None:
         if asked.model is None:
             raise FrontDoorError("nothing to extract with: give --train FILE, or --model FOLDER of a trained model")
-        if asked.masked or asked.adapters != "none" or asked.tensorboard:
-            raise FrontDoorError("--masked, --adapters and --tensorboard are about a training: give --train FILE too")
+        if asked.masked or asked.adapters != "none" or asked.learning.given() or asked.tensorboard:
+            flags = "--masked, --tensorboard and the flags from --adapters to --adversarial"
+            raise FrontDoorError(f"{flags} are about a training: give --train FILE too")
         return AttributeModel.load(asked.model, device=asked.device), None
     raw, wanted = beside(asked.train, asked.wanted)
     rows = read_rows(raw, labels=True)
@@ -138,6 +156,7 @@ def trained(
         adapters=asked.adapters,
         device=asked.device,
         seed=asked.seed,
+        **asked.learning.given(),
     )
     unfinished = asked.model / "unfinished" if asked.model else None
     with curves(asked.tensorboard, asked.board, settings_of(chosen)) as drawn:

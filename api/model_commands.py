@@ -36,6 +36,27 @@ AdaptersFlag = Annotated[
     Literal["none", "lora", "adalora"],
     typer.Option("--adapters", help="What of the encoder learns: all of it (none), or low-rank products beside it."),
 ]
+BatchFlag = Annotated[int | None, typer.Option("--batch", min=1, help="Texts of a batch; default 16.")]
+AccumulateFlag = Annotated[
+    int | None,
+    typer.Option("--accumulate", min=1, help="Batches whose gradients make one step, as if they were one; default 1."),
+]
+SwapFlag = Annotated[
+    float | None,
+    typer.Option("--swap", min=0, max=1, help="Share of texts that are learned with other values; default 0.2."),
+]
+WeighFlag = Annotated[
+    Literal["none", "root", "effective"] | None,
+    typer.Option("--weigh", help="Values of rare attributes count more: by the root of their number, or effective."),
+]
+RDropFlag = Annotated[
+    float | None,
+    typer.Option("--r-drop", min=0, help="Read each text twice; so much costs that the two say different things."),
+]
+AdversarialFlag = Annotated[
+    float | None,
+    typer.Option("--adversarial", min=0, help="Learn each text once more, its words shifted so far against it."),
+]
 TensorBoardFlag = Annotated[
     Path | None, typer.Option("--tensorboard", help="Folder for the curves of the training, as TensorBoard reads them.")
 ]
@@ -66,6 +87,12 @@ def extract(
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many passes over train.")] = None,
     masked: MaskedFlag = None,
     adapters: AdaptersFlag = "none",
+    batch: BatchFlag = None,
+    accumulate: AccumulateFlag = None,
+    swap: SwapFlag = None,
+    weigh: WeighFlag = None,
+    r_drop: RDropFlag = None,
+    adversarial: AdversarialFlag = None,
     tensorboard: TensorBoardFlag = None,
     plan: PlanFlag = False,
     plots: PlotsFlag = None,
@@ -83,7 +110,9 @@ def extract(
     what asking a language model about the least sure products would gain and cost."""
     from api import extracting, planning
 
-    learning = bool(train or more or dev or schema or wanted or masked or tensorboard or adapters != "none")
+    changed = extracting.Learning(batch, accumulate, swap, weigh, r_drop, adversarial)
+    files = train or more or dev or schema or wanted or masked or tensorboard
+    learning = bool(files or adapters != "none" or changed.given())
     asking = planning.Asking(llm_budget, llm_f1, llm_price, core_hour, route_below, Settings())
     if plan:
         if relations or learning:
@@ -116,6 +145,7 @@ def extract(
         asking=asking,
         masked=masked or (),
         adapters=adapters,
+        learning=changed,
         tensorboard=tensorboard,
         board=WeightsAndBiases(),
     )

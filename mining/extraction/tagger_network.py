@@ -128,22 +128,55 @@ class TaggerNetwork(nn.Module):
         read, _ = self.lstm(packed)
         return pad_packed_sequence(read, batch_first=True, total_length=words.shape[1])[0]
 
-    def loss(self, scores: torch.Tensor, target: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    def loss(
+        self, scores: torch.Tensor, target: torch.Tensor, known: torch.Tensor, weights: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Mean negative log likelihood: a label where it has one span at most (``target`` as ``value_spans.loss`` takes
-        it), else a counted word ([B, W, L] 0 outside, 1 begin, 2 inside, -1 not counted)."""
+        it), else a counted word ([B, W, L] 0 outside, 1 begin, 2 inside, -1 not counted).
+
+        ``weights``: [B, L] how much a value of each label counts, where no value counts 1.
+        """
+        each = self._each(scores, target, known)
+        if weights is not None:
+            each = each * self._weighed(target, weights)
+        return each.sum() / self.counted(target, known).clamp(min=1)
+
+    def _each(self, scores: torch.Tensor, target: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
         if self.shape.once:
-            return value_spans.loss(scores, target, last=self.shape.last).sum() / known.sum().clamp(min=1)
+            return value_spans.loss(scores, target, last=self.shape.last)
         if not self.shape.exclusive:
             log = self.log_probabilities(scores)
-            counted = (target >= 0) & known[:, None, :]
-            picked = log.gather(-1, target.clamp(min=0)[..., None])[..., 0]
-            return -(picked * counted).sum() / counted.any(-1).sum().clamp(min=1)
+            return -log.gather(-1, target.clamp(min=0)[..., None])[..., 0] * ((target >= 0) & known[:, None, :])
         # Labels are rivals: a word is outside of all of them, or begins or goes on with one.
-        counted = (target >= 0).all(-1)
         part, label = target.clamp(min=0).max(-1)
         one = torch.where(part > 0, 2 * label + part, 0)
-        picked = self._rivals(scores).gather(-1, one[..., None])[..., 0]
-        return -(picked * counted).sum() / counted.sum().clamp(min=1)
+        return -self._rivals(scores).gather(-1, one[..., None])[..., 0] * (target >= 0).all(-1)
+
+    def _weighed(self, target: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """How much each part of the loss counts."""
+        if self.shape.once:
+            return torch.where((target[..., 0] >= 0).any(-1), weights, 1.0)
+        if not self.shape.exclusive:
+            return torch.where(target > 0, weights[:, None], 1.0)
+        part, label = target.max(-1)
+        return torch.where(part > 0, weights.gather(1, label), 1.0)
+
+    def counted(self, target: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+        """How many labels, or words, the loss is the mean of."""
+        if self.shape.once:
+            return known.sum()
+        counted = target >= 0
+        return counted.all(-1).sum() if self.shape.exclusive else (counted & known[:, None, :]).any(-1).sum()
+
+    def disagreement(self, one: torch.Tensor, other: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """How far two scores of a batch are from each other, 0 where they agree: the mean over labels, or words, as in
+        ``loss``, of the symmetric Kullback-Leibler divergence."""
+        if self.shape.once:
+            return value_spans.disagreement(one, other, last=self.shape.last).sum() / batch.known.sum().clamp(min=1)
+        told = self._rivals if self.shape.exclusive else self.log_probabilities
+        each = value_spans.apart(told(one), told(other))
+        real = batch.words if self.shape.exclusive else batch.words[..., None] & batch.known[:, None]
+        return (each * real).sum() / batch.words.sum().clamp(min=1)
 
     def log_probabilities(self, scores: torch.Tensor) -> torch.Tensor:
         """Where a label has one value at most, [B, W, L, M]: log probability that it has its first word here and m

@@ -5,8 +5,10 @@ Every random choice of an epoch comes from (seed, epoch), so a run that was kill
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import TypeAlias
@@ -15,6 +17,7 @@ import numpy as np
 import torch
 
 from mining.evaluation import Score
+from mining.extraction.adversarial import Adversary
 from mining.extraction.arithmetic import native_bfloat16
 from mining.extraction.augmentation import swap_values, values_of
 from mining.extraction.calibration import Calibration, calibrate
@@ -26,7 +29,8 @@ from mining.extraction.lexicon import Lexicon
 from mining.extraction.low_rank import FASTER, Adapters, LowRank
 from mining.extraction.tagger import Found, Tagger, device_of
 from mining.extraction.tagger_batches import Item, Reader, Vocabulary, bucketed
-from mining.extraction.tagger_network import Shape, TaggerNetwork
+from mining.extraction.tagger_network import Batch, Shape, TaggerNetwork
+from mining.extraction.weighing import Weighing, value_weights
 
 _log = logging.getLogger("shopgraph.mining.tagger")
 FEW = 2000  # training texts under which networks differ more by their order than by what they learned
@@ -38,14 +42,18 @@ RIVALS = 0.02  # share of spans that overlap another's, from which labels are no
 class Options:
     """How to train. ``encoder`` as ``load_encoder`` takes it, ``encoders`` the folder it looks in.
 
-    ``swap``: share of texts whose values are exchanged for others of their label; ``forget``: share of texts that see
-    no lexicon; ``mask``: share of tokens that are hidden; ``smooth``: how much of the averaged weights a step keeps;
-    ``patience``: epochs without a better dev F1; ``hidden``: features of the BiLSTM each way, 0 for none;
-    ``exclusive``: labels are rivals for a word; None where those of the training texts hardly overlap; ``last``: labels
-    name the last of several values; None where those of the training texts do; ``members``: networks that learn from
-    the same first weights in another order; ``soup``: their weights are averaged into one network, else their
-    probabilities, at as many times the price of reading; ``adapters``: what of the encoder learns (``low_rank``), at
-    ``FASTER`` times the rate; ``rank``: how wide they are.
+    ``accumulate``: batches whose gradients make one step; ``swap``: share of texts whose values are exchanged for
+    others of their label; ``forget``: share of texts that see no lexicon; ``mask``: share of tokens that are hidden;
+    ``smooth``: how much of the averaged weights a step keeps; ``patience``: epochs without a better dev F1; ``hidden``:
+    features of the BiLSTM each way, 0 for none; ``exclusive``: labels are rivals for a word; None where those of the
+    training texts hardly overlap; ``last``: labels name the last of several values; None where those of the training
+    texts do; ``members``: networks that learn from the same first weights in another order; ``soup``: their weights are
+    averaged into one network, else their probabilities, at as many times the price of reading; ``adapters``: what of
+    the encoder learns (``low_rank``), at ``FASTER`` times the rate; ``rank``: how wide they are.
+
+    ``weigh``: how values of rare labels count (``value_weights``); ``agree``: how much it costs that two passes with
+    different dropout say different things (R-Drop, Liang et al., 2021), 0 for one pass; ``adversarial``: how far an
+    ``Adversary`` shifts the words of a text, 0 for none.
     """
 
     encoder: str = "all-MiniLM-L6-v2"
@@ -73,6 +81,9 @@ class Options:
     hidden: int = 0
     adapters: Adapters = "none"
     rank: int = 16
+    weigh: Weighing = "none"
+    agree: float = 0.0
+    adversarial: float = 0.0
     seed: int = 0
     device: str = "cpu"
 
@@ -223,8 +234,9 @@ class _Run:
         habits = {"exclusive": bool(options.exclusive), "once": options.once, "last": bool(options.last)}
         shape = Shape(*sizes, **habits, hidden=options.hidden)
         self.network = TaggerNetwork(encoder, shape).to(device_of(options.device))
+        embeddings: torch.nn.Module = encoder.model.get_input_embeddings()  # type: ignore[operator]
         if options.freeze_embeddings:
-            encoder.model.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
+            embeddings.requires_grad_(False)
         self.reader = Reader(encoder, vocabulary, Lexicon.of(examples), options.max_tokens)
         self.tagger = Tagger([self.network], self.reader, Calibration())
         self.read_dev = self.tagger.read(dev)
@@ -233,6 +245,8 @@ class _Run:
         self.low_rank = None
         if options.adapters != "none":
             self.low_rank = LowRank(encoder.model, options.adapters, options.rank, steps)
+        self.adversary = Adversary(embeddings, options.adversarial) if options.adversarial else None
+        self.weights = self._weights(vocabulary) if options.weigh != "none" else None
         rate = options.rate * FASTER[options.adapters]
         pace = Pace(steps, rate, options.head_rate, options.decay, options.warmup, options.clip, options.smooth)
         self.tuning = FineTuning(self.network, encoder.model, pace, self.low_rank)
@@ -246,11 +260,11 @@ class _Run:
         items = [self._item(example, random) for example in self.examples]
         self.network.train()
         batches = list(bucketed([len(item.tokens) for item in items], self.options.batch, random))
-        many = self.options.accumulate
-        total = 0.0
+        many, losses = self.options.accumulate, list[float]()
         for first in range(0, len(batches), many):
-            total += self.tuning.step(self._loss([items[i] for i in at]) / many for at in batches[first : first + many])
-        return self._measure(total * many / max(1, len(batches)))
+            parts = [[items[i] for i in at] for at in batches[first : first + many]]
+            losses.append(self.tuning.step(self._losses(parts)))
+        return self._measure(sum(losses) / max(1, len(losses)))
 
     def _item(self, example: Example, random: np.random.Generator) -> Item:
         """The example as this epoch sees it: values swapped, lexicon forgotten, tokens hidden."""
@@ -260,14 +274,39 @@ class _Run:
         item = replace(item, lexicon=()) if random.random() < options.forget else item
         return self.reader.masked(item, options.mask, random)
 
-    def _loss(self, items: Sequence[Item]) -> torch.Tensor:
-        batch = self.reader.batch(items).to(self.tagger.device)
-        target = self.reader.value_targets(items) if self.options.once else self.reader.word_targets(items)
-        loss = self.network.loss(self.network(batch), target.to(self.tagger.device), batch.known)
-        return loss + self.low_rank.penalty() if self.low_rank else loss
+    def _losses(self, parts: Sequence[Sequence[Item]]) -> Iterator[torch.Tensor]:
+        """Of one step: what each part adds to the mean over all of them, as if they were one batch."""
+        read = [(self.reader.batch(items), self._targets(items)) for items in parts]
+        counts = [int(self.network.counted(target, batch.known)) for batch, target in read]
+        for (batch, target), count in zip(read, counts, strict=True):
+            loss = partial(self._loss, batch, target, count / max(1, sum(counts)))
+            yield from self.adversary.losses(loss) if self.adversary else [loss()]
+
+    def _targets(self, items: Sequence[Item]) -> torch.Tensor:
+        return self.reader.value_targets(items) if self.options.once else self.reader.word_targets(items)
+
+    def _loss(self, read: Batch, target: torch.Tensor, share: float) -> torch.Tensor:
+        batch, target = read.to(self.tagger.device), target.to(self.tagger.device)
+        weights = None if self.weights is None else self.weights[batch.labels]
+        scores = self.network(batch)
+        loss = self.network.loss(scores, target, batch.known, weights)
+        if self.options.agree:
+            others = self.network(batch)  # another dropout
+            loss = (loss + self.network.loss(others, target, batch.known, weights)) / 2
+            loss = loss + self.options.agree * self.network.disagreement(scores, others, batch)
+        return share * (loss + self.low_rank.penalty() if self.low_rank else loss)
+
+    def _weights(self, vocabulary: Vocabulary) -> torch.Tensor:
+        """Of each label by its number."""
+        counts = Counter(span.label for example in self.examples for span in example.spans)
+        of_label = value_weights(counts, self.options.weigh)
+        weights = [1.0, *(of_label.get(label, 1.0) for label in vocabulary.labels)]
+        return torch.tensor(weights, device=device_of(self.options.device))
 
     def merge(self) -> None:
         """Leaves an encoder as it was built, with what was learned in its matrices."""
+        if self.adversary:
+            self.adversary.leave()
         if self.low_rank:
             self.low_rank.merge()
 

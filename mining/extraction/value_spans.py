@@ -17,7 +17,27 @@ def log_probabilities(scores: torch.Tensor, *, last: bool) -> torch.Tensor:
 
     ``scores``: [B, W, L, 3] of a begin, a further word and an end, ``NEVER`` behind the last word of a text.
     """
+    return _spans(scores, *_readings(scores, last=last))
+
+
+def disagreement(one: torch.Tensor, other: torch.Tensor, *, last: bool) -> torch.Tensor:
+    """[B, L]: the mean of both Kullback-Leibler divergences between what two scores make of a label: where its value
+    is, or that it has none."""
+    return apart(_whole(one, last=last), _whole(other, last=last))
+
+
+def apart(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Over the last dimension, of log probabilities: Σ (p - q) (log p - log q) / 2, no term of which is negative."""
+    return ((one.exp() - other.exp()) * (one - other)).sum(-1) / 2
+
+
+def _whole(scores: torch.Tensor, *, last: bool) -> torch.Tensor:
+    """[B, L, W M + 1]: the log probabilities of all spans of a label, and at last of none."""
     before, total = _readings(scores, last=last)
+    return torch.cat([_spans(scores, before, total).transpose(1, 2).flatten(2), -total[..., None]], dim=-1)
+
+
+def _spans(scores: torch.Tensor, before: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
     begin, inside, end = scores.unbind(-1)
     words, summed = scores.shape[1], inside.cumsum(1)
     ends = torch.arange(words)[:, None] + torch.arange(min(LONGEST, words))

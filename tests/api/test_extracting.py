@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
+from api.errors import FrontDoorError
 from api.extracting import Extract, beside, on_schema, trained
 from api.retraining import Judgement, Worth, in_names
 from kg.schema import Attribute, Schema
@@ -156,11 +157,34 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     done = run("--train", tmp_path / "gone.jsonl", "--test", test, "--out", tmp_path / "out.jsonl")
     assert done.exit_code == 1
     assert "gone.jsonl: cannot be read" in done.output
-    for flags in (("--masked", test), ("--adapters", "lora"), ("--tensorboard", tmp_path)):
+    for flags in (("--masked", test), ("--adapters", "lora"), ("--r-drop", 1), ("--tensorboard", tmp_path)):
         done = run("--model", tmp_path, "--test", test, "--out", tmp_path / "out.jsonl", *flags)
         assert done.exit_code == 1
         assert "are about a training: give --train FILE too" in done.output.replace("\n", " ")
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_flags_of_how_to_learn_reach_the_training(
+    encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mining.extraction import attribute_model
+
+    seen = []
+
+    def fit(rows: Any, options: Any, **rest: Any) -> None:
+        seen.append(options)
+        raise FrontDoorError("enough")
+
+    monkeypatch.setattr(attribute_model, "fit", fit)
+    train = written(tmp_path / "train.jsonl", products(8))
+    files = ("--train", train, "--test", train, "--out", tmp_path / "out.jsonl", "--encoder", encoder)
+    flags = ("--batch", 8, "--accumulate", 2, "--swap", 0, "--weigh", "root", "--r-drop", 1, "--adversarial", 0.5)
+    for given in ((), flags):
+        assert run(*files, *given).exit_code == 1
+    usual, told = seen
+    expected = replace(usual, batch=8, accumulate=2, swap=0.0, weigh="root", agree=1.0, adversarial=0.5)
+    assert told == expected
+    assert (usual.accumulate, usual.weigh, usual.agree, usual.adversarial) == (1, "none", 0.0, 0.0)
 
 
 def test_a_retrained_model_takes_a_place_only_by_being_better(encoder: Path, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_a_line_a_text_in_order(tmp_path: Path) -> None:
 
 def test_flags_of_a_training_are_refused(tmp_path: Path) -> None:
     test = written(tmp_path / "texts.jsonl", TEXTS)
-    for flags in (("--adapters", "lora"), ("--tensorboard", tmp_path / "drawn"), ("--masked", test)):
+    for flags in (("--adapters", "lora"), ("--r-drop", 1), ("--tensorboard", tmp_path / "drawn"), ("--masked", test)):
         done = run("--test", test, "--out", tmp_path / "out.jsonl", *flags)
         assert done.exit_code == 1
         assert "nothing to learn from" in done.output

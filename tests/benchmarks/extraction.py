@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from api.curves import curves
-from api.extracting import beside, encoder_for, line, settings_of, taught
+from api.extracting import Learning, beside, encoder_for, line, settings_of, taught
 from api.settings import WeightsAndBiases
 from kg.types import Document
 from mining.catalog import document_of
@@ -340,6 +340,7 @@ class Spent:
 
 
 def _options(asked: argparse.Namespace, usual: "Options") -> "Options":
+    learning = Learning(asked.batch, asked.accumulate, asked.swap, asked.weigh, asked.r_drop, asked.adversarial)
     return replace(
         usual,
         encoder=asked.encoder or usual.encoder,
@@ -351,6 +352,7 @@ def _options(asked: argparse.Namespace, usual: "Options") -> "Options":
         rate=asked.rate or usual.rate,
         device=asked.device,
         seed=asked.seed,
+        **learning.given(),
     )
 
 
@@ -398,6 +400,12 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--adapters", choices=("none", "lora", "adalora"), default="none", help="what learns")
     parser.add_argument("--rank", type=int, help="of the adapters")
     parser.add_argument("--rate", type=float, help="of a whole encoder; adapters learn at a multiple of it")
+    parser.add_argument("--batch", type=int, help="texts of a batch")
+    parser.add_argument("--accumulate", type=int, help="batches whose gradients make one step")
+    parser.add_argument("--swap", type=float, help="share of texts that are learned with other values")
+    parser.add_argument("--weigh", choices=("none", "root", "effective"), help="how values of rare labels count")
+    parser.add_argument("--r-drop", type=float, help="what it costs that two passes say different things")
+    parser.add_argument("--adversarial", type=float, help="how far words are shifted against the network")
     parser.add_argument("--tensorboard", type=Path, help="folder for the curves of a training")
     parser.add_argument("--members", type=int, help="networks that are averaged")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
