@@ -98,6 +98,15 @@ class PlainEncoder:
         return int(self.config.hidden_size)
 
 
+def as_plain(encoder: Encoder) -> PlainEncoder:
+    """The same for reading alone, with the same weights. Raises SourceError where it is read with torch alone."""
+    config = encoder.config.to_dict()
+    if not can_read(config):
+        raise SourceError(f"{encoder.name} is a {config['model_type']} that is read with torch alone")
+    weights = {name: value.cpu().numpy() for name, value in encoder.weights()}
+    return PlainEncoder(encoder.name, PlainBert(config, weights), encoder.tokenizer, encoder.lowercase)
+
+
 def load_encoder(name: str, *, folder: Path | None = None) -> Encoder:
     """The encoder of that name with float32 weights, ready to be trained.
 

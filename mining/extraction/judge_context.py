@@ -18,17 +18,19 @@ import numpy as np
 
 from mining.errors import ConfigurationError, SourceError
 from mining.evaluation import RELATIONS
+from mining.extraction import judge_tuned
 from mining.extraction.encoders import Encoder, PlainEncoder, installed_encoder
 from mining.extraction.judge import SAID, agreement
 from mining.extraction.judge_arrays import Wanted, arrays_of, scaled, weights_in
 from mining.extraction.judge_features import Sight
 from mining.extraction.judge_network import Floats, Network, averaged
+from mining.extraction.judge_tuned import Tuned, TunedReader
 from mining.extraction.judge_windows import LOOKS, PIECES, Glance, Window, edges_of, glance, windows
 
 FLOOR = 0.02  # how likely any relation must be for the judge, that a chunk is looked at
 DEEP = 2  # layers between the states that are looked at: those of the last layer, and those so far below it
 AT_ONCE = 4  # windows that are read together
-_SHIPPED = "judge_context.npz"
+_SHIPPED, _TUNED = "judge_context.npz", "judge_tuned.npz"
 _MEMBER = ("hidden_bias", "out", "out_bias")
 _HELD: Wanted = {
     "encoder": ("U", ()),
@@ -59,13 +61,14 @@ class Weights:
 
 
 class ContextJudge:
-    """The networks over one encoder. Deterministic: the same text gets the same opinion on the same machine.
+    """The networks over one encoder; beside them the encoder as ``tuned`` has it. Deterministic: the same
+    text gets the same opinion on the same machine.
 
     Raises SourceError where the weights are of an encoder of another width, and where the encoder is no BERT that reads
     ``judge_windows.PIECES`` pieces at once.
     """
 
-    def __init__(self, encoder: Encoder | PlainEncoder, weights: Weights) -> None:
+    def __init__(self, encoder: Encoder | PlainEncoder, weights: Weights, tuned: Tuned | None = None) -> None:
         if weights.cut.shape != (2, 2 * encoder.width):
             raise SourceError(
                 f"the contextual judge was trained with an encoder of {weights.cut.shape[1] // 2} features, "
@@ -77,6 +80,7 @@ class ContextJudge:
         edges_of(encoder.tokenizer)
         self.threshold = weights.threshold
         self._encoder, self._weights = encoder, weights
+        self._tuned = TunedReader(encoder, tuned) if tuned else None
 
     def weigh(self, sight: Sight, first: Floats, second: Floats) -> tuple[Floats, dict[int, Floats]]:
         """From the judge's opinions ``[chunks, 5]`` the common one, and scores of the readings of those looked at."""
@@ -84,22 +88,26 @@ class ContextJudge:
         possible = set(np.flatnonzero(1 - first[:, 0] > FLOOR).tolist())
         said = known(agreement(sight.chunks, sight.words, first), weights.mean, weights.spread)
         common, cuts = second.copy(), dict[int, Floats]()
-        for seen, state in self._read(sight, possible):
+        for window, seen, state in self._read(sight, possible):
             shown = inputs_of(seen, state, said)
             opinion = averaged(*(member.opinion(shown) for member in weights.members))
-            common[seen.chunks] = averaged(second[seen.chunks], opinion, shares=[weights.share, 1 - weights.share])
+            both = averaged(second[seen.chunks], opinion, shares=[weights.share, 1 - weights.share])
+            if self._tuned is not None:
+                share = self._tuned.share
+                both = averaged(both, self._tuned.opinion(sight, window, seen), shares=[1 - share, share])
+            common[seen.chunks] = both
             scores, rows = ends_of(seen, state) @ weights.cut.ravel(), np.array([row for row, *_ in seen.spans])
             cuts |= {at: scores[rows == row] for row, at in enumerate(seen.chunks)}
         return common, cuts
 
-    def _read(self, sight: Sight, possible: set[int]) -> Iterator[tuple[Glance, Floats]]:
-        """The windows that hold a possible chunk, with the states of their pieces."""
+    def _read(self, sight: Sight, possible: set[int]) -> Iterator[tuple[Window, Glance, Floats]]:
+        """The windows that hold a possible chunk, what is looked at there, and the states of their pieces."""
         shown = [(window, glance(sight, window, possible, possible)) for window in windows(sight.words, self._encoder)]
         seen = [(window, its) for window, its in shown if its is not None]
         for start in range(0, len(seen), AT_ONCE):
             some = seen[start : start + AT_ONCE]
             states = states_of(self._encoder, [window for window, _ in some])
-            yield from zip((its for _, its in some), states, strict=True)
+            yield from ((*one, state) for one, state in zip(some, states, strict=True))
 
 
 def states_of(encoder: Encoder | PlainEncoder, some: Sequence[Window]) -> list[Floats]:
@@ -198,10 +206,11 @@ def shipped() -> ContextJudge | None:
 
     Nothing is fetched. Raises SourceError where the weights or an encoder that is installed cannot be used.
     """
-    weights = load(Path(str(files("mining.extraction") / _SHIPPED)))
+    folder = Path(str(files("mining.extraction")))
+    weights, tuned = load(folder / _SHIPPED), judge_tuned.load(folder / _TUNED)
     try:
         encoder = installed_encoder(weights.encoder)
     except ConfigurationError as error:
         _log.warning("relations are judged without an encoder, which finds fewer of them: %s", error)
         return None
-    return ContextJudge(encoder, weights)
+    return ContextJudge(encoder, weights, tuned)

@@ -68,6 +68,20 @@ class PlainBert:
                 raise ValueError(f"of the weights, {name} is {seen}, expected {list(shape)}")
             self._weights[name] = np.asarray(given[name], np.float32)
 
+    def changed(self, added: Mapping[str, Floats]) -> "PlainBert":
+        """Another one, with these added to the weights of their names; the others are shared.
+
+        Raises ValueError where a name or a shape is none of this one's.
+        """
+        misfits = [
+            name for name, one in added.items() if name not in self._weights or self._weights[name].shape != one.shape
+        ]
+        if misfits:
+            raise ValueError(f"{len(misfits)} weights do not fit, such as {misfits[0]}")
+        return PlainBert(
+            vars(self.config), self._weights | {name: self._weights[name] + one for name, one in added.items()}
+        )
+
     def states(self, ids: Sequence[int]) -> list[Floats]:
         """``[pieces, hidden]`` of the embeddings and of each layer. Piece by piece the text is seen whole."""
         named = self._weights

@@ -1,7 +1,8 @@
 """Trains the contextual judge of relations that ships with the package, from ids and spans of labels and catalogues.
 
 ``--train LABELS … --data DIR --out FILE`` writes the weights. ``--score LABELS …`` holds these out, of the judge below
-too, and prints precision, recall and F1 with and without the contextual judge at thresholds.
+too, and prints precision, recall and F1 with and without the contextual judge at thresholds; ``--tuned FILE`` with what
+``relation_tuned.py`` made of other labels than these beside it.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from relation_judge import vectors_of
 from stated_relations import texts_of
 
 from mining.evaluation import Label, Score, relation_spans
+from mining.extraction import judge_tuned
 from mining.extraction.candidates import readings
 from mining.extraction.encoders import load_encoder
 from mining.extraction.judge import Judge
@@ -35,14 +37,18 @@ SHARES = (1.0, 0.5, 0.3, 0.0)
 THRESHOLDS = (0.48, 0.54, 0.6, 0.64, 0.68, 0.72, 0.76, 0.8)
 
 
-def print_scores(judge: Judge, weights: Weights, rows: Sequence[Labelled], texts: Sequence[Text]) -> None:
+def print_scores(
+    judge: Judge, weights: Weights, rows: Sequence[Labelled], texts: Sequence[Text], tuned: Path | None = None
+) -> None:
     """Micro scores of texts that neither judge has seen, at each share of the judge and each threshold."""
     with tempfile.TemporaryDirectory() as folder:  # rounded as those that ship
         save(weights, Path(folder) / "context.npz")
         weights = load(Path(folder) / "context.npz")
+    encoder = load_encoder(weights.encoder)
+    beside = judge_tuned.load(tuned) if tuned else None
     for share in SHARES:
         print(f" {'judge alone' if share == 1 else f'share of the judge {share}'}")
-        reader = None if share == 1 else ContextJudge(load_encoder(weights.encoder), replace(weights, share=share))
+        reader = None if share == 1 else ContextJudge(encoder, replace(weights, share=share), beside)
         weighing = _Remembering(reader)
         extractor = JudgedExtractor(judge=judge, context=weighing)
         for threshold in THRESHOLDS:
@@ -84,6 +90,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--encoder", default="all-MiniLM-L6-v2")
     parser.add_argument("--out", type=Path, metavar="FILE")
     parser.add_argument("--score", type=Path, nargs="*", default=[], metavar="LABELS")
+    parser.add_argument("--tuned", type=Path, metavar="FILE")
     parser.add_argument("--members", type=int, default=usual.members)
     parser.add_argument("--threshold", type=float, default=usual.threshold)
     asked = parser.parse_args(argv)
@@ -107,7 +114,7 @@ def main(argv: Sequence[str]) -> int:
     for path in asked.score:
         held = read_labelled(path)
         print(f"{path.name}: {len(held)} texts, {sum(len(row.labels) for row in held)} labels")
-        print_scores(judge, weights, held, texts_of(held, asked.data))
+        print_scores(judge, weights, held, texts_of(held, asked.data), asked.tuned)
     print(f"{time.process_time() - started:.0f} CPU seconds")
     return 0
 
