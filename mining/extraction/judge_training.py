@@ -6,7 +6,7 @@ weights on the same machine.
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -64,12 +64,13 @@ class Target:
 class Example:
     """One labelled text: features of its chunks, and what they are. ``None`` stands for a tail stated before.
 
-    ``seen`` ``[chunks, inputs]``, of half precision: what the network sees.
+    ``features`` and ``cuts`` hold places in a hashed table (int32, for there are hundreds of a chunk); ``seen``
+    ``[chunks, inputs]``, of half precision: what the network sees.
     """
 
     sight: Sight
-    features: Sequence[list[int]]
-    cuts: Sequence[list[list[int]]]
+    features: Sequence[Ints]
+    cuts: Sequence[list[Ints]]
     targets: Sequence[Target | None]
     seen: Floats
 
@@ -86,13 +87,18 @@ def examples(
     texts: Sequence[str], labels: Sequence[Iterable[Label]], classes: Classes, vectors: Vectors
 ) -> list[Example]:
     """The labelled texts as a judge sees them; a text is read as a product's own."""
+    return list(each_example(texts, labels, classes, vectors))
+
+
+def each_example(
+    texts: Iterable[str], labels: Iterable[Iterable[Label]], classes: Classes, vectors: Vectors
+) -> Iterator[Example]:
+    """The same, one after the other, for whoever needs little of each."""
     nlp = pipeline()
-    found = []
     for text, said in zip(texts, labels, strict=True):
         doc = read(nlp, Document("text", "text", "product", text))
         places = [(token.idx, token.idx + len(token)) for token in doc]
-        found.append(_example(Sight.of(words_of(doc), classes, marks_of(doc)), places, text, list(said), vectors))
-    return found
+        yield _example(Sight.of(words_of(doc), classes, marks_of(doc)), places, text, list(said), vectors)
 
 
 def train(given: Sequence[Example], classes: Classes, vectors: Vectors, options: Options | None = None) -> Judge:
@@ -179,7 +185,7 @@ def _example(
     sight: Sight, places: Sequence[tuple[int, int]], text: str, labels: Sequence[Label], vectors: Vectors
 ) -> Example:
     named = {text[label.start : label.end].casefold() for label in labels}
-    cuts: list[list[list[int]]] = []
+    cuts: list[list[Ints]] = []
     targets: list[Target | None] = []
     ways = [readings(sight.words, sight.chunks, at) for at in range(len(sight.chunks))]
     spans = [[(places[start][0], places[end - 1][1]) for start, end in read] for read in ways]
@@ -190,14 +196,18 @@ def _example(
             overlaps = tuple(_iou(label, *span) for span in spans[at])
             weight = 1.0 if max(overlaps) >= 0.5 else 0.5
             targets.append(Target(1 + RELATIONS.index(label.relation), weight, overlaps))
-            cuts.append([hashed(reading_features(sight, at, *way), READING_BITS) for way in ways[at].items()])
+            cuts.append([_placed(reading_features(sight, at, *way), READING_BITS) for way in ways[at].items()])
         else:
             again = text[places[chunk.first][0] : places[chunk.last - 1][1]].casefold() in named
             targets.append(None if again else Target(0, 1.0))
             cuts.append([])
-    features = [hashed(chunk_features(sight, at), FIRST_BITS) for at in range(len(sight.chunks))]
+    features = [_placed(chunk_features(sight, at), FIRST_BITS) for at in range(len(sight.chunks))]
     seen: Any = inputs_of(sight, vectors).astype(np.float16)
     return Example(sight, features, cuts, targets, seen)
+
+
+def _placed(features: Iterable[str], bits: int) -> Ints:
+    return np.array(hashed(features, bits), np.int32)
 
 
 def _carried(
@@ -235,9 +245,9 @@ def _iou(label: Label, start: int, end: int) -> float:
     return shared / (max(end, label.end) - min(start, label.start))
 
 
-def _sparse(rows: Sequence[Sequence[int]], bits: int) -> Any:
+def _sparse(rows: Sequence[Ints], bits: int) -> Any:
     ends = np.cumsum([0, *(len(row) for row in rows)])
-    places = np.concatenate([np.asarray(row, np.int32) for row in rows]) if rows else np.zeros(0, np.int32)
+    places = np.concatenate(rows) if rows else np.zeros(0, np.int32)
     return csr_matrix((np.ones(len(places), np.float32), places, ends), shape=(len(rows), 1 << bits))
 
 

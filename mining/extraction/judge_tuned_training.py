@@ -6,7 +6,7 @@ not asked. Same input, same weights on the same machine; a training that was kil
 """
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +76,7 @@ class _Words(nn.Module):
 
 
 def tune(
-    given: Sequence[Example],
+    given: Iterable[Example],
     encoder: Encoder,
     options: TunedOptions | None = None,
     folder: Path | None = None,
@@ -89,7 +89,7 @@ def tune(
     options = options or TunedOptions()
     shown = [one for example in given for one in _shown(example, encoder)]
     if not any(wanted > 0 for one in shown for wanted in one.wanted):
-        raise ValueError(f"{len(given)} texts hold nothing to learn from: give some hundreds")
+        raise ValueError("the texts hold nothing to learn from: give some hundreds with labels")
     before = {name: value.clone().numpy() for name, value in encoder.weights()}
     torch.manual_seed(options.seed)
     network = _Words(encoder)

@@ -2,7 +2,8 @@
 
 ``--train LABELS … --data DIR --out FILE`` writes the weights. ``--score LABELS …`` holds these out, of the judge below
 too, and prints precision, recall and F1 with and without the contextual judge at thresholds; ``--tuned FILE`` with what
-``relation_tuned.py`` made of other labels than these beside it.
+``relation_tuned.py`` made of other labels than these beside it. ``--unseen LABELS …``: texts that the vectors of words
+may not know either.
 """
 
 import argparse
@@ -90,13 +91,14 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--encoder", default="all-MiniLM-L6-v2")
     parser.add_argument("--out", type=Path, metavar="FILE")
     parser.add_argument("--score", type=Path, nargs="*", default=[], metavar="LABELS")
+    parser.add_argument("--unseen", type=Path, nargs="*", default=[], metavar="LABELS")
     parser.add_argument("--tuned", type=Path, metavar="FILE")
     parser.add_argument("--members", type=int, default=usual.members)
     parser.add_argument("--threshold", type=float, default=usual.threshold)
     asked = parser.parse_args(argv)
     torch.set_num_threads(1)  # the same sums in the same order everywhere
     started = time.process_time()
-    vectors = vectors_of(asked.data, asked.score)
+    vectors = vectors_of(asked.data, [*asked.score, *asked.unseen])
     classes = word_classes(vectors)
     rows = [row for path in asked.train for row in read_labelled(path)]
     given = examples([text.text for text in texts_of(rows, asked.data)], [row.labels for row in rows], classes, vectors)

@@ -16,7 +16,7 @@ from stated_relations import texts_of
 
 from mining.extraction.encoders import load_encoder
 from mining.extraction.judge import shipped
-from mining.extraction.judge_training import examples
+from mining.extraction.judge_training import each_example
 from mining.extraction.judge_tuned import save
 from mining.extraction.judge_tuned_training import TunedOptions, tune
 from mining.extraction.relation_texts import read_labelled
@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
     judge = shipped()  # which chunks and words a text has does not depend on what it has learned
     rows = [row for path in asked.train for row in read_labelled(path)]
     texts = [text.text for text in texts_of(rows, asked.data)]
-    given = examples(texts, [row.labels for row in rows], judge.classes, judge.vectors)
+    given = each_example(texts, [row.labels for row in rows], judge.classes, judge.vectors)
 
     def tell(line: str) -> None:
         print(f"  {time.process_time() - started:.0f} CPU seconds: {line}", flush=True)
