@@ -50,6 +50,8 @@ _HELD: Wanted = {
     "threshold": ("f", ()),
 }
 _SHIPPED = "judge.npz"
+# One chunk in a thousand is such a tail: what is learned of them is little, and "for pens" is soon taken for one.
+RARE = {"ACCESSORY_OF": 0.75}  # how likely and how well cut they must be at least
 # How likely the relation must be of a name that a rule reads after "works with". The threshold is for what the judge
 # finds itself; such rules are seldom wrong, even in texts unlike those that the judge has learned from.
 TRUSTED = 0.3
@@ -152,11 +154,13 @@ class Judge:
     ) -> Verdict | None:
         """The likeliest relation of a chunk, where relation and cut are both right at the threshold or above."""
         likely = max(each)
+        relation = RELATIONS[each.index(likely)]
+        threshold = max(threshold, RARE.get(relation, 0.0))
         if likely < threshold:
             return None
         span, near = self.cut(sight, at, scores)
         sure = likely * near
-        return Verdict(RELATIONS[each.index(likely)], *span, round(sure, 3)) if sure >= threshold else None
+        return Verdict(relation, *span, round(sure, 3)) if sure >= threshold else None
 
     def first_opinion(self, sight: Sight) -> Floats:
         """``[chunks, 5]``: how likely no relation and each relation are, by what stands in and around each chunk."""

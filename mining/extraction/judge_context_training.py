@@ -35,7 +35,7 @@ class ContextOptions:
     )
     penalty: float = 10.0
     share: float = 0.3
-    threshold: float = 0.6
+    threshold: float = 0.58
 
 
 @dataclass(frozen=True, slots=True)

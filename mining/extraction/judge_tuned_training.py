@@ -39,7 +39,7 @@ class TunedOptions:
     head_rate: float = 1.2e-3
     hidden: float = 0.12
     rank: int = 64
-    share: float = 0.3
+    share: float = 0.45
     seed: int = 0
 
 
