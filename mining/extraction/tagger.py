@@ -25,7 +25,7 @@ from mining.extraction.examples import Example
 from mining.extraction.int8_weights import unpacked
 from mining.extraction.lexicon import Lexicon
 from mining.extraction.reading_ahead import in_parts
-from mining.extraction.span_decoding import Candidate, candidates, chosen, place_of, surest
+from mining.extraction.span_decoding import Candidate, chosen, likely, place_of, surest
 from mining.extraction.tagger_batches import Item, Reader, Vocabulary, bucketed
 from mining.extraction.tagger_network import Shape, TaggerNetwork
 from mining.extraction.value_spans import among_rivals
@@ -89,7 +89,7 @@ class Tagger:
 
     def _at_once(self, items: Sequence[Item]) -> int:
         """Texts of a batch: fewer where they are long and have many labels, for whole spans fill memory."""
-        if not self.shape.once or not items:
+        if not items:
             return READ_AT_ONCE
         words = max(len(item.kept) for item in items)
         labels = max(len(self.reader.vocabulary.of_context(item.example.context)) for item in items)
@@ -98,7 +98,7 @@ class Tagger:
     def _found(self, item: Item, log: Any) -> list[Found]:
         names = self.reader.vocabulary.of_context(item.example.context)
         usable = log[: len(item.kept), : len(names)]
-        kept = surest(usable) if self.shape.once else chosen(candidates(usable), exclusive=self.shape.exclusive)
+        kept = surest(usable) if self.shape.once else chosen(likely(usable), exclusive=self.shape.exclusive)
         return [self._one(candidate, item, names) for candidate in kept]
 
     def _one(self, candidate: Candidate, item: Item, names: Sequence[str]) -> Found:

@@ -148,10 +148,10 @@ class Reader:
         )
 
     def word_targets(self, items: Sequence[Item]) -> torch.Tensor:
-        """[B, W, L] 0 outside, 1 begins, 2 goes on, -1 not counted."""
+        """[B, W, L] 0 outside of the label's spans, 1 one begins, 2 it goes on."""
         labels = [self.vocabulary.of_context(item.example.context) for item in items]
         wide, many = max(1, max(len(item.kept) for item in items)), max(1, max(len(names) for names in labels))
-        target = np.full((len(items), wide, many), -1, np.int64)
+        target = np.zeros((len(items), wide, many), np.int64)
         for row, (item, names) in enumerate(zip(items, labels, strict=True)):
             target[row, : len(item.kept), :] = _targets(item, names, many)
         return torch.from_numpy(target)
@@ -185,17 +185,12 @@ def _places(item: Item, names: Sequence[str]) -> list[list[tuple[int, int]]]:
 
 
 def _targets(item: Item, names: Sequence[str], many: int) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
-    """[words, labels] 0, 1 (begins), 2 (goes on), -1 (unsure) of one text."""
+    """[words, labels] of one text."""
     target = np.zeros((len(item.kept), many), np.int64)
     column = {name: number for number, name in enumerate(names)}
-    for start, end in item.example.unsure:
-        for at, (left, right) in enumerate(item.kept):
-            if left < end and start < right:
-                target[at] = -1
     for span in sorted(item.example.spans, key=lambda s: (s.end - s.start, -s.start)):  # longer ones win
         inside = [at for at, (left, right) in enumerate(item.kept) if left < span.end and span.start < right]
         if span.label in column:
-            target[inside] = np.maximum(target[inside], 0)
             target[inside, column[span.label]] = 2
             target[inside[:1], column[span.label]] = 1
     return target

@@ -1,8 +1,8 @@
 """The network of the small model: words of a text in, scores of every label of its context at every word out.
 
-encoder → mean of a word's tokens, with its shape and what the lexicon knows of it → per label B and I scores, or those
-of ``value_spans`` where a label has one value at most; where ``Shape.hidden`` asks for one, a BiLSTM reads the words
-before they are scored.
+encoder → mean of a word's tokens, with its shape and what the lexicon knows of it → per label the scores of a begin, a
+further word and an end, of which ``value_spans`` makes one value a label, ``entity_spans`` any number; where
+``Shape.hidden`` asks for one, a BiLSTM reads the words before they are scored.
 A label's weights are shared by all contexts; each context may bend them a little.
 """
 
@@ -12,11 +12,12 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from mining.extraction import value_spans
+from mining.extraction import entity_spans, value_spans
 from mining.extraction.encoders import Encoder
 from mining.extraction.lexicon import PLANES
 
 SHAPES, SPACES, SIZES = 8, 4, 6
+PARTS = 3  # begin, inside, end
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,7 @@ class Shape:
 
 
 class TaggerNetwork(nn.Module):
-    """Scores [B, W, L, 2] (begin, inside) against an outside of 0, or [B, W, L, 3] (begin, inside, end) where a label
-    has one span at most."""
+    """Scores [B, W, L, 3] (begin, inside, end) against an outside of 0."""
 
     def __init__(self, encoder: Encoder, shape: Shape) -> None:
         super().__init__()
@@ -88,14 +88,11 @@ class TaggerNetwork(nn.Module):
         if shape.hidden:
             self.lstm = nn.LSTM(width, shape.hidden, batch_first=True, bidirectional=True)
         out = 2 * shape.hidden + encoder.width if shape.hidden else width
-        parts = 3 if shape.once else 2
-        self.weights = nn.Parameter(torch.randn(shape.labels + 1, parts, out) * out**-0.5)
-        self.bias = nn.Parameter(
-            torch.tensor([-3.0, 0.0, 0.0] if shape.once else [-2.0, -2.0]).repeat(shape.labels + 1, 1)
-        )
-        self.bent = nn.Parameter(torch.zeros(shape.contextual + 1, parts, out))
-        self.bent_bias = nn.Parameter(torch.zeros(shape.contextual + 1, parts))
-        self.trust = nn.Parameter(torch.zeros(PLANES, parts))
+        self.weights = nn.Parameter(torch.randn(shape.labels + 1, PARTS, out) * out**-0.5)
+        self.bias = nn.Parameter(torch.tensor([-3.0, 0.0, 0.0]).repeat(shape.labels + 1, 1))
+        self.bent = nn.Parameter(torch.zeros(shape.contextual + 1, PARTS, out))
+        self.bent_bias = nn.Parameter(torch.zeros(shape.contextual + 1, PARTS))
+        self.trust = nn.Parameter(torch.zeros(PLANES, PARTS))
 
     def forward(self, batch: Batch) -> torch.Tensor:
         given = {"input_ids": batch.tokens, "attention_mask": batch.mask}
@@ -117,9 +114,7 @@ class TaggerNetwork(nn.Module):
         bias = self.bias[batch.labels] + self.bent_bias[batch.contextual]
         scores = torch.einsum("bwh,blch->bwlc", state, weights) + bias[:, None]
         scores = scores + torch.einsum("bwlp,pc->bwlc", batch.lexicon, self.trust)
-        if self.shape.once:
-            return scores.masked_fill(~(batch.words[:, :, None] & batch.known[:, None])[..., None], value_spans.NEVER)
-        return scores.masked_fill(~batch.known[:, None, :, None], -30.0)
+        return scores.masked_fill(~(batch.words[:, :, None] & batch.known[:, None])[..., None], value_spans.NEVER)
 
     def _in_both_directions(self, words: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         """Packed, so that the way back begins at a text's last word and not in its padding."""
@@ -131,67 +126,50 @@ class TaggerNetwork(nn.Module):
     def loss(
         self, scores: torch.Tensor, target: torch.Tensor, known: torch.Tensor, weights: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Mean negative log likelihood: a label where it has one span at most (``target`` as ``value_spans.loss`` takes
-        it), else a counted word ([B, W, L] 0 outside, 1 begin, 2 inside, -1 not counted).
+        """Mean negative log likelihood of a label, of rivals with any number of spans of a text. ``target`` as
+        ``value_spans.loss`` takes it where a label has one span at most, else as ``entity_spans.loss`` does.
 
         ``weights``: [B, L] how much a value of each label counts, where no value counts 1.
         """
-        each = self._each(scores, target, known)
+        each = self._each(scores, target)
         if weights is not None:
             each = each * self._weighed(target, weights)
-        return each.sum() / self.counted(target, known).clamp(min=1)
+        return each.sum() / self.counted(known).clamp(min=1)
 
-    def _each(self, scores: torch.Tensor, target: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    def _each(self, scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         if self.shape.once:
             return value_spans.loss(scores, target, last=self.shape.last)
-        if not self.shape.exclusive:
-            log = self.log_probabilities(scores)
-            return -log.gather(-1, target.clamp(min=0)[..., None])[..., 0] * ((target >= 0) & known[:, None, :])
-        # Labels are rivals: a word is outside of all of them, or begins or goes on with one.
-        part, label = target.clamp(min=0).max(-1)
-        one = torch.where(part > 0, 2 * label + part, 0)
-        return -self._rivals(scores).gather(-1, one[..., None])[..., 0] * (target >= 0).all(-1)
+        return entity_spans.loss(scores, target, rivals=self.shape.exclusive)
 
     def _weighed(self, target: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        """How much each part of the loss counts."""
+        """How much each part of the loss counts; a text of rivals as its labels do on average."""
         if self.shape.once:
             return torch.where((target[..., 0] >= 0).any(-1), weights, 1.0)
+        stated = (target > 0).any(1)
         if not self.shape.exclusive:
-            return torch.where(target > 0, weights[:, None], 1.0)
-        part, label = target.max(-1)
-        return torch.where(part > 0, weights.gather(1, label), 1.0)
+            return torch.where(stated, weights, 1.0)
+        many = stated.sum(-1, keepdim=True)
+        return torch.where(many > 0, (weights * stated).sum(-1, keepdim=True) / many.clamp(min=1), 1.0)
 
-    def counted(self, target: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-        """How many labels, or words, the loss is the mean of."""
-        if self.shape.once:
-            return known.sum()
-        counted = target >= 0
-        return counted.all(-1).sum() if self.shape.exclusive else (counted & known[:, None, :]).any(-1).sum()
+    def counted(self, known: torch.Tensor) -> torch.Tensor:
+        """How many labels, or texts, the loss is the mean of. ``known``: [B, L]."""
+        together = self.shape.exclusive and not self.shape.once
+        return known.any(-1).sum() if together else known.sum()
 
     def disagreement(self, one: torch.Tensor, other: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """How far two scores of a batch are from each other, 0 where they agree: the mean over labels, or words, as in
+        """How far two scores of a batch are from each other, 0 where they agree: the mean over labels, or texts, as in
         ``loss``, of the symmetric Kullback-Leibler divergence."""
         if self.shape.once:
-            return value_spans.disagreement(one, other, last=self.shape.last).sum() / batch.known.sum().clamp(min=1)
-        told = self._rivals if self.shape.exclusive else self.log_probabilities
-        each = value_spans.apart(told(one), told(other))
-        real = batch.words if self.shape.exclusive else batch.words[..., None] & batch.known[:, None]
-        return (each * real).sum() / batch.words.sum().clamp(min=1)
+            each = value_spans.disagreement(one, other, last=self.shape.last)
+        else:
+            each = entity_spans.disagreement(one, other, rivals=self.shape.exclusive)
+        return each.sum() / self.counted(batch.known).clamp(min=1)
 
     def log_probabilities(self, scores: torch.Tensor) -> torch.Tensor:
-        """Where a label has one value at most, [B, W, L, M]: log probability that it has its first word here and m
-        further ones; else [B, W, L, 3]: that a word is outside of each label, begins or goes on with it."""
+        """[B, W, L, M]: log probability that a span of the label has its first word here and m further ones."""
         if self.shape.once:
             return value_spans.log_probabilities(scores, last=self.shape.last)
-        if not self.shape.exclusive:
-            return torch.cat([torch.zeros_like(scores[..., :1]), scores], dim=-1).log_softmax(-1)
-        inner = self._rivals(scores)[..., 1:].view_as(scores)
-        outside = torch.log1p(-inner.exp().sum(-1, keepdim=True).clamp(max=1 - 1e-6))
-        return torch.cat([outside, inner], dim=-1)
-
-    def _rivals(self, scores: torch.Tensor) -> torch.Tensor:
-        """[B, W, 1 + 2 L]: log probabilities of outside, and of begin and inside of each label."""
-        return torch.cat([scores.new_zeros(*scores.shape[:2], 1), scores.flatten(2)], dim=-1).log_softmax(-1)
+        return entity_spans.log_probabilities(scores, rivals=self.shape.exclusive)
 
 
 def _pick(tokens: torch.Tensor, at: torch.Tensor) -> torch.Tensor:

@@ -277,7 +277,7 @@ class _Run:
     def _losses(self, parts: Sequence[Sequence[Item]]) -> Iterator[torch.Tensor]:
         """Of one step: what each part adds to the mean over all of them, as if they were one batch."""
         read = [(self.reader.batch(items), self._targets(items)) for items in parts]
-        counts = [int(self.network.counted(target, batch.known)) for batch, target in read]
+        counts = [int(self.network.counted(batch.known)) for batch, _ in read]
         for (batch, target), count in zip(read, counts, strict=True):
             loss = partial(self._loss, batch, target, count / max(1, sum(counts)))
             yield from self.adversary.losses(loss) if self.adversary else [loss()]

@@ -3,7 +3,7 @@
 A span scores its begin, its further words and its end; a reading of a text scores the sum of its spans, and nothing
 scores 0. Where a label has one span at most, P(span) = exp(score) / (1 + sum of all exp(score)). Where labels name the
 last of several, a reading has any number of spans, and P(span) is that of being the last: a semi-Markov CRF (Sarawagi
-and Cohen, 2004) that leaves open what stands before the value.
+and Cohen, 2004) that leaves open what stands before the value. ``entity_spans`` counts all spans of a reading.
 """
 
 import torch
@@ -17,7 +17,8 @@ def log_probabilities(scores: torch.Tensor, *, last: bool) -> torch.Tensor:
 
     ``scores``: [B, W, L, 3] of a begin, a further word and an end, ``NEVER`` behind the last word of a text.
     """
-    return _spans(scores, *_readings(scores, last=last))
+    before, total = _readings(scores, last=last)
+    return of_spans(scores, before, torch.zeros_like(before), total)
 
 
 def disagreement(one: torch.Tensor, other: torch.Tensor, *, last: bool) -> torch.Tensor:
@@ -34,14 +35,17 @@ def apart(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 def _whole(scores: torch.Tensor, *, last: bool) -> torch.Tensor:
     """[B, L, W M + 1]: the log probabilities of all spans of a label, and at last of none."""
     before, total = _readings(scores, last=last)
-    return torch.cat([_spans(scores, before, total).transpose(1, 2).flatten(2), -total[..., None]], dim=-1)
+    spans = of_spans(scores, before, torch.zeros_like(before), total)
+    return torch.cat([spans.transpose(1, 2).flatten(2), -total[..., None]], dim=-1)
 
 
-def _spans(scores: torch.Tensor, before: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
+def of_spans(scores: torch.Tensor, before: torch.Tensor, behind: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
+    """[B, W, L, M]: log probabilities of spans by first and further words, from log sums over what may stand
+    ``before`` and ``behind`` a word ([B, W, L]) and over all readings ([B, L])."""
     begin, inside, end = scores.unbind(-1)
     words, summed = scores.shape[1], inside.cumsum(1)
     ends = torch.arange(words)[:, None] + torch.arange(min(LONGEST, words))
-    closed = (summed + end)[:, ends.clamp(max=words - 1)].transpose(2, 3)
+    closed = (summed + end + behind)[:, ends.clamp(max=words - 1)].transpose(2, 3)
     opened = before + begin - summed - total[:, None]
     outside = (ends >= words).to(scores.device)
     return (closed + opened[..., None]).masked_fill(outside[:, None], NEVER)
@@ -52,10 +56,7 @@ def among_rivals(log: torch.Tensor) -> torch.Tensor:
     value lying over the span, one step of mean field."""
     share = log.exp()
     words, long = share.shape[1], share.shape[3]
-    begins = share.sum(3)
-    ends = torch.zeros_like(begins)
-    for more in range(long):
-        ends[:, more:] += share[:, : words - more, :, more]
+    begins, ends = ends_of(share)
     before, behind = ends.cumsum(1) - ends, begins.sum(1, keepdim=True) - begins.cumsum(1)
     final = (torch.arange(words)[:, None] + torch.arange(long)).clamp(max=words - 1)
     over = begins.sum(1)[:, None, :, None] - before[..., None] - behind[:, final].transpose(2, 3)
@@ -64,6 +65,16 @@ def among_rivals(log: torch.Tensor) -> torch.Tensor:
     none = torch.log1p(-begins.sum(1).clamp(max=1 - 1e-9))
     total = torch.logaddexp(none, weight.logsumexp(3).logsumexp(1))
     return weight - total[:, None, :, None]
+
+
+def ends_of(share: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """([B, W, L], [B, W, L]): the shares of all spans [B, W, L, M] that begin at a word, and that end there."""
+    words, long = share.shape[1], share.shape[3]
+    begins = share.sum(3)
+    ends = torch.zeros_like(begins)
+    for more in range(long):
+        ends[:, more:] += share[:, : words - more, :, more]
+    return begins, ends
 
 
 def loss(scores: torch.Tensor, target: torch.Tensor, *, last: bool) -> torch.Tensor:

@@ -13,7 +13,7 @@ from mining.extraction.calibration import calibrate, calibration_error, reliabil
 from mining.extraction.examples import Example, Span, labelled, overlap_share, words_of
 from mining.extraction.last_values import says_last
 from mining.extraction.lexicon import Lexicon
-from mining.extraction.span_decoding import Candidate, candidates, chosen, surest
+from mining.extraction.span_decoding import Candidate, chosen, likely, surest
 
 
 def words(text: str) -> list[str]:
@@ -68,33 +68,24 @@ def test_a_lexicon_comes_back_from_json() -> None:
     assert Lexicon.from_json(lexicon.to_json()).features(asked, own=False) == lexicon.features(asked, own=False)
 
 
-def scores(rows: list[list[tuple[float, float]]]) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
-    """[words][labels] (begin, inside) probabilities as log probabilities with what is left for outside."""
-    return np.log(np.array([[(1 - b - i, b, i) for b, i in labels] for labels in rows]))
-
-
-def test_the_odds_of_a_span_are_those_of_its_words() -> None:
-    log = scores([[(0.8, 0.01)], [(0.1, 0.7)], [(0.02, 0.05)]])
-    best = candidates(log)[0]
-    expected = math.log(0.8 / 0.19) + math.log(0.7 / 0.2) + math.log(1 - 0.05)
-    assert (best.label, best.first, best.last) == (0, 0, 1)
-    assert best.odds == pytest.approx(expected)
+def test_spans_worth_a_look_come_best_first() -> None:
+    share = np.full((2, 2, 2), 1e-9)  # first word, label, further words
+    share[0, 1, 1], share[1, 0, 0], share[0, 0, 0] = 0.75, 0.9, 0.001
+    assert likely(np.log(share)) == [
+        Candidate(0, 1, 1, pytest.approx(math.log(9))),
+        Candidate(1, 0, 1, pytest.approx(math.log(3))),
+    ]
 
 
 def test_nothing_is_found_in_nothing() -> None:
-    assert candidates(np.zeros((0, 3, 3))) == []
-    assert candidates(scores([[(1e-9, 1e-9)]])) == []
+    assert likely(np.zeros((0, 3, 0))) == []
+    assert likely(np.log(np.full((1, 1, 1), 1e-9))) == []
 
 
 def test_what_can_stand_together() -> None:
     found = [Candidate(0, 0, 1, 3.0), Candidate(1, 1, 1, 2.0), Candidate(0, 3, 3, 1.0), Candidate(1, 4, 4, 0.5)]
     assert chosen(found, exclusive=True) == [found[0], found[2], found[3]]
     assert chosen(found, exclusive=False) == found
-
-
-def test_two_entities_side_by_side_are_likelier_than_one_over_both() -> None:
-    found = [Candidate(0, 0, 3, 9.0), Candidate(0, 0, 1, 6.0), Candidate(0, 2, 3, 5.0), Candidate(0, 5, 5, -1.0)]
-    assert chosen(found, exclusive=False) == found[1:]
 
 
 def test_of_each_label_the_likeliest_span_is_taken() -> None:
