@@ -28,9 +28,8 @@ from mining.extraction.reading_ahead import in_parts
 from mining.extraction.span_decoding import Candidate, chosen, likely, place_of, surest
 from mining.extraction.tagger_batches import Item, Reader, Vocabulary, bucketed
 from mining.extraction.tagger_network import Shape, TaggerNetwork
-from mining.extraction.value_spans import among_rivals
 
-FORMAT = 3
+FORMAT = 4
 MODEL, MANIFEST, LEXICON, TOKENIZER = "model.safetensors", "manifest.json", "lexicon.json", "tokenizer.json"
 WEIGHTS, INT8 = "weights", "int8"  # in the manifest of a compressed model
 READ_AT_ONCE = 64
@@ -80,9 +79,9 @@ class Tagger:
         with torch.inference_mode():
             for at in bucketed([len(item.tokens) for item in items], self._at_once(items), None):
                 batch = self.reader.batch([items[i] for i in at]).to(self.device)
-                each = torch.stack([network.log_probabilities(network(batch)) for network in self.networks])
-                mean = each.double().logsumexp(0) - math.log(len(self.networks))
-                log = (among_rivals(mean) if self.shape.once and self.shape.exclusive else mean).cpu().numpy()
+                # A sum over all readings is large, and what is left beside a sure span is small.
+                each = [network.log_probabilities(network(batch).double()) for network in self.networks]
+                log = (torch.stack(each).logsumexp(0) - math.log(len(each))).cpu().numpy()
                 for row, i in enumerate(at):
                     found[i] = self._found(items[i], log[row])
         return found

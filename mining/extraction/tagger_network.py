@@ -1,8 +1,8 @@
 """The network of the small model: words of a text in, scores of every label of its context at every word out.
 
 encoder → mean of a word's tokens, with its shape and what the lexicon knows of it → per label the scores of a begin, a
-further word and an end, of which ``value_spans`` makes one value a label, ``entity_spans`` any number; where
-``Shape.hidden`` asks for one, a BiLSTM reads the words before they are scored.
+further word and an end, of which ``value_spans`` or, where labels are rivals, ``rival_values`` makes one value a label,
+``entity_spans`` any number; where ``Shape.hidden`` asks for one, a BiLSTM reads the words before they are scored.
 A label's weights are shared by all contexts; each context may bend them a little.
 """
 
@@ -12,9 +12,10 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from mining.extraction import entity_spans, value_spans
+from mining.extraction import entity_spans, rival_values, value_spans
 from mining.extraction.encoders import Encoder
 from mining.extraction.lexicon import PLANES
+from mining.extraction.span_sums import NEVER
 
 SHAPES, SPACES, SIZES = 8, 4, 6
 PARTS = 3  # begin, inside, end
@@ -114,7 +115,7 @@ class TaggerNetwork(nn.Module):
         bias = self.bias[batch.labels] + self.bent_bias[batch.contextual]
         scores = torch.einsum("bwh,blch->bwlc", state, weights) + bias[:, None]
         scores = scores + torch.einsum("bwlp,pc->bwlc", batch.lexicon, self.trust)
-        return scores.masked_fill(~(batch.words[:, :, None] & batch.known[:, None])[..., None], value_spans.NEVER)
+        return scores.masked_fill(~(batch.words[:, :, None] & batch.known[:, None])[..., None], NEVER)
 
     def _in_both_directions(self, words: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         """Packed, so that the way back begins at a text's last word and not in its padding."""
@@ -126,8 +127,8 @@ class TaggerNetwork(nn.Module):
     def loss(
         self, scores: torch.Tensor, target: torch.Tensor, known: torch.Tensor, weights: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Mean negative log likelihood of a label, of rivals with any number of spans of a text. ``target`` as
-        ``value_spans.loss`` takes it where a label has one span at most, else as ``entity_spans.loss`` does.
+        """Mean negative log likelihood of a label, of a text where labels are rivals. ``target`` is what
+        ``entity_spans.loss`` takes; where a label has one span at most, what ``value_spans.loss`` does.
 
         ``weights``: [B, L] how much a value of each label counts, where no value counts 1.
         """
@@ -137,15 +138,15 @@ class TaggerNetwork(nn.Module):
         return each.sum() / self.counted(known).clamp(min=1)
 
     def _each(self, scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        if self.shape.once and self.shape.exclusive:
+            return rival_values.loss(scores, target, last=self.shape.last)
         if self.shape.once:
             return value_spans.loss(scores, target, last=self.shape.last)
         return entity_spans.loss(scores, target, rivals=self.shape.exclusive)
 
     def _weighed(self, target: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """How much each part of the loss counts; a text of rivals as its labels do on average."""
-        if self.shape.once:
-            return torch.where((target[..., 0] >= 0).any(-1), weights, 1.0)
-        stated = (target > 0).any(1)
+        stated = (target[..., 0] >= 0).any(-1) if self.shape.once else (target > 0).any(1)
         if not self.shape.exclusive:
             return torch.where(stated, weights, 1.0)
         many = stated.sum(-1, keepdim=True)
@@ -153,13 +154,12 @@ class TaggerNetwork(nn.Module):
 
     def counted(self, known: torch.Tensor) -> torch.Tensor:
         """How many labels, or texts, the loss is the mean of. ``known``: [B, L]."""
-        together = self.shape.exclusive and not self.shape.once
-        return known.any(-1).sum() if together else known.sum()
+        return known.any(-1).sum() if self.shape.exclusive else known.sum()
 
     def disagreement(self, one: torch.Tensor, other: torch.Tensor, batch: Batch) -> torch.Tensor:
         """How far two scores of a batch are from each other, 0 where they agree: the mean over labels, or texts, as in
         ``loss``, of the symmetric Kullback-Leibler divergence."""
-        if self.shape.once:
+        if self.shape.once and not self.shape.exclusive:
             each = value_spans.disagreement(one, other, last=self.shape.last)
         else:
             each = entity_spans.disagreement(one, other, rivals=self.shape.exclusive)
@@ -167,6 +167,8 @@ class TaggerNetwork(nn.Module):
 
     def log_probabilities(self, scores: torch.Tensor) -> torch.Tensor:
         """[B, W, L, M]: log probability that a span of the label has its first word here and m further ones."""
+        if self.shape.once and self.shape.exclusive:
+            return rival_values.log_probabilities(scores)
         if self.shape.once:
             return value_spans.log_probabilities(scores, last=self.shape.last)
         return entity_spans.log_probabilities(scores, rivals=self.shape.exclusive)

@@ -24,6 +24,7 @@ CONTEXTS = {"Mugs": ("Brand", "Color"), "Shoes": ("Brand", "Color", "Size")}
 SHAPES: Mapping[str, Mapping[str, Any]] = {
     "values": {"once": True},
     "last values": {"once": True, "last": True},
+    "values of rivals": {"once": True, "last": True, "exclusive": True},
     "any number": {"once": False, "exclusive": False},
     "any number, rivals": {"once": False, "exclusive": True},
 }

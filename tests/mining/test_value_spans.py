@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from mining.extraction.value_spans import NEVER, among_rivals, log_probabilities, loss
+from mining.extraction.span_sums import NEVER
+from mining.extraction.value_spans import log_probabilities, loss
 
 WORDS, LABELS = 4, 2
 Spans = list[tuple[int, int]]
@@ -85,19 +86,3 @@ def test_labels_that_a_context_does_not_have_cost_nothing(scores: torch.Tensor) 
     never = torch.full_like(scores, NEVER)
     assert float(loss(never, torch.full((2, LABELS, 1, 2), -1), last=True).sum()) == 0.0
     assert bool((log_probabilities(never, last=True) < NEVER / 2).all())
-
-
-def test_a_value_makes_room_for_surer_ones_of_other_labels() -> None:
-    share = torch.full((1, 3, 2, 2), 1e-12)  # first word, label, further words
-    share[0, 0, 0, 1] = 0.9  # label 0: words 0 and 1
-    share[0, 1, 1, 0], share[0, 2, 1, 0] = 0.5, 0.4  # label 1: word 1, or the free word 2
-    told = among_rivals(share.log()).exp()
-    assert float(told[0, 0, 0, 1]) == pytest.approx(0.9 * 0.5 / (0.1 + 0.9 * 0.5), rel=1e-4)
-    assert float(told[0, 1, 1, 0]) == pytest.approx(0.5 * 0.1 / (0.1 + 0.5 * 0.1 + 0.4), rel=1e-4)
-    assert float(told[0, 2, 1, 0]) == pytest.approx(0.4 / (0.1 + 0.5 * 0.1 + 0.4), rel=1e-4)
-
-
-def test_a_label_without_rivals_stays_as_it_is(scores: torch.Tensor) -> None:
-    told = log_probabilities(scores[:, :, :1], last=False)
-    alone = among_rivals(told)
-    assert torch.allclose(alone.exp(), told.exp(), atol=1e-5)
