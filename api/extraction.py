@@ -12,10 +12,10 @@ from api.settings import Settings
 from kg.schema import SHOP, Schema
 from mining.decisions import DecisionLog
 from mining.extraction.cascade import Routed, doubtful, everywhere
+from mining.extraction.judged import JudgedExtractor
 from mining.extraction.llm import LLMExtractor
 from mining.extraction.orders import Guarded
 from mining.extraction.people import PeopleExtractor
-from mining.extraction.rules import RuleExtractor
 from mining.language_model import Budget, LanguageModel, OpenAIModel, ReplyCache, local_server
 from mining.reviews.extractor import ReviewExtractor
 from mining.samples import sample_shop
@@ -59,8 +59,9 @@ def _small_model(how: Reading) -> "AttributeExtractor":
 
 
 def readers(schema: Schema = SHOP, reviews_model: Path | None = None) -> list[Extractor]:
-    """The rules for products and for reviews, deaf to what a text orders instead of stating it."""
-    rules = Guarded(RuleExtractor(schema))
+    """The rules for products, with the small judge where they are silent, and for reviews; deaf to what a text orders
+    instead of stating it."""
+    rules = Guarded(JudgedExtractor(schema, overrules=False))
     if reviews_model is None:
         return [rules, Guarded(ReviewExtractor())]
     need("torch", "train")

@@ -68,12 +68,13 @@ class Intake:
             need("spacy", "nlp")
             from mining.arrival import Arrivals
             from mining.decisions import DecisionLog
+            from mining.extraction.judged import JudgedExtractor
             from mining.extraction.orders import Guarded
             from mining.extraction.people import PeopleExtractor
-            from mining.extraction.rules import RuleExtractor
             from mining.types import Extractor
 
             decisions = DecisionLog(self._workspace.decisions)
-            readers: list[Extractor] = [Guarded(RuleExtractor(self._schema)), PeopleExtractor(decisions, self._schema)]
+            rules = Guarded(JudgedExtractor(self._schema, overrules=False))
+            readers: list[Extractor] = [rules, PeopleExtractor(decisions, self._schema)]
             self._made = Arrivals(self._store, readers, run_dir=self._run_dir, schema=self._schema, decisions=decisions)
         return self._made

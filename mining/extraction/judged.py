@@ -11,7 +11,6 @@ from kg.types import Document
 from mining.extraction import negation
 from mining.extraction.judge import Judge, Verdict, Weighing, once, shipped
 from mining.extraction.judge_features import Mark
-from mining.extraction.kinds import Words
 from mining.extraction.rule_pipeline import ASIDE, SURENESS, text_of, words_of
 from mining.extraction.rules import RuleExtractor
 from mining.extraction.spacy_alone import Doc, Span
@@ -23,26 +22,33 @@ _CHINESE = re.compile("[\u2e80-\u2fdf\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf9
 
 
 class Judging:
-    """Puts the judge's relations into ``doc.spans["shop_relations"]``; how sure it is of each, into the user data."""
+    """Puts the judge's relations into ``doc.spans["shop_relations"]``; how sure it is of each, into the user data.
 
-    def __init__(self, judge: Judge, context: Weighing | None = None) -> None:
-        self._judge, self._context = judge, context
+    ``overrules``: what rules say and the judge finds unlikely is set aside; else it speaks where rules are silent.
+    """
+
+    def __init__(self, judge: Judge, context: Weighing | None = None, *, overrules: bool = True) -> None:
+        self._judge, self._context, self._overrules = judge, context, overrules
 
     def __call__(self, doc: Doc) -> Doc:
         words = words_of(doc)
         foreign = {words.sentence[at] for at, word in enumerate(words.text) if _CHINESE.search(word)}
-        kept = [span for span in doc.spans["shop_relations"] if words.sentence[span.start] in foreign]
+        ruled = list(doc.spans["shop_relations"])
+        kept = [span for span in ruled if not self._overrules or words.sentence[span.start] in foreign]
         seen = self._judge.verdicts(words, marks_of(doc), self._context)
         ours = [verdict for verdict in seen if words.sentence[verdict.start] not in foreign]
         denied = [verdict for verdict in ours if _is_denied(doc, verdict)]
-        likely = [verdict for verdict in ours if verdict not in denied]
+        taken = {place for span in kept for place in range(span.start, span.end)}
+        likely = [v for v in ours if v not in denied and taken.isdisjoint(range(v.start, v.end))]
         said, sureness = [], {}
         for verdict in once(likely, words):
             span = Span(doc, verdict.start, verdict.end, label=verdict.relation, span_id=RULE)
             said.append(span)
             sureness[span.start_char, span.end_char] = verdict.confidence
-        found = {place for verdict in likely for place in range(verdict.start, verdict.end)}
-        doc.user_data[ASIDE] += [*_overruled(doc, words, foreign, found), *_refused(doc, denied)]
+        found = taken | {place for verdict in likely for place in range(verdict.start, verdict.end)}
+        unlikely = [span for span in ruled if span not in kept and found.isdisjoint(range(span.start, span.end))]
+        doc.user_data[ASIDE] += [(span.label_, span.start_char, span.end_char, REASON) for span in unlikely]
+        doc.user_data[ASIDE] += _refused(doc, denied)
         doc.spans["shop_relations"] = sorted([*kept, *said], key=lambda span: (span.start_char, span.end_char))
         doc.user_data[SURENESS] = sureness
         return doc
@@ -60,13 +66,6 @@ def marks_of(doc: Doc) -> list[Mark]:
             said.add(place)
             marks.append(Mark(*place, relation, "?", reason))
     return marks
-
-
-def _overruled(doc: Doc, words: Words, foreign: set[int], found: set[int]) -> Iterator[tuple[str, int, int, str]]:
-    """The rules' relations that the judge finds unlikely, as things set aside."""
-    for span in doc.spans["shop_relations"]:
-        if words.sentence[span.start] not in foreign and found.isdisjoint(range(span.start, span.end)):
-            yield span.label_, span.start_char, span.end_char, REASON
 
 
 def _is_denied(doc: Doc, verdict: Verdict) -> bool:
@@ -89,11 +88,19 @@ class JudgedExtractor(RuleExtractor):
 
     Its method is the rules': the judge only decides what stands, and how sure it is. ``context`` weighs the judge's
     opinions anew by an encoder (``judge_context.shipped()``, None where it is missing); without, the judge decides.
+    ``overrules`` as in ``Judging``.
     """
 
-    def __init__(self, schema: Schema = SHOP, judge: Judge | None = None, context: Weighing | None = None) -> None:
+    def __init__(
+        self,
+        schema: Schema = SHOP,
+        judge: Judge | None = None,
+        context: Weighing | None = None,
+        *,
+        overrules: bool = True,
+    ) -> None:
         super().__init__(schema)
-        self._judging = Judging(judge or shipped(), context)
+        self._judging = Judging(judge or shipped(), context, overrules=overrules)
 
     def _doc(self, document: Document) -> Doc:
         return self._judging(super()._doc(document))

@@ -4,6 +4,7 @@ import runpy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -271,6 +272,21 @@ def test_it_finds_what_no_cue_announces_and_drops_what_rules_read_too_freely() -
     (found,) = JudgedExtractor(judge=never).extract([Document("d", "p", "product", text)])
     assert [fact for fact in found.facts if fact.relation in ("SUITS", "USED_FOR")] == []
     assert {aside.quote for aside in found.set_aside if aside.reason == REASON} >= {"classrooms", "offices", "homes"}
+
+
+def test_a_judge_that_does_not_overrule_speaks_where_rules_are_silent() -> None:
+    text = "Marker, Black\nWrites on glass and painted metal. Ideal for kids."
+    texts = [Text(0, text)]
+    (ruled,), (judged,) = labels_of(RuleExtractor(), texts), labels_of(JudgedExtractor(), texts)
+    (both,) = labels_of(JudgedExtractor(overrules=False), texts)
+    assert ruled < both <= ruled | judged
+    never = replace(shipped(), second_bias=shipped().second_bias - 50)
+    document = Document("d", "p", "product", text)
+    (plain,) = RuleExtractor().extract([document])
+    (found,) = JudgedExtractor(judge=never, overrules=False).extract([document])
+    assert found.facts == plain.facts
+    (labels,) = stated(JudgedExtractor(overrules=False), texts)
+    assert all(one.end <= other.start for one, other in pairwise(sorted(labels, key=lambda label: label.start)))
 
 
 def test_where_rules_read_a_name_they_are_trusted_unless_it_is_very_unlikely() -> None:
