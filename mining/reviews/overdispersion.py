@@ -39,7 +39,7 @@ def of_bursts(criticisms: Counts, reviews: Counts, recent: int, rows: Counts) ->
     old, older = criticisms[:, 1:], reviews[:, 1:]
     evidence = [logsumexp(_believed(old[part], older[part])[1], axis=2) for part in _parts(old)]
     prior = np.log(_learned(np.concatenate(evidence)))
-    p = []
+    p: list[float] = []
     for part in _parts(rows[:, None]):
         some = rows[part]
         mean, log = _believed(old[some], older[some])

@@ -16,8 +16,8 @@ Many products and aspects are looked at: p-values of a run are adjusted by **Ben
 has changed anywhere, the chance that a run tells any alert is at most ``level``; where something has, no more than that
 share of the alerts is false on average. It holds for one run: each further look takes that chance anew.
 
-``tests/benchmarks/review_trends.py`` simulates the stated rate, where it does not hold, and the delay until a rise is
-told.
+``tests/benchmarks/review_trends.py`` simulates the stated rate, where it does not hold (a calm share and now and then a
+bad batch four times as high), and the delay until a rise is told.
 """
 
 from collections.abc import Iterable, Mapping
