@@ -8,6 +8,7 @@ from scipy.stats import fisher_exact, ttest_ind
 
 from kg.stores.memory import MemoryStore
 from kg.types import Document, Entity, Evidence, Fact
+from mining.reviews.overdispersion import of_bursts
 from mining.reviews.trends import DAY, TrendConfig, adjusted, negative_trends, of_reviews, of_windows, rising
 
 ONE = TrendConfig(recent=(1,))
@@ -26,9 +27,13 @@ def test_over_windows_the_p_value_is_students_where_windows_spread_more_than_cou
     assert of_windows(criticisms, reviews, 1)[0] == pytest.approx(wanted)
 
 
-def test_both_must_agree_and_each_look_costs() -> None:
+def test_all_must_agree_and_each_look_costs() -> None:
     criticisms, reviews = np.array([[9, 1, 1, 1, 1, 1, 1]]), np.full((1, 7), 25)
-    p = max(of_reviews(criticisms, reviews, 1)[0], of_windows(criticisms, reviews, 1)[0])
+    p = max(
+        of_reviews(criticisms, reviews, 1)[0],
+        of_windows(criticisms, reviews, 1)[0],
+        of_bursts(criticisms, reviews, 1, np.array([0]))[0],
+    )
     assert rising(criticisms, reviews, ONE).p[0] == pytest.approx(p)
     both = rising(criticisms, reviews, TrendConfig(recent=(1, 3)))
     assert (both.p[0], both.recent[0]) == (pytest.approx(2 * p), 1)
@@ -37,7 +42,7 @@ def test_both_must_agree_and_each_look_costs() -> None:
 def test_a_slow_rise_is_found_by_the_longer_look() -> None:
     found = rising(np.array([[4, 4, 4, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0]]), np.full((1, 13), 20))
     assert found.recent[0] == 3
-    assert found.p[0] < 0.01
+    assert found.p[0] < 0.02
 
 
 def test_a_history_of_bursts_explains_a_burst() -> None:
@@ -70,7 +75,21 @@ def test_adjusted_values_are_benjamini_and_hochbergs() -> None:
     assert adjusted(np.array([])).tolist() == []
 
 
-@pytest.mark.parametrize(("each_window", "correlation"), [(3, 0.0), (40, 0.0), (30, 0.05)])
+def test_what_the_third_test_is_not_asked_of_changes_no_alert_and_no_q() -> None:
+    random = np.random.default_rng(4)
+    for _ in range(20):
+        reviews = random.poisson(20, (30, 13))
+        share = random.beta(0.4, 3.6, reviews.shape)
+        share[:6, 0] = 0.7
+        criticisms = random.binomial(reviews, share)
+        asked = adjusted(rising(criticisms, reviews, TrendConfig()).p)
+        of_all = adjusted(rising(criticisms, reviews, TrendConfig(level=1.0)).p)
+        told = of_all <= 0.05
+        assert (told == (asked <= 0.05)).all()
+        assert asked[told].tolist() == of_all[told].tolist()
+
+
+@pytest.mark.parametrize(("each_window", "correlation"), [(3, 0.0), (40, 0.0), (30, 0.05), (30, 0.2)])
 def test_a_run_where_nothing_changed_tells_an_alert_at_most_as_often_as_stated(
     each_window: int, correlation: float
 ) -> None:
