@@ -82,7 +82,7 @@ def extract(
     model: Annotated[
         Path | None, typer.Option("--model", help="Folder to keep the model in, or to take it from.")
     ] = None,
-    encoder: Annotated[str | None, typer.Option("--encoder", help="Name, folder or archive of an encoder.")] = None,
+    encoder: Annotated[str | None, typer.Option("--encoder", help="Name, folder or file of an encoder.")] = None,
     encoders: Annotated[Path | None, typer.Option("--encoders", help="Folder to look for named encoders in.")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many passes over train.")] = None,
     masked: MaskedFlag = None,

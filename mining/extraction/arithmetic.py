@@ -38,7 +38,8 @@ def adapt(encoder: nn.Module, arithmetic: Arithmetic) -> None:
     if arithmetic not in KINDS:
         raise ConfigurationError(f"arithmetic is one of {', '.join(KINDS)}; got {arithmetic!r}")
     if arithmetic == "bfloat16":
-        encoder.to(torch.bfloat16)
+        for weight in encoder.parameters():  # and not the buffers: the frequencies of rotary positions must be exact
+            weight.data = weight.data.to(torch.bfloat16)
     elif arithmetic == "int8":
         _replace_linear(encoder)
 

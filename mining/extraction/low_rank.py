@@ -25,7 +25,7 @@ class LowRank:
     """Adapters of ``rank`` beside every linear layer of an encoder, which alone learn from now on.
 
     AdaLoRA begins with half as many directions again and drops the least useful, until ``rank`` a layer are left on
-    average. Raises ConfigurationError where peft is not installed.
+    average. Raises ConfigurationError where peft is not installed or the encoder has no such layer (GPT-2's are none).
     """
 
     def __init__(self, encoder: nn.Module, kind: Literal["lora", "adalora"], rank: int, steps: int) -> None:
@@ -34,6 +34,8 @@ class LowRank:
 
         names = [name for name, layer in encoder.named_modules() if isinstance(layer, nn.Linear)]
         read = [name for name in names if not name.startswith("pooler.")]  # nobody reads what a pooler says
+        if not read:
+            raise ConfigurationError("the encoder has no linear layers to put adapters beside; train it whole")
         told: dict[str, Any] = {"target_modules": read, "lora_alpha": 2 * rank}
         self.ada = kind == "adalora"
         if self.ada:

@@ -33,6 +33,8 @@ FORMAT = 4
 MODEL, MANIFEST, LEXICON, TOKENIZER = "model.safetensors", "manifest.json", "lexicon.json", "tokenizer.json"
 WEIGHTS, INT8 = "weights", "int8"  # in the manifest of a compressed model
 READ_AT_ONCE = 64
+_JSON = (int, float, str, bool, list, dict, type(None))
+_NO_SHAPE = ("transformers_version", "_name_or_path", "dtype", "architectures", "id2label", "label2id")
 CELLS = 20_000  # texts × words × labels of a batch whose every span is scored: 40 MB a thread
 
 
@@ -184,11 +186,13 @@ def surfaces(examples: Iterable[Example]) -> dict[tuple[str, str, str], str]:
 
 
 def plain_config(encoder: Encoder) -> Mapping[str, Any]:
-    """The shape of a transformer as ``new_encoder`` takes it, without what speaks of files and versions."""
+    """The shape of a transformer as ``new_encoder`` takes it, without what speaks of files, versions and heads.
+
+    Lists and dictionaries belong to it: how fast rotary positions turn, which layers see how far.
+    """
     config: dict[str, Any] = encoder.config.to_diff_dict()
-    kept = {key: value for key, value in config.items() if isinstance(value, (int, float, str, bool, type(None)))}
-    kept["model_type"] = encoder.config.model_type
-    return {k: v for k, v in kept.items() if k not in ("transformers_version", "_name_or_path", "dtype")}
+    kept = {key: value for key, value in config.items() if isinstance(value, _JSON) and key not in _NO_SHAPE}
+    return {**kept, "model_type": encoder.config.model_type}
 
 
 def _json(value: Any) -> str:
