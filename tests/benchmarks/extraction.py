@@ -1,9 +1,9 @@
 """What extraction claims, measured.
 
 ``--fixtures DIR`` scores published predictions with our scorer beside the published values; ``--office DIR`` counts
-the facts that rules find in real catalogue text and looks every quote up again; ``--set NAME --train FILE --test FILE``
-trains the small model and scores it beside a dictionary of the training values: the floor that a model must beat;
-``--set relations --test LABELS`` scores the relations that rules read in labelled texts.
+the facts that the graph would get from real catalogue text and looks every quote up again; ``--set NAME --train FILE
+--test FILE`` trains the small model and scores it beside a dictionary of the training values: the floor that a model
+must beat; ``--set relations --test LABELS`` scores the relations that rules and judges read in labelled texts.
 """
 
 import argparse
@@ -125,12 +125,12 @@ def _show(values: Percent) -> str:
 
 
 def print_office(folder: Path) -> bool:
-    from mining.extraction.rules import RuleExtractor  # spaCy: seconds that the fixtures need not wait for
+    from api.extraction import readers  # spaCy: seconds that the fixtures need not wait for
 
     rejects: list[Reject] = []
     path = folder / "items.parquet" if folder.is_dir() else folder
     documents = [document_of(product) for product in read_products(path, on_reject=rejects.append)]
-    extractor = RuleExtractor()
+    extractor = readers()[0]
     list(extractor.extract(documents[:50]))  # the vocabulary fills, the units are compiled
     wall, cpu = time.perf_counter(), time.process_time()
     extractions = list(extractor.extract(documents))

@@ -140,7 +140,7 @@ EXTRACTORS: dict[str, Callable[[], Extractor]] = {
     "attribute_extractor": cache(small_model),
     "cascade": cache(lambda: Routed(RuleExtractor())),
     "people": cache(people),
-    "orders": cache(lambda: Guarded(JudgedExtractor())),
+    "orders": cache(lambda: Guarded(JudgedExtractor(overrules=False))),
     "extractor": cache(ReviewExtractor),
     "opinion_extractor": cache(lambda: OpinionExtractor(Opinionated())),
 }
