@@ -75,25 +75,32 @@ def train_context(
     ]
     every = np.concatenate(said)
     mean, spread = every.mean(0), every.std(0) + 1e-6
-    pending = list(_pending(given, opinions, [known(rows, mean, spread) for rows in said], encoder))
-    read = list(_read(pending, encoder))
-    targets = [target for one in read for target in one.targets]
-    if not any(target.relation for target in targets):
-        raise ValueError(f"{len(given)} texts hold nothing to learn from: give some dozens")
+    seen, ends, targets = _stacked(given, opinions, [known(rows, mean, spread) for rows in said], encoder)
     tails, seen_tails = _tails(target for one in given for target in one.targets), _tails(targets)
     tell(
-        f"{len(read)} windows are read, {len(targets)} chunks are looked at; of {tails} labelled tails "
+        f"{len(targets)} chunks are looked at; of {tails} labelled tails "
         f"{tails - seen_tails} are left out, which the judge finds hardly possible or the encoder does not see whole"
     )
-    seen = np.concatenate([one.seen for one in read])
     wanted, weight = np.array([one.relation for one in targets]), np.array([one.weight for one in targets], np.float32)
     members = []
     for seed in range(options.members):
         members.append(train_network(seen, wanted, weight, replace(options.network, seed=seed)))
         tell(f"member {seed} is trained")
-    ends = np.concatenate([one.ends for one in read]).astype(np.float32)
-    cut = choosing(ends, [target.overlaps for target in targets if target.overlaps], options.penalty, _ROUNDS)
+    del seen
+    overlaps = [target.overlaps for target in targets if target.overlaps]
+    cut = choosing(ends.astype(np.float32), overlaps, options.penalty, _ROUNDS)
     return Weights(encoder.name, members, cut.reshape(2, -1), mean, spread, options.share, options.threshold)
+
+
+def _stacked(
+    given: Sequence[Example], opinions: Sequence[Floats], said: Sequence[Floats], encoder: Encoder
+) -> tuple[Floats, Floats, list[Target]]:
+    """What is seen of all chunks and of the readings of all tails, one below the other, and what the chunks are."""
+    read = list(_read(list(_pending(given, opinions, said, encoder)), encoder))
+    targets = [target for one in read for target in one.targets]
+    if not any(target.relation for target in targets):
+        raise ValueError(f"{len(given)} texts hold nothing to learn from: give some dozens")
+    return np.concatenate([one.seen for one in read]), np.concatenate([one.ends for one in read]), targets
 
 
 def _pending(

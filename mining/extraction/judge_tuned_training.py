@@ -26,6 +26,8 @@ from mining.extraction.tagger_batches import MASKS, bucketed
 
 _UNSURE = -100  # of a word that repeats a tail: neither a label nor free of one
 _DROPPED = 0.1  # of what the head sees
+_TOGETHER = 4  # windows whose states are in memory at once
+_LENGTHS = 32  # pieces: for each length that it meets the processor's library makes kernels, and keeps them
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,7 @@ class _Words(nn.Module):
             parameter.requires_grad_(name.startswith(LAYERS))
 
     def forward(self, some: Sequence[_Shown], ids: Sequence[torch.Tensor]) -> torch.Tensor:
-        padded = nn.utils.rnn.pad_sequence(list(ids), batch_first=True)
-        mask = nn.utils.rnn.pad_sequence([torch.ones_like(one) for one in ids], batch_first=True)
+        padded, mask = _padded(ids), _padded([torch.ones_like(one) for one in ids])
         with torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16("cpu")):
             states = self.encoder(input_ids=padded, attention_mask=mask).last_hidden_state.float()
         rows = torch.tensor([row for row, one in enumerate(some) for _ in one.ends])
@@ -73,6 +74,12 @@ class _Words(nn.Module):
         words = (states[rows, ends[:, 0]] + states[rows, ends[:, 1]]) / 2
         scores: torch.Tensor = self.head(self.dropped(words))
         return scores
+
+
+def _padded(rows: Sequence[torch.Tensor]) -> torch.Tensor:
+    """[rows, pieces] with zeros behind, up to a multiple of ``_LENGTHS``."""
+    padded = nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
+    return nn.functional.pad(padded, (0, -padded.shape[1] % _LENGTHS))
 
 
 def tune(
@@ -119,10 +126,19 @@ def _epoch(
     losses = []
     for at in bucketed([len(one.ids) for one in shown], options.batch, random):
         some = [shown[i] for i in at]
-        scores = network(some, [_hidden(one, options.hidden if mask else 0.0, mask or 0, random) for one in some])
-        wanted = torch.tensor([wanted for one in some for wanted in one.wanted])
-        losses.append(tuning.step([nn.functional.cross_entropy(scores, wanted, ignore_index=_UNSURE)]))
+        ids = [_hidden(one, options.hidden if mask else 0.0, mask or 0, random) for one in some]
+        losses.append(tuning.step(_losses(network, some, ids)))
     return sum(losses) / len(losses)
+
+
+def _losses(network: _Words, some: Sequence[_Shown], ids: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """What the parts of a batch add to its mean loss a word."""
+    counted = sum(wanted != _UNSURE for one in some for wanted in one.wanted)
+    for start in range(0, len(some), _TOGETHER):
+        part = slice(start, start + _TOGETHER)
+        wanted = torch.tensor([wanted for one in some[part] for wanted in one.wanted])
+        scores = network(some[part], ids[part])
+        yield nn.functional.cross_entropy(scores, wanted, ignore_index=_UNSURE, reduction="sum") / max(1, counted)
 
 
 def _hidden(one: _Shown, share: float, mask: int, random: np.random.Generator) -> torch.Tensor:
