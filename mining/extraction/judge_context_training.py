@@ -18,7 +18,7 @@ from mining.extraction.judge_network_training import NetworkOptions, train_netwo
 from mining.extraction.judge_training import Example, Target, choosing
 from mining.extraction.judge_windows import Glance, Window, glance, windows
 
-_ENCODED = 32  # windows that are read together
+_ENCODED = 8  # windows that are read together
 _ROUNDS = 60
 
 
@@ -96,11 +96,23 @@ def _stacked(
     given: Sequence[Example], opinions: Sequence[Floats], said: Sequence[Floats], encoder: Encoder
 ) -> tuple[Floats, Floats, list[Target]]:
     """What is seen of all chunks and of the readings of all tails, one below the other, and what the chunks are."""
-    read = list(_read(list(_pending(given, opinions, said, encoder)), encoder))
-    targets = [target for one in read for target in one.targets]
-    if not any(target.relation for target in targets):
+    pending = list(_pending(given, opinions, said, encoder))
+    if not any(target.relation for one in pending for target in one.targets):
         raise ValueError(f"{len(given)} texts hold nothing to learn from: give some dozens")
-    return np.concatenate([one.seen for one in read]), np.concatenate([one.ends for one in read]), targets
+    chunks, readings = (
+        sum(map(len, of)) for of in zip(*((one.targets, one.glance.spans) for one in pending), strict=True)
+    )
+    targets: list[Target] = []
+    tails = 0
+    for one in _read(pending, encoder):
+        if not targets:  # both fill most of the memory: never a second time, in parts
+            seen = np.empty((chunks, one.seen.shape[1]), np.float16)
+            ends = np.empty((readings, one.ends.shape[1]), np.float16)
+        seen[len(targets) : len(targets) + len(one.seen)] = one.seen
+        ends[tails : tails + len(one.ends)] = one.ends
+        targets += one.targets
+        tails += len(one.ends)
+    return seen, ends, targets
 
 
 def _pending(
